@@ -1,0 +1,371 @@
+//! [`Handle`]: what is known of a task from outside, and [`Completer`], the side of whoever runs it.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::OnceLock;
+use std::task::{Context, Poll};
+
+use atomic_waker::AtomicWaker;
+use event_listener::Event;
+
+use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering, fence};
+use crate::sync::{Arc, Mutex};
+
+/// How a task ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome<T, E> {
+    /// It returned.
+    Done(T),
+    /// It failed, with what is kept for whoever awaits.
+    Failed(E),
+    /// It was cancelled, with the reason if one was given.
+    Cancelled(Option<Arc<str>>),
+}
+
+/// Where a task stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Status {
+    /// Accepted and not started.
+    Queued,
+    /// Running, or ready to.
+    Running,
+    /// Parked in a blocking call.
+    Waiting,
+    /// Returned.
+    Done,
+    /// Ended by an error.
+    Failed,
+    /// Cancelled, and unwound.
+    Cancelled,
+}
+
+impl Status {
+    /// The word for it: `queued`, `running`, `waiting`, `done`, `failed` or `cancelled`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Waiting => "waiting",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// Whether the task has ended.
+    pub fn is_ended(self) -> bool {
+        matches!(self, Self::Done | Self::Failed | Self::Cancelled)
+    }
+
+    fn from_u8(value: u8) -> Self {
+        match value {
+            0 => Self::Queued,
+            1 => Self::Running,
+            2 => Self::Waiting,
+            3 => Self::Done,
+            4 => Self::Failed,
+            _ => Self::Cancelled,
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Told of a failure that nobody will await.
+pub type Report<E> = Arc<dyn Fn(&E) + Send + Sync>;
+
+/// When a failure is reported.
+pub enum Reporting<E> {
+    /// Never; whoever holds the handle sees to it.
+    Never,
+    /// When the task fails, awaited or not.
+    AtOnce(Report<E>),
+    /// Once nobody can await it any more: the last handle is gone and the failure was never seen.
+    IfUnseen(Report<E>),
+}
+
+/// A started task, seen from outside. Clones stand for the same task.
+///
+/// **Who wakes whom.** Waiters register with an event before they look for the outcome; the completer stores the
+/// outcome before it notifies all of them, so none can miss it. Dropping a waiter leaves nothing behind. A completer
+/// that is dropped without an outcome (its worker died) completes the task as cancelled, so that nobody waits for ever.
+///
+/// ```
+/// # use runtime_core::{Handle, Outcome, Reporting, block_on, testing::BareBackend};
+/// let (handle, completer) = Handle::<i32, String>::new(1, Reporting::Never);
+/// std::thread::spawn(move || completer.complete(Outcome::Done(42)));
+/// block_on(&BareBackend::new(), handle.wait());
+/// assert_eq!(handle.outcome(), Some(&Outcome::Done(42)));
+/// ```
+pub struct Handle<T, E> {
+    shared: Arc<Shared<T, E>>,
+}
+
+/// The side of the one who runs the task: it says when it starts, parks and ends, and hears of cancelling.
+pub struct Completer<T, E> {
+    shared: Arc<Shared<T, E>>,
+}
+
+struct Shared<T, E> {
+    id: u64,
+    status: AtomicU8,
+    /// Handles alive; the completer is not one.
+    handles: AtomicUsize,
+    /// Whether somebody has seen the outcome, or it has been reported.
+    seen: AtomicBool,
+    outcome: OnceLock<Outcome<T, E>>,
+    ended: Event,
+    cancelled: OnceLock<Option<Arc<str>>>,
+    /// The runner's waker, for cancelling.
+    runner: AtomicWaker,
+    name: Mutex<Option<Arc<str>>>,
+    reporting: Reporting<E>,
+}
+
+impl<T, E> Handle<T, E> {
+    /// A task that is queued: the handle for those who wait, the completer for the one who will run it.
+    pub fn new(id: u64, reporting: Reporting<E>) -> (Self, Completer<T, E>) {
+        let shared = Arc::new(Shared {
+            id,
+            status: AtomicU8::new(Status::Queued as u8),
+            handles: AtomicUsize::new(1),
+            seen: AtomicBool::new(false),
+            outcome: OnceLock::new(),
+            ended: Event::new(),
+            cancelled: OnceLock::new(),
+            runner: AtomicWaker::new(),
+            name: Mutex::new(None),
+            reporting,
+        });
+        (
+            Self {
+                shared: Arc::clone(&shared),
+            },
+            Completer { shared },
+        )
+    }
+
+    /// The number the task was made with.
+    pub fn id(&self) -> u64 {
+        self.shared.id
+    }
+
+    /// An address that is this task's alone while any handle of it lives.
+    pub fn address(&self) -> usize {
+        Arc::as_ptr(&self.shared) as *const () as usize
+    }
+
+    /// Where the task stands. Once it has ended this does not change any more.
+    pub fn status(&self) -> Status {
+        self.shared.status()
+    }
+
+    /// The name somebody gave it.
+    pub fn name(&self) -> Option<Arc<str>> {
+        self.shared.name.lock().clone()
+    }
+
+    /// Gives it a name, for those who look in.
+    pub fn set_name(&self, name: &str) {
+        *self.shared.name.lock() = Some(Arc::from(name));
+    }
+
+    /// How it ended, or `None` while it has not. Counts as having been seen: a failure returned here is not
+    /// reported as one that nobody awaited.
+    pub fn outcome(&self) -> Option<&Outcome<T, E>> {
+        let outcome = self.shared.outcome.get();
+        if outcome.is_some() {
+            self.shared.seen.store(true, Ordering::Release);
+        }
+        outcome
+    }
+
+    /// A future that is ready once the task has ended. It keeps this handle alive.
+    pub fn wait(&self) -> impl Future<Output = ()> + 'static + use<T, E>
+    where
+        T: 'static,
+        E: 'static,
+    {
+        let handle = self.clone();
+        async move {
+            if handle.shared.outcome.get().is_some() {
+                return;
+            }
+            let ended = handle.shared.ended.listen();
+            // The outcome may have come between the look above and the registration.
+            if handle.shared.outcome.get().is_none() {
+                ended.await;
+            }
+        }
+    }
+
+    /// Asks the task to stop: at once if it has not started, else at its next blocking call. Only the first reason
+    /// counts. Returns whether this call was the first and came before the end.
+    pub fn cancel(&self, reason: Option<&str>) -> bool {
+        if self.shared.outcome.get().is_some() {
+            return false;
+        }
+        let first = self.shared.cancelled.set(reason.map(Arc::from)).is_ok();
+        if first {
+            self.shared.runner.wake();
+        }
+        first
+    }
+
+    /// Whether cancelling was asked for, whatever came of it.
+    pub fn is_cancelled(&self) -> bool {
+        self.shared.cancelled.get().is_some()
+    }
+}
+
+impl<T, E> Completer<T, E> {
+    /// A new handle of the same task.
+    pub fn handle(&self) -> Handle<T, E> {
+        self.shared.handles.fetch_add(1, Ordering::AcqRel);
+        Handle {
+            shared: Arc::clone(&self.shared),
+        }
+    }
+
+    /// The number the task was made with.
+    pub fn id(&self) -> u64 {
+        self.shared.id
+    }
+
+    /// Says that the task runs, or runs again after a wait.
+    pub fn running(&self) {
+        self.shared.status.store(Status::Running as u8, Ordering::Release);
+    }
+
+    /// Says that the task is parked.
+    pub fn waiting(&self) {
+        self.shared.status.store(Status::Waiting as u8, Ordering::Release);
+    }
+
+    /// The reason, if cancelling was asked for: `Some(None)` is "without a reason".
+    pub fn cancelled(&self) -> Option<&Option<Arc<str>>> {
+        self.shared.cancelled.get()
+    }
+
+    /// Ready once cancelling was asked for; until then the waker is kept and woken by it.
+    pub fn poll_cancelled(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.shared.cancelled.get().is_some() {
+            return Poll::Ready(());
+        }
+        self.shared.runner.register(cx.waker());
+        // Cancelling may have come before the waker was there to be woken.
+        if self.shared.cancelled.get().is_some() {
+            return Poll::Ready(());
+        }
+        Poll::Pending
+    }
+
+    /// Ends the task.
+    pub fn complete(self, outcome: Outcome<T, E>) {
+        self.shared.complete(outcome);
+    }
+}
+
+impl<T, E> Shared<T, E> {
+    fn status(&self) -> Status {
+        Status::from_u8(self.status.load(Ordering::Acquire))
+    }
+
+    fn complete(&self, outcome: Outcome<T, E>) {
+        let status = match &outcome {
+            Outcome::Done(_) => Status::Done,
+            Outcome::Failed(_) => Status::Failed,
+            Outcome::Cancelled(_) => Status::Cancelled,
+        };
+        if self.outcome.set(outcome).is_err() {
+            return;
+        }
+        self.status.store(status as u8, Ordering::Release);
+        if status == Status::Failed {
+            // With the fence in `Handle::drop`: of "store the outcome, look at the handles" here and "take a handle
+            // away, look for the outcome" there, at least one sees what the other stored.
+            fence(Ordering::SeqCst);
+            match &self.reporting {
+                Reporting::Never => {}
+                Reporting::AtOnce(report) => self.report_once(report),
+                Reporting::IfUnseen(report) if self.handles.load(Ordering::SeqCst) == 0 => {
+                    self.report_once(report)
+                }
+                Reporting::IfUnseen(_) => {}
+            }
+        }
+        self.ended.notify(usize::MAX);
+    }
+
+    fn report_once(&self, report: &Report<E>) {
+        if let Some(Outcome::Failed(failure)) = self.outcome.get()
+            && !self.seen.swap(true, Ordering::AcqRel)
+        {
+            report(failure);
+        }
+    }
+}
+
+impl<T, E> Clone for Handle<T, E> {
+    fn clone(&self) -> Self {
+        self.shared.handles.fetch_add(1, Ordering::AcqRel);
+        Self {
+            shared: Arc::clone(&self.shared),
+        }
+    }
+}
+
+impl<T, E> Drop for Handle<T, E> {
+    fn drop(&mut self) {
+        if self.shared.handles.fetch_sub(1, Ordering::SeqCst) == 1
+            && let Reporting::IfUnseen(report) = &self.shared.reporting
+        {
+            // See `Shared::complete`. If both see the other, `report_once` lets only one through.
+            fence(Ordering::SeqCst);
+            self.shared.report_once(report);
+        }
+    }
+}
+
+impl<T, E> Drop for Completer<T, E> {
+    fn drop(&mut self) {
+        if self.shared.outcome.get().is_none() {
+            let reason = match self.shared.cancelled.get() {
+                Some(reason) => reason.clone(),
+                None => Some(Arc::from("its worker ended")),
+            };
+            self.shared.complete(Outcome::Cancelled(reason));
+        }
+    }
+}
+
+impl<T, E> PartialEq for Handle<T, E> {
+    /// Whether both stand for the same task.
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+}
+
+impl<T, E> Eq for Handle<T, E> {}
+
+impl<T, E> fmt::Debug for Handle<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle")
+            .field("id", &self.id())
+            .field("status", &self.status())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T, E> fmt::Debug for Completer<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Completer")
+            .field("id", &self.id())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,29 @@
+//! What a pool, a handle, a wait group and a channel mean, and what a runtime must give to carry them.
+//!
+//! This crate knows no Lua and no runtime. A runtime is anything that implements [`Backend`]: a handful of methods
+//! that start workers, tell the time, sleep, run blocking jobs and block a thread. What it must do exactly is written
+//! down as tests in [`conformance`], which a backend runs with one macro call.
+//!
+//! # The parts, and who waits for whom
+//!
+//! | object | waits | woken by |
+//! |---|---|---|
+//! | [`Handle`] | those who await a task | its [`Completer`], also when it is dropped |
+//! | [`WaitGroup`] | those who wait for zero | the call that takes the counter to zero |
+//!
+//! Everything waits in both ways: the futures given out here can be awaited on any runtime, and [`block_on`] blocks a
+//! plain thread on them. A wait that is dropped leaves no trace in the object it waited on.
+
+pub mod backend;
+mod handle;
+mod id;
+mod sync;
+pub mod testing;
+mod timeout;
+mod wait_group;
+
+pub use backend::{Backend, BlockingJob, LocalFuture, LocalSpawn, Sleep, WorkerBody, WorkerHandle, block_on};
+pub use handle::{Completer, Handle, Outcome, Report, Reporting, Status};
+pub use id::next_id;
+pub use timeout::deadline;
+pub use wait_group::{NegativeCounter, WaitGroup};
