@@ -9,20 +9,24 @@
 //! | object | waits | woken by |
 //! |---|---|---|
 //! | [`Handle`] | those who await a task | its [`Completer`], also when it is dropped |
+//! | [`Channel`] | senders while there is no room, receivers while there is nothing | the receive or the send that serves them, closing |
 //! | [`WaitGroup`] | those who wait for zero | the call that takes the counter to zero |
 //!
 //! Everything waits in both ways: the futures given out here can be awaited on any runtime, and [`block_on`] blocks a
 //! plain thread on them. A wait that is dropped leaves no trace in the object it waited on.
 
 pub mod backend;
+pub mod channel;
 mod handle;
 mod id;
 mod sync;
 pub mod testing;
 mod timeout;
+mod token;
 mod wait_group;
 
 pub use backend::{Backend, BlockingJob, LocalFuture, LocalSpawn, Sleep, WorkerBody, WorkerHandle, block_on};
+pub use channel::{Channel, SendError, TryReceiveError, TrySendError};
 pub use handle::{Completer, Handle, Outcome, Report, Reporting, Status};
 pub use id::next_id;
 pub use timeout::deadline;
