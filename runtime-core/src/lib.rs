@@ -17,6 +17,7 @@
 
 pub mod backend;
 pub mod channel;
+mod contain_panic;
 mod handle;
 mod id;
 mod sync;
@@ -27,6 +28,7 @@ mod wait_group;
 
 pub use backend::{Backend, BlockingJob, LocalFuture, LocalSpawn, Sleep, WorkerBody, WorkerHandle, block_on};
 pub use channel::{Channel, SendError, TryReceiveError, TrySendError};
+pub use contain_panic::{ContainPanic, contain_panic, contained};
 pub use handle::{Completer, Handle, Outcome, Report, Reporting, Status};
 pub use id::next_id;
 pub use timeout::deadline;
