@@ -49,7 +49,6 @@ mod blocking;
 mod executor;
 mod inbox;
 mod timers;
-mod worker;
 
 use std::fmt;
 use std::future::Future;
@@ -58,9 +57,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
-use runtime_core::{Backend, BlockingJob, Sleep, WorkerBody, WorkerHandle};
+use runtime_core::{Backend, BlockingJob, Sleep, WorkerBody, WorkerHandle, worker_thread};
 
 use crate::blocking::BlockingPool;
+use crate::executor::Executor;
 use crate::timers::Timers;
 
 /// The backend on std threads. Clones are the same backend.
@@ -88,7 +88,7 @@ impl Backend for Threads {
     }
 
     fn start_worker(&self, name: &str, body: WorkerBody) -> io::Result<Box<dyn WorkerHandle>> {
-        worker::start(name, body)
+        worker_thread(name, || Executor::run(body))
     }
 
     fn now(&self) -> Instant {

@@ -15,6 +15,7 @@
 //! Everything waits in both ways: the futures given out here can be awaited on any runtime, and [`block_on`] blocks a
 //! plain thread on them. A wait that is dropped leaves no trace in the object it waited on.
 
+mod atomic_int;
 pub mod backend;
 pub mod channel;
 mod contain_panic;
@@ -25,7 +26,9 @@ pub mod testing;
 mod timeout;
 mod token;
 mod wait_group;
+mod worker_thread;
 
+pub use atomic_int::AtomicInt;
 pub use backend::{Backend, BlockingJob, LocalFuture, LocalSpawn, Sleep, WorkerBody, WorkerHandle, block_on};
 pub use channel::{Channel, SendError, TryReceiveError, TrySendError};
 pub use contain_panic::{ContainPanic, contain_panic, contained};
@@ -33,3 +36,4 @@ pub use handle::{Completer, Handle, Outcome, Report, Reporting, Status};
 pub use id::next_id;
 pub use timeout::deadline;
 pub use wait_group::{NegativeCounter, WaitGroup};
+pub use worker_thread::worker_thread;

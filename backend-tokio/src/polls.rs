@@ -1,0 +1,83 @@
+//! How the polls of a worker's own runtime are told from others on the same thread.
+//!
+//! A sleep may use the timer of the worker's runtime only if that runtime polls it. If somebody blocks the worker's
+//! thread on the sleep instead, with whatever `block_on`, nobody drives that timer meanwhile, and the thread would
+//! wait for ever. The waker tells: the wakers of tokio's tasks share one table of functions, those of other executors
+//! have others. A combinator with wakers of its own is taken for a stranger, which costs time and nothing else.
+
+use std::cell::RefCell;
+use std::future::{Future, poll_fn};
+use std::task::{Poll, RawWakerVTable, Waker};
+
+use runtime_core::next_id;
+use tokio::runtime::Handle;
+
+thread_local! {
+    static WORKER: RefCell<Option<Worker>> = const { RefCell::new(None) };
+}
+
+/// What a worker's thread knows of itself.
+struct Worker {
+    number: u64,
+    runtime: Handle,
+    wakers_of_body: Option<&'static RawWakerVTable>,
+    wakers_of_tasks: Option<&'static RawWakerVTable>,
+}
+
+/// While it lives, the thread is a worker whose runtime drives its timers.
+pub(crate) struct TimersHere(());
+
+/// Makes this thread a worker with `runtime`.
+pub(crate) fn this_thread_is_a_worker(runtime: &Handle) -> TimersHere {
+    WORKER.set(Some(Worker {
+        number: next_id(),
+        runtime: runtime.clone(),
+        wakers_of_body: None,
+        wakers_of_tasks: None,
+    }));
+    TimersHere(())
+}
+
+impl Drop for TimersHere {
+    fn drop(&mut self) {
+        WORKER.set(None);
+    }
+}
+
+/// Awaited by the body of a worker.
+pub(crate) fn learn_waker_of_body() -> impl Future<Output = ()> {
+    learn(|worker, waker| worker.wakers_of_body = Some(waker.vtable()))
+}
+
+/// Run as a task of a worker.
+pub(crate) fn learn_waker_of_task() -> impl Future<Output = ()> {
+    learn(|worker, waker| worker.wakers_of_tasks = Some(waker.vtable()))
+}
+
+fn learn(note: impl Fn(&mut Worker, &Waker)) -> impl Future<Output = ()> {
+    poll_fn(move |cx| {
+        WORKER.with_borrow_mut(|worker| worker.iter_mut().for_each(|worker| note(worker, cx.waker())));
+        Poll::Ready(())
+    })
+}
+
+/// The number of the worker whose own runtime polls with `waker`, if one does. Not 0.
+pub(crate) fn worker_polling_with(waker: &Waker) -> Option<u64> {
+    let number = WORKER.try_with(|worker| {
+        let worker = worker.borrow();
+        let worker = worker.as_ref()?;
+        let same = |known: Option<&'static RawWakerVTable>| {
+            known.is_some_and(|known| std::ptr::eq(known, waker.vtable()))
+        };
+        (same(worker.wakers_of_tasks) || same(worker.wakers_of_body)).then_some(worker.number)
+    });
+    // An error: the thread is past its end.
+    number.unwrap_or(None)
+}
+
+/// The runtime of the worker that this thread is.
+pub(crate) fn runtime_here() -> Option<Handle> {
+    WORKER
+        .try_with(|worker| worker.borrow().as_ref().map(|worker| worker.runtime.clone()))
+        .unwrap_or(None)
+}

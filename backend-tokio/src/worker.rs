@@ -1,0 +1,70 @@
+//! A worker: a named thread with a current-thread runtime of its own.
+
+use std::cell::Cell;
+use std::io;
+use std::rc::Rc;
+
+use runtime_core::{
+    LocalFuture, LocalSpawn, WorkerBody, WorkerHandle, contain_panic, contained, worker_thread,
+};
+use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
+
+use crate::polls;
+
+/// Starts a thread called `name` that runs `body` in a runtime of its own.
+pub(crate) fn start(name: &str, body: WorkerBody) -> io::Result<Box<dyn WorkerHandle>> {
+    // A local runtime has to be built on its own thread, which says here how that went.
+    let (built, is_built) = flume::bounded(1);
+    let worker = worker_thread(name, move || {
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .build_local(LocalOptions::default());
+        match runtime {
+            Ok(runtime) => {
+                let _ = built.send(Ok(()));
+                run(runtime, body);
+            }
+            Err(error) => {
+                let _ = built.send(Err(error));
+            }
+        }
+    })?;
+    match is_built.recv() {
+        Ok(built) => built.map(|()| worker),
+        Err(_) => Err(io::Error::other("building the runtime panicked")),
+    }
+}
+
+fn run(runtime: LocalRuntime, body: WorkerBody) {
+    let spawner = Rc::new(Spawner {
+        closed: Cell::new(false),
+    });
+    let body_spawner = Rc::clone(&spawner);
+    // The call of `body` is made by the first poll, so that one wrapper contains all its panics.
+    let body = contain_panic(Box::pin(async move { body(body_spawner).await }));
+    let timers_here = polls::this_thread_is_a_worker(runtime.handle());
+    runtime.block_on(async {
+        polls::learn_waker_of_body().await;
+        tokio::task::spawn_local(polls::learn_waker_of_task());
+        body.await;
+        spawner.closed.set(true);
+    });
+    drop(timers_here);
+    // Drops what is still pending, on this thread, and does not wait for blocking jobs that a library has started in
+    // this runtime.
+    contained(|| runtime.shutdown_background());
+}
+
+struct Spawner {
+    /// The body has ended, and the runtime may be gone.
+    closed: Cell<bool>,
+}
+
+impl LocalSpawn for Spawner {
+    fn spawn_local(&self, future: LocalFuture) {
+        let future = contain_panic(future);
+        if !self.closed.get() {
+            tokio::task::spawn_local(future);
+        }
+    }
+}
