@@ -1,0 +1,180 @@
+//! [`analyse`] for Lua 5.4.
+//!
+//! What each captured variable of the main function is used for is collected first, from all functions of the dump;
+//! which of the variables are `_ENV` is decided after that, because in a stripped dump the uses are all there is to go
+//! by.
+
+mod follow;
+mod instruction;
+mod proto;
+
+use self::follow::{Follower, Use};
+use self::instruction::Op;
+use self::proto::Proto;
+use super::{Analysis, CapturedWrite, Malformed};
+
+/// What is known of one captured variable of the main function.
+#[derive(Default)]
+struct Facts<'a> {
+    name: Option<&'a [u8]>,
+    /// It may turn out to be `_ENV`, so its fields matter.
+    watched: bool,
+    read: Vec<&'a [u8]>,
+    written: Vec<&'a [u8]>,
+    /// The functions in which it is used in a way that no name can be had from, ascending.
+    escapes: Vec<usize>,
+    /// The line of the first assignment, if there is an assignment.
+    assigned: Option<Option<u32>>,
+}
+
+pub(super) fn analyse(dump: &[u8]) -> Result<Analysis, Malformed> {
+    let protos = proto::read(dump)?;
+    let Some(main) = protos.first() else {
+        return Err(Malformed::Truncated);
+    };
+
+    let stripped = main.upvalue_names.iter().all(Option::is_none);
+    let mut variables: Vec<Facts<'_>> = main.origins.iter().map(|_| Facts::default()).collect();
+    for (index, facts) in variables.iter_mut().enumerate() {
+        facts.name = main.upvalue_names.get(index).copied().flatten();
+        facts.watched = stripped || facts.name == Some(b"_ENV");
+    }
+    for place in 0..protos.len() {
+        scan(&protos, place, &mut variables)?;
+    }
+
+    let only_env = variables.len() == 1 && main.line_defined == 0;
+    let is_env = |facts: &Facts<'_>| match (facts.watched, stripped) {
+        (false, _) => false,
+        (true, false) => true,
+        // A write to a captured variable must not get lost, so what is assigned is an ordinary one.
+        (true, true) => only_env || (facts.has_fields() && facts.assigned.is_none()),
+    };
+    let (env, captured) = numbered(&variables).partition::<Vec<_>, _>(|(_, facts)| is_env(facts));
+
+    let escapes = env
+        .iter()
+        .flat_map(|(_, facts)| facts.escapes.iter().copied())
+        .collect::<Vec<_>>();
+    let replaced = env.iter().any(|(_, facts)| facts.assigned.is_some());
+    let mut globals_read = env
+        .iter()
+        .flat_map(|(_, facts)| facts.read.iter().copied())
+        .collect::<Vec<_>>();
+    let globals_written = env
+        .iter()
+        .flat_map(|(_, facts)| facts.written.iter().copied())
+        .collect();
+    let env_escapes = replaced || !escapes.is_empty();
+    globals_read.extend(strings_within(&protos, escapes));
+
+    Ok(Analysis {
+        upvalue_count: u8::try_from(variables.len()).map_err(|_| Malformed::Invalid("too many upvalues"))?,
+        upvalue_names: variables.iter().map(|facts| facts.name.map(text)).collect(),
+        env_upvalues: env.iter().map(|(upvalue, _)| *upvalue).collect(),
+        globals_read: sorted(globals_read),
+        globals_written: sorted(globals_written),
+        env_escapes,
+        captured_writes: captured
+            .into_iter()
+            .filter_map(|(upvalue, facts)| facts.write(upvalue))
+            .collect(),
+        source: main.source.map(text),
+        line_defined: main.line_defined,
+    })
+}
+
+/// Adds what one function does with the captured variables of the main function.
+fn scan<'a>(protos: &[Proto<'a>], place: usize, variables: &mut [Facts<'a>]) -> Result<(), Malformed> {
+    let Some(proto) = protos.get(place) else {
+        return Ok(());
+    };
+    let mut follower = Follower::new(protos, proto);
+    let mut lines = proto.lines();
+    for pc in 0..proto.len() {
+        let instruction = proto.instruction(pc)?;
+        let line = lines.next()?;
+        let upvalue = match instruction.op {
+            Op::GetUpval | Op::SetUpval | Op::GetTabUp => instruction.b(),
+            Op::SetTabUp => instruction.a(),
+            Op::Closure => {
+                proto.child(instruction.bx())?;
+                continue;
+            }
+            _ => continue,
+        };
+        let origin = proto.origin(upvalue)?;
+        let Some(facts) = origin.and_then(|origin| variables.get_mut(usize::from(origin))) else {
+            continue;
+        };
+        match instruction.op {
+            Op::SetUpval => facts.assign(line),
+            _ if !facts.watched => {}
+            Op::GetTabUp => facts.read.push(proto.name(instruction.c())?),
+            Op::SetTabUp => facts.written.push(proto.name(instruction.b())?),
+            _ => follower.follow(pc, |found| facts.add(found, place))?,
+        }
+    }
+    Ok(())
+}
+
+impl<'a> Facts<'a> {
+    fn add(&mut self, found: Use<'a>, place: usize) {
+        match found {
+            Use::Reads(name) => self.read.push(name),
+            Use::Writes(name) => self.written.push(name),
+            Use::Escapes => self.escapes.push(place),
+            // Any function of the dump may have the variable: those within the main one.
+            Use::Stored => self.escapes.push(0),
+        }
+    }
+
+    fn assign(&mut self, line: Option<u32>) {
+        match &mut self.assigned {
+            None => self.assigned = Some(line),
+            // Nested functions are scanned after the one around them, and stand before the end of it.
+            Some(first) => *first = (*first).min(line),
+        }
+    }
+
+    fn has_fields(&self) -> bool {
+        !self.read.is_empty() || !self.written.is_empty()
+    }
+
+    fn write(&self, upvalue: u8) -> Option<CapturedWrite> {
+        self.assigned.map(|line| CapturedWrite {
+            upvalue,
+            name: self.name.map(text),
+            line,
+        })
+    }
+}
+
+/// The string constants of these functions and of all nested in them.
+fn strings_within<'a>(protos: &[Proto<'a>], mut places: Vec<usize>) -> Vec<&'a [u8]> {
+    places.sort_unstable();
+    let mut strings = Vec::new();
+    // A function comes before those nested in it, which end together or earlier: one pass covers all.
+    let mut done = 0;
+    for place in places {
+        let end = protos.get(place).map_or(0, |proto| proto.end);
+        let within = protos.get(place.max(done)..end).unwrap_or_default();
+        strings.extend(within.iter().flat_map(Proto::strings));
+        done = done.max(end);
+    }
+    strings
+}
+
+fn numbered<'v, 'a>(variables: &'v [Facts<'a>]) -> impl Iterator<Item = (u8, &'v Facts<'a>)> {
+    (0..=u8::MAX).zip(variables)
+}
+
+fn sorted(mut names: Vec<&[u8]>) -> Vec<Box<[u8]>> {
+    names.sort_unstable();
+    names.dedup();
+    names.into_iter().map(Box::from).collect()
+}
+
+fn text(bytes: &[u8]) -> Box<str> {
+    String::from_utf8_lossy(bytes).into()
+}
