@@ -25,6 +25,7 @@ use std::task::{Context, Wake, Waker};
 use runtime_core::{ContainPanic, LocalFuture, LocalSpawn, contain_panic, next_id};
 
 use crate::inbox::{Inbox, Ticket};
+use crate::patience::Patience;
 
 /// How many tasks are polled before the worker looks at what other threads have woken.
 const POLLS_PER_LOOK: usize = 64;
@@ -174,6 +175,7 @@ impl Executor {
 
     fn poll_until_body_ends(&self) {
         let mut woken = Vec::new();
+        let mut patience = Patience::new();
         loop {
             for _ in 0..POLLS_PER_LOOK {
                 let Some(ticket) = READY.with(|ready| ready.tickets.borrow_mut().pop_front()) else {
@@ -193,7 +195,7 @@ impl Executor {
                     woken = Vec::new();
                 }
             } else if idle {
-                std::thread::park();
+                patience.wait(|| self.home.inbox.may_hold_any());
             }
         }
     }

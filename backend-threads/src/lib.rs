@@ -48,6 +48,7 @@
 mod blocking;
 mod executor;
 mod inbox;
+mod patience;
 mod timers;
 
 use std::fmt;
