@@ -10,7 +10,8 @@
 
 mod lua54;
 mod reader;
-#[cfg(all(test, feature = "lua54"))]
+#[cfg(test)]
+#[cfg(feature = "lua54")]
 mod tests;
 
 use std::fmt;
