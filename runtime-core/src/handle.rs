@@ -2,14 +2,14 @@
 
 use std::fmt;
 use std::future::Future;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use atomic_waker::AtomicWaker;
 use event_listener::Event;
 
 use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering, fence};
-use crate::sync::{Arc, Mutex};
+use crate::sync::Mutex;
 
 /// How a task ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -217,6 +217,11 @@ impl<T, E> Handle<T, E> {
         first
     }
 
+    /// The reason it was asked to stop for, if it was and one was given.
+    pub fn cancel_reason(&self) -> Option<Arc<str>> {
+        self.shared.cancelled.get().cloned().flatten()
+    }
+
     /// Whether cancelling was asked for, whatever came of it.
     pub fn is_cancelled(&self) -> bool {
         self.shared.cancelled.get().is_some()
@@ -267,7 +272,13 @@ impl<T, E> Completer<T, E> {
 
     /// Ends the task.
     pub fn complete(self, outcome: Outcome<T, E>) {
-        self.shared.complete(outcome);
+        self.shared.complete(outcome, || {});
+    }
+
+    /// Ends the task, and does `then` once the outcome can be seen and before those who wait are woken: for counters
+    /// that have to be right when a waiter looks at them.
+    pub fn complete_then(self, outcome: Outcome<T, E>, then: impl FnOnce()) {
+        self.shared.complete(outcome, then);
     }
 }
 
@@ -276,7 +287,7 @@ impl<T, E> Shared<T, E> {
         Status::from_u8(self.status.load(Ordering::Acquire))
     }
 
-    fn complete(&self, outcome: Outcome<T, E>) {
+    fn complete(&self, outcome: Outcome<T, E>, then: impl FnOnce()) {
         let status = match &outcome {
             Outcome::Done(_) => Status::Done,
             Outcome::Failed(_) => Status::Failed,
@@ -286,6 +297,7 @@ impl<T, E> Shared<T, E> {
             return;
         }
         self.status.store(status as u8, Ordering::Release);
+        then();
         if status == Status::Failed {
             // With the fence in `Handle::drop`: of "store the outcome, look at the handles" here and "take a handle
             // away, look for the outcome" there, at least one sees what the other stored.
@@ -339,7 +351,7 @@ impl<T, E> Drop for Completer<T, E> {
                 Some(reason) => reason.clone(),
                 None => Some(Arc::from("its worker ended")),
             };
-            self.shared.complete(Outcome::Cancelled(reason));
+            self.shared.complete(Outcome::Cancelled(reason), || {});
         }
     }
 }
