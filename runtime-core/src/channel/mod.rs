@@ -17,6 +17,8 @@ mod error;
 mod receive;
 mod send;
 mod state;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 
