@@ -18,6 +18,7 @@
 mod atomic_int;
 pub mod backend;
 pub mod channel;
+pub mod conformance;
 mod contain_panic;
 mod handle;
 mod id;

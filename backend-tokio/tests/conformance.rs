@@ -1,0 +1,37 @@
+//! The backend keeps what the trait promises, with a home runtime of its own and with an embedder's.
+
+use std::sync::Arc;
+
+use backend_tokio::Tokio;
+use runtime_core::Backend;
+
+mod own_home {
+    use super::*;
+
+    fn tokio() -> Arc<dyn Backend> {
+        Arc::new(Tokio::new())
+    }
+
+    runtime_core::conformance_tests!(tokio);
+}
+
+mod at_an_embedders {
+    use std::sync::OnceLock;
+
+    use super::*;
+
+    fn tokio() -> Arc<dyn Backend> {
+        static RUNTIME: OnceLock<tokio::runtime::Runtime> = OnceLock::new();
+        let runtime = RUNTIME.get_or_init(|| {
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(1)
+                .enable_time()
+                .build();
+            runtime.unwrap_or_else(|error| panic!("no runtime: {error}"))
+        });
+        let backend = Tokio::on(runtime.handle().clone());
+        Arc::new(backend.unwrap_or_else(|error| panic!("an unsuitable runtime: {error}")))
+    }
+
+    runtime_core::conformance_tests!(tokio);
+}
