@@ -1,1 +1,85 @@
-//! Under construction.
+//! Goroutines for Lua: thousands of functions at once, on all cores, with worker pools, async/await, wait groups,
+//! timeouts and channels.
+//!
+//! ```
+//! use goroutine::Goroutines;
+//! use mlua::Lua;
+//!
+//! let lua = Lua::new();
+//! let goroutines = Goroutines::builder().isolates(2).build()?;
+//! goroutines.install(&lua)?;
+//! let sum: i64 = lua
+//!     .load(
+//!         r#"
+//!         local goroutine = require("goroutine")
+//!         local function square(n) return n * n end
+//!         local handles = {}
+//!         for i = 1, 10 do
+//!             handles[i] = goroutine.async(square, i)
+//!         end
+//!         local sum = 0
+//!         for _, result in ipairs(goroutine.await_all(handles)) do
+//!             sum = sum + result.values[1]
+//!         end
+//!         return sum
+//!         "#,
+//!     )
+//!     .eval()?;
+//! assert_eq!(sum, 385);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # The parts, and who waits for whom
+//!
+//! - The **home state** is the Lua state that the module is [installed](Goroutines::install) in. Its blocking calls
+//!   block the thread.
+//! - An **isolate** is one Lua state owned by one worker of the backend. There are as many as cores unless the
+//!   [builder](Builder::isolates) says otherwise.
+//! - A **goroutine** is a coroutine inside an isolate, with global variables of its own. Its blocking calls park it.
+//! - A **packet** carries a function with what it captured and its arguments to an isolate, and the results back. What
+//!   cannot travel is refused where it is given.
+//!
+//! Starting a goroutine puts a packet into one queue, from which whichever isolate is free takes it (`system.rs`,
+//! `isolate.rs`). The goroutine runs until its first blocking call; what it then waits for (an object of
+//! [`runtime_core`], a timer of the backend) wakes the future that it has become (`task.rs`). Its end completes its
+//! handle, which wakes those who await it, at home or in any isolate. Dropping [`Goroutines`] cancels everything and
+//! waits at most 2 s.
+//!
+//! `unsafe` is confined to `raw.rs`, which gives access to the Lua stack, upvalues and coroutines.
+//!
+//! # Features
+//! `backend-tokio` (default) and `backend-threads` bring the backends and are additive. Exactly one of `lua54`
+//! (default), `lua51`, `luajit` chooses the Lua; `vendored` (default) compiles it in, `module` is for the shared library
+//! that a stock interpreter loads.
+
+#[cfg(all(feature = "vendored", feature = "module"))]
+compile_error!(
+    "features `vendored` (a Lua compiled in) and `module` (the interpreter's own) exclude each other"
+);
+#[cfg(not(any(feature = "lua54", feature = "lua51", feature = "luajit")))]
+compile_error!("choose one Lua: feature `lua54`, `lua51` or `luajit`");
+
+mod api;
+mod builder;
+mod bytecode;
+mod code;
+mod fault;
+mod goroutine;
+mod isolate;
+mod object;
+mod packet;
+mod place;
+mod pool;
+mod raw;
+mod scope;
+mod state;
+mod system;
+mod task;
+
+pub use builder::{BuildError, Builder, Goroutines, InstallError, Shutdown};
+pub use runtime_core::Backend;
+
+#[cfg(feature = "backend-threads")]
+pub use backend_threads;
+#[cfg(feature = "backend-tokio")]
+pub use backend_tokio;

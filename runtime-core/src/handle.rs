@@ -8,8 +8,8 @@ use std::task::{Context, Poll};
 use atomic_waker::AtomicWaker;
 use event_listener::Event;
 
-use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering, fence};
 use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering, fence};
 
 /// How a task ended.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -82,6 +82,11 @@ impl WaitGroup {
         Arc::ptr_eq(&self.shared, &other.shared)
     }
 
+    /// An address that is this group's alone while any clone of it lives.
+    pub fn address(&self) -> usize {
+        Arc::as_ptr(&self.shared) as usize
+    }
+
     /// A future that is ready once the counter is, or has been, zero since the first poll.
     pub fn wait(&self) -> impl Future<Output = ()> + Send + 'static {
         let shared = Arc::clone(&self.shared);

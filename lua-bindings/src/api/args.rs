@@ -1,0 +1,228 @@
+//! The arguments of a call, and what is said of wrong ones.
+
+use std::time::{Duration, Instant};
+
+use mlua::{AnyUserData, Function, MultiValue, Table, Value};
+
+use crate::fault::Fault;
+
+/// The arguments of a call from Lua.
+pub(crate) struct Args {
+    /// The function's name as the script calls it.
+    pub(crate) function: &'static str,
+    values: MultiValue,
+    /// 1 for a method, whose first value is the object: argument 1 is the one after it.
+    object: usize,
+}
+
+/// An object of ours that a call was made on, or that it was given.
+pub(crate) trait Named: Sized + Clone + 'static {
+    /// What it is called in messages: `channel`.
+    const NAME: &'static str;
+    /// Under which name its methods are kept.
+    const CLASS: &'static str;
+}
+
+impl Args {
+    pub(crate) fn new(function: &'static str, values: MultiValue, method: bool) -> Self {
+        Self {
+            function,
+            values,
+            object: usize::from(method),
+        }
+    }
+
+    /// Argument `n`, from 1.
+    pub(crate) fn get(&self, n: usize) -> Option<&Value> {
+        self.values.get(n - 1 + self.object)
+    }
+
+    /// The arguments from `n` on.
+    pub(crate) fn rest(mut self, n: usize) -> MultiValue {
+        for _ in 0..(n - 1 + self.object).min(self.values.len()) {
+            self.values.pop_front();
+        }
+        self.values
+    }
+
+    /// The error for argument `n`.
+    pub(crate) fn wrong(&self, n: usize, expected: &str) -> Fault {
+        let got = match self.get(n) {
+            None => String::from("no value"),
+            Some(value) => type_name(value),
+        };
+        self.bad(n, &format!("{expected} expected, got {got}"))
+    }
+
+    /// The error for argument `n`, in these words.
+    pub(crate) fn bad(&self, n: usize, why: &str) -> Fault {
+        Fault::Wrong(format!("bad argument #{n} to '{}' ({why})", self.function))
+    }
+
+    pub(crate) fn function(&self, n: usize) -> Result<Function, Fault> {
+        match self.get(n) {
+            Some(Value::Function(function)) => Ok(function.clone()),
+            _ => Err(self.wrong(n, "function")),
+        }
+    }
+
+    pub(crate) fn table(&self, n: usize) -> Result<Table, Fault> {
+        match self.get(n) {
+            Some(Value::Table(table)) => Ok(table.clone()),
+            _ => Err(self.wrong(n, "table")),
+        }
+    }
+
+    pub(crate) fn string(&self, n: usize) -> Result<String, Fault> {
+        match self.get(n) {
+            Some(Value::String(text)) => Ok(text.to_string_lossy()),
+            _ => Err(self.wrong(n, "string")),
+        }
+    }
+
+    pub(crate) fn optional_string(&self, n: usize) -> Result<Option<String>, Fault> {
+        match self.get(n) {
+            None | Some(Value::Nil) => Ok(None),
+            Some(_) => self.string(n).map(Some),
+        }
+    }
+
+    /// A whole number.
+    pub(crate) fn integer(&self, n: usize) -> Result<i64, Fault> {
+        match self.get(n) {
+            Some(Value::Integer(value)) => Ok(*value),
+            Some(Value::Number(value)) => exact(*value)
+                .ok_or_else(|| self.bad(n, &format!("whole number expected, got {}", shown(*value)))),
+            _ => Err(self.wrong(n, "number")),
+        }
+    }
+
+    pub(crate) fn optional_integer(&self, n: usize, default: i64) -> Result<i64, Fault> {
+        match self.get(n) {
+            None | Some(Value::Nil) => Ok(default),
+            Some(_) => self.integer(n),
+        }
+    }
+
+    /// A whole number from `least` to `most`.
+    pub(crate) fn count_between(&self, n: usize, least: i64, most: i64) -> Result<usize, Fault> {
+        let value = self.integer(n)?;
+        match usize::try_from(value) {
+            Ok(count) if (least..=most).contains(&value) => Ok(count),
+            _ => Err(self.bad(n, &format!("number from {least} to {most} expected, got {value}"))),
+        }
+    }
+
+    /// Milliseconds: fractions are allowed, negative means zero. `None` stands for infinity.
+    pub(crate) fn duration(&self, n: usize) -> Result<Option<Duration>, Fault> {
+        let milliseconds = match self.get(n) {
+            Some(Value::Integer(value)) => *value as f64,
+            Some(Value::Number(value)) => *value,
+            _ => return Err(self.wrong(n, "number")),
+        };
+        if milliseconds.is_nan() {
+            return Err(self.bad(n, "number of milliseconds expected, got nan"));
+        }
+        if milliseconds <= 0.0 {
+            return Ok(Some(Duration::ZERO));
+        }
+        // What no clock can count to is for ever.
+        Ok(Duration::try_from_secs_f64(milliseconds / 1000.0).ok())
+    }
+
+    /// An instant so many milliseconds from `now`; absent or nil is never.
+    pub(crate) fn deadline(&self, n: usize, now: Instant) -> Result<Option<Instant>, Fault> {
+        match self.get(n) {
+            None | Some(Value::Nil) => Ok(None),
+            Some(_) => Ok(self.duration(n)?.and_then(|limit| now.checked_add(limit))),
+        }
+    }
+
+    /// The object of a method call.
+    pub(crate) fn this<T: Named>(&self) -> Result<T, Fault> {
+        match self.values.front() {
+            Some(Value::UserData(userdata)) => object::<T>(userdata)
+                .ok_or_else(|| self.wrong_self::<T>(&type_name(&Value::UserData(userdata.clone())))),
+            Some(other) => Err(self.wrong_self::<T>(&type_name(other))),
+            None => Err(self.wrong_self::<T>("no value")),
+        }
+    }
+
+    fn wrong_self<T: Named>(&self, got: &str) -> Fault {
+        let (function, name) = (self.function, T::NAME);
+        Fault::Wrong(format!(
+            "calling '{function}' on bad self ({name} expected, got {got}): call it with a colon"
+        ))
+    }
+
+    /// An object of ours as argument `n`.
+    pub(crate) fn object<T: Named>(&self, n: usize) -> Result<T, Fault> {
+        match self.get(n) {
+            Some(Value::UserData(userdata)) => object::<T>(userdata).ok_or_else(|| self.wrong(n, T::NAME)),
+            _ => Err(self.wrong(n, T::NAME)),
+        }
+    }
+
+    /// A list of objects as argument `n`: no holes, nothing else in it.
+    pub(crate) fn list_of<T: Named>(&self, n: usize) -> Result<Vec<T>, Fault> {
+        let table = self.table(n)?;
+        let len = table.raw_len();
+        let mut largest = 0;
+        for pair in table.pairs::<Value, Value>() {
+            if let Ok((Value::Integer(key), _)) = pair {
+                largest = largest.max(key);
+            }
+        }
+        let len = len.max(
+            usize::try_from(largest)
+                .unwrap_or(0)
+                .min(len.saturating_add(1_000_000)),
+        );
+        let mut objects = Vec::with_capacity(len.min(1 << 16));
+        for index in 1..=len {
+            let value: Value = table.raw_get(index)?;
+            let object = value.as_userdata().and_then(object::<T>);
+            let Some(object) = object else {
+                let got = type_name(&value);
+                return Err(self.bad(
+                    n,
+                    &format!("list of {}s expected, got {got} at [{index}]", T::NAME),
+                ));
+            };
+            objects.push(object);
+        }
+        Ok(objects)
+    }
+}
+
+/// The object of type `T` in a userdata, if it is one.
+pub(crate) fn object<T: Named>(userdata: &AnyUserData) -> Option<T> {
+    userdata.borrow::<T>().ok().map(|object| object.clone())
+}
+
+/// What a value is called in messages.
+pub(crate) fn type_name(value: &Value) -> String {
+    match value {
+        Value::Integer(_) | Value::Number(_) => "number".into(),
+        Value::UserData(userdata) => match crate::object::Object::from_userdata(userdata) {
+            Some(object) => object.name().into(),
+            None => "userdata".into(),
+        },
+        other => other.type_name().into(),
+    }
+}
+
+fn exact(value: f64) -> Option<i64> {
+    // Both bounds are exact powers of two, so the comparison is, too.
+    let fits =
+        value.fract() == 0.0 && (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&value);
+    fits.then_some(value as i64)
+}
+
+fn shown(value: f64) -> String {
+    if value.is_nan() {
+        "nan".into()
+    } else {
+        format!("{value}")
+    }
+}

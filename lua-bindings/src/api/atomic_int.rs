@@ -1,0 +1,47 @@
+//! `atomic_int()` and its methods.
+
+use mlua::{UserData, UserDataRegistry};
+use runtime_core::AtomicInt;
+
+use super::{Args, Named, Primitives, register};
+use crate::fault::Fault;
+use crate::object::Object;
+
+/// An atomic integer as a Lua value.
+#[derive(Clone)]
+pub(crate) struct AtomicIntObject(pub(crate) AtomicInt);
+
+impl Named for AtomicIntObject {
+    const NAME: &'static str = "atomic int";
+    const CLASS: &'static str = "atomic_int";
+}
+
+impl UserData for AtomicIntObject {
+    fn register(registry: &mut UserDataRegistry<Self>) {
+        register(registry);
+    }
+}
+
+pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
+    let this = |args: &Args| -> Result<AtomicInt, Fault> { Ok(args.this::<AtomicIntObject>()?.0) };
+    prim.function("atomic_int", |context, args| {
+        let value = AtomicInt::new(args.optional_integer(1, 0)?);
+        context.values(context.object(Object::AtomicInt(AtomicIntObject(value)))?)
+    })?;
+    prim.method("atomic_int", "add", move |context, args| {
+        context.values(this(&args)?.add(args.optional_integer(1, 1)?))
+    })?;
+    prim.method("atomic_int", "load", move |context, args| {
+        context.values(this(&args)?.load())
+    })?;
+    prim.method("atomic_int", "store", move |context, args| {
+        this(&args)?.store(args.integer(1)?);
+        context.values(())
+    })?;
+    prim.method("atomic_int", "swap", move |context, args| {
+        context.values(this(&args)?.swap(args.integer(1)?))
+    })?;
+    prim.method("atomic_int", "compare_and_swap", move |context, args| {
+        context.values(this(&args)?.compare_and_swap(args.integer(1)?, args.integer(2)?))
+    })
+}

@@ -1,0 +1,244 @@
+//! `channel()`, its methods, and the functions `channel_send` and so on.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use mlua::{IntoLuaMulti, Lua, MultiValue, UserData, UserDataRegistry, Value};
+use runtime_core::{Channel, TryReceiveError, TrySendError};
+
+use super::{Answer, Args, Context, Named, Outcome, Primitives, register, ship};
+use crate::fault::Fault;
+use crate::goroutine::Reply;
+use crate::object::Object;
+use crate::packet::{self, Packet, Roots};
+use crate::state::State;
+
+/// What a view of a channel can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Direction {
+    Both = 0,
+    Send = 1,
+    Receive = 2,
+}
+
+/// A channel, or a view of one, as a Lua value. What travels through it are packets.
+#[derive(Clone)]
+pub(crate) struct ChannelObject {
+    pub(crate) channel: Channel<Packet>,
+    pub(crate) direction: Direction,
+}
+
+impl Named for ChannelObject {
+    const NAME: &'static str = "channel";
+    const CLASS: &'static str = "channel";
+}
+
+impl UserData for ChannelObject {
+    fn register(registry: &mut UserDataRegistry<Self>) {
+        register(registry);
+    }
+}
+
+impl ChannelObject {
+    fn view(&self, direction: Direction) -> Self {
+        Self {
+            channel: self.channel.clone(),
+            direction,
+        }
+    }
+
+    fn can_send(&self) -> Result<(), Fault> {
+        match self.direction {
+            Direction::Receive => Err(Fault::Wrong("cannot send on receive-only channel".into())),
+            _ => Ok(()),
+        }
+    }
+
+    fn can_receive(&self) -> Result<(), Fault> {
+        match self.direction {
+            Direction::Send => Err(Fault::Wrong("cannot receive from send-only channel".into())),
+            _ => Ok(()),
+        }
+    }
+}
+
+pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
+    prim.function("channel", |context, args| {
+        let capacity = match args.get(1) {
+            None | Some(Value::Nil) => 0,
+            Some(_) => args.count_between(1, 0, i64::MAX)?,
+        };
+        let direction = match args.optional_string(2)?.as_deref() {
+            None | Some("bidirectional") => Direction::Both,
+            Some("send") => Direction::Send,
+            Some("receive") => Direction::Receive,
+            Some(other) => {
+                let why = format!("\"bidirectional\", \"send\" or \"receive\" expected, got \"{other}\"");
+                return Err(args.bad(2, &why));
+            }
+        };
+        let channel = ChannelObject {
+            channel: Channel::new(capacity),
+            direction,
+        };
+        context.values(context.object(Object::Channel(channel))?)
+    })?;
+    // As methods the channel is the object; as functions it is argument 1.
+    for (offset, function) in [(0, false), (1, true)] {
+        let this = move |args: &Args| -> Result<ChannelObject, Fault> {
+            if function { args.object(1) } else { args.this() }
+        };
+        type Body = fn(&Context<'_>, &Args, ChannelObject, usize) -> Outcome;
+        let both: [(&'static str, &'static str, Body); 5] = [
+            ("send", "channel_send", send),
+            ("receive", "channel_receive", receive),
+            ("close", "channel_close", close),
+            ("len", "channel_len", |context, _, this, _| {
+                context.values(this.channel.len() as i64)
+            }),
+            ("cap", "channel_cap", |context, _, this, _| {
+                context.values(i64::try_from(this.channel.capacity()).unwrap_or(i64::MAX))
+            }),
+        ];
+        for (method, full, body) in both {
+            if function {
+                prim.add(
+                    &format!("channel_function_{method}"),
+                    full,
+                    false,
+                    move |context, args| body(context, &args, this(&args)?, offset),
+                )?;
+            } else {
+                prim.method("channel", method, move |context, args| {
+                    body(context, &args, this(&args)?, offset)
+                })?;
+            }
+        }
+    }
+    prim.method("channel", "try_send", |context, args| {
+        let this = args.this::<ChannelObject>()?;
+        this.can_send()?;
+        let packet = value(context, &args, 1)?;
+        match this.channel.try_send(packet) {
+            Ok(()) => context.values(true),
+            Err(TrySendError::Full(_)) => context.values(false),
+            Err(TrySendError::Closed(_)) => context.values(closed()),
+        }
+    })?;
+    prim.method("channel", "try_receive", |context, args| {
+        let this = args.this::<ChannelObject>()?;
+        this.can_receive()?;
+        match this.channel.try_receive() {
+            Ok(packet) => Ok(Answer::Values(received(context.lua, context.state, &packet)?)),
+            Err(_) => context.values((Value::Nil, false)),
+        }
+    })?;
+    prim.method("channel", "is_closed", |context, args| {
+        context.values(args.this::<ChannelObject>()?.channel.is_closed())
+    })?;
+    prim.method("channel", "sender", |context, args| {
+        let this = args.this::<ChannelObject>()?;
+        this.can_send()?;
+        context.values(context.object(Object::Channel(this.view(Direction::Send)))?)
+    })?;
+    prim.method("channel", "receiver", |context, args| {
+        let this = args.this::<ChannelObject>()?;
+        this.can_receive()?;
+        context.values(context.object(Object::Channel(this.view(Direction::Receive)))?)
+    })?;
+    prim.raw(
+        "channel_check_receive",
+        |_, _, (this, function): (Value, String)| {
+            let object = this.as_userdata().and_then(super::args::object::<ChannelObject>);
+            let check = match object {
+                Some(object) => object.can_receive(),
+                None => Err(Fault::Wrong(format!(
+                    "calling '{function}' on bad self (channel expected, got {}): call it with a colon",
+                    super::args::type_name(&this)
+                ))),
+            };
+            Ok(match check {
+                Ok(()) => (0, None),
+                Err(Fault::Wrong(message)) => (2, Some(message)),
+                Err(Fault::Raise(_)) => (2, None),
+            })
+        },
+    )
+}
+
+fn closed() -> (bool, &'static str) {
+    (false, "send on closed channel")
+}
+
+/// The value to be sent, as a packet. `nil` is a value; no argument at all is a wrong call.
+fn value(context: &Context<'_>, args: &Args, n: usize) -> Result<Packet, Fault> {
+    match args.get(n) {
+        None => Err(args.wrong(n, "value")),
+        Some(value) => Ok(ship(
+            context,
+            MultiValue::from_iter([value.clone()]),
+            Roots::Values("value"),
+        )?),
+    }
+}
+
+/// `value, true` for a packet that came out of a channel.
+///
+/// One that cannot be rebuilt here is used up, and the error raised: leaving it would block those behind it.
+fn received(lua: &Lua, state: &State, packet: &Packet) -> Result<MultiValue, Fault> {
+    let mut values = packet::decode(lua, state, packet)?;
+    values.push_back(Value::Boolean(true));
+    Ok(values)
+}
+
+fn limit(context: &Context<'_>, args: &Args, n: usize) -> Result<Option<Instant>, Fault> {
+    args.deadline(n, context.state.system.backend.now())
+}
+
+fn send(context: &Context<'_>, args: &Args, this: ChannelObject, offset: usize) -> Outcome {
+    this.can_send()?;
+    let packet = value(context, args, 1 + offset)?;
+    let limit = limit(context, args, 2 + offset)?;
+    if context.state.is_cancelled() {
+        return Ok(Answer::Wait(Box::pin(std::future::ready(Reply::Cancelled))));
+    }
+    let packet = match this.channel.try_send(packet) {
+        Ok(()) => return context.values(true),
+        Err(TrySendError::Closed(_)) => return context.values(closed()),
+        Err(TrySendError::Full(packet)) => packet,
+    };
+    context.wait(limit, this.channel.send(packet), |sent| match sent {
+        Ok(()) => Reply::True,
+        Err(_) => Reply::make(|lua, _| Ok(closed().into_lua_multi(lua)?)),
+    })
+}
+
+fn receive(context: &Context<'_>, args: &Args, this: ChannelObject, offset: usize) -> Outcome {
+    this.can_receive()?;
+    let limit = limit(context, args, 1 + offset)?;
+    if context.state.is_cancelled() {
+        return Ok(Answer::Wait(Box::pin(std::future::ready(Reply::Cancelled))));
+    }
+    match this.channel.try_receive() {
+        Ok(packet) => return Ok(Answer::Values(received(context.lua, context.state, &packet)?)),
+        Err(TryReceiveError::Closed) => return context.values((Value::Nil, false)),
+        Err(TryReceiveError::Empty) => {}
+    }
+    let backend = Arc::clone(&context.state.system.backend);
+    let receive = this.channel.receive();
+    Ok(Answer::Wait(Box::pin(async move {
+        match runtime_core::deadline(&*backend, limit, receive).await {
+            Some(Some(packet)) => Reply::make(move |lua, state| received(lua, state, &packet)),
+            Some(None) => Reply::make(|lua, _| Ok((Value::Nil, false).into_lua_multi(lua)?)),
+            None => Reply::make(|lua, _| Ok((Value::Nil, false, "timeout exceeded").into_lua_multi(lua)?)),
+        }
+    })))
+}
+
+fn close(context: &Context<'_>, _: &Args, this: ChannelObject, _: usize) -> Outcome {
+    if this.channel.close() {
+        context.values(true)
+    } else {
+        context.values((false, "channel already closed"))
+    }
+}

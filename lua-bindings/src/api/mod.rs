@@ -1,0 +1,369 @@
+//! The Lua face: the module's table, made anew for every state.
+//!
+//! Each function is a *primitive* in Rust, which calls nothing in Lua, and a Lua function around it (`lua/base.lua`) that
+//! turns what the primitive says into results, a park or an error at the caller's line. Whatever takes a callback is
+//! written in Lua over primitives, so that the callback may block and yield.
+
+mod args;
+mod atomic_int;
+mod cancelled;
+mod channel;
+mod handle;
+mod pools;
+mod scope;
+mod start;
+mod time;
+mod wait_group;
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use mlua::{Function, IntoLuaMulti, Lua, MultiValue, Table, UserDataRegistry, Value};
+
+use crate::fault::{self, Fault};
+use crate::goroutine::{Reply, Wait};
+use crate::object::Object;
+use crate::packet::{self, Refusal, Roots};
+use crate::place;
+use crate::state::{Role, State, Tables};
+use crate::system::{Modules, System};
+
+pub(crate) use args::{Args, Named};
+pub(crate) use atomic_int::AtomicIntObject;
+pub(crate) use cancelled::{CancelledObject, is_cancelled};
+pub(crate) use channel::ChannelObject;
+pub(crate) use handle::HandleObject;
+pub(crate) use scope::ScopeObject;
+pub(crate) use wait_group::WaitGroupObject;
+
+/// Where a state keeps the method tables of the objects, for mlua to find when it makes their metatables.
+const METHODS: &str = "goroutine.methods";
+/// Where a state keeps the module, once it is installed.
+const MODULE: &str = "goroutine.module";
+
+/// What a primitive comes to.
+pub(crate) enum Answer {
+    /// Its values.
+    Values(MultiValue),
+    /// It has to wait.
+    Wait(Wait),
+}
+
+/// The result of a primitive.
+pub(crate) type Outcome = Result<Answer, Fault>;
+
+/// What a primitive works with.
+pub(crate) struct Context<'a> {
+    pub(crate) lua: &'a Lua,
+    pub(crate) state: &'a Rc<State>,
+}
+
+impl Context<'_> {
+    /// These values, now.
+    pub(crate) fn values(&self, values: impl IntoLuaMulti) -> Outcome {
+        Ok(Answer::Values(values.into_lua_multi(self.lua)?))
+    }
+
+    /// Waits for `future`, at most until `limit`; `reply` makes the values of what it gives.
+    pub(crate) fn wait<T: 'static>(
+        &self,
+        limit: Option<std::time::Instant>,
+        future: impl Future<Output = T> + 'static,
+        reply: impl FnOnce(T) -> Reply + 'static,
+    ) -> Outcome {
+        let backend = Arc::clone(&self.state.system.backend);
+        Ok(Answer::Wait(Box::pin(async move {
+            match runtime_core::deadline(&*backend, limit, future).await {
+                Some(output) => reply(output),
+                None => Reply::TimedOut,
+            }
+        })))
+    }
+
+    /// The Lua value of an object of ours.
+    pub(crate) fn object(&self, object: Object) -> Result<Value, Fault> {
+        Ok(Value::UserData(object.to_userdata(self.lua, self.state)?))
+    }
+}
+
+/// The table of primitives while it is filled.
+struct Primitives<'a> {
+    lua: &'a Lua,
+    state: &'a Rc<State>,
+    table: Table,
+}
+
+impl Primitives<'_> {
+    /// A function of the module: `name` is what scripts call it.
+    fn function(
+        &self,
+        name: &'static str,
+        body: impl Fn(&Context<'_>, Args) -> Outcome + 'static,
+    ) -> mlua::Result<()> {
+        self.add(name, name, false, body)
+    }
+
+    /// A method of `class`.
+    fn method(
+        &self,
+        class: &str,
+        name: &'static str,
+        body: impl Fn(&Context<'_>, Args) -> Outcome + 'static,
+    ) -> mlua::Result<()> {
+        self.add(&format!("{class}_{name}"), name, true, body)
+    }
+
+    fn add(
+        &self,
+        key: &str,
+        name: &'static str,
+        method: bool,
+        body: impl Fn(&Context<'_>, Args) -> Outcome + 'static,
+    ) -> mlua::Result<()> {
+        let state = Rc::clone(self.state);
+        let function = self.lua.create_function(move |lua, values: MultiValue| {
+            match body(&Context { lua, state: &state }, Args::new(name, values, method)) {
+                Ok(Answer::Wait(wait)) => state.wait(lua, wait),
+                Ok(Answer::Values(values)) => state.values(lua, Ok(values)),
+                Err(fault) => state.values(lua, Err(fault)),
+            }
+        })?;
+        self.table.raw_set(key, function)
+    }
+
+    /// A function for our own Lua code, without the convention of primitives.
+    fn raw<A: mlua::FromLuaMulti, R: IntoLuaMulti>(
+        &self,
+        key: &str,
+        body: impl Fn(&Lua, &Rc<State>, A) -> mlua::Result<R> + 'static,
+    ) -> mlua::Result<()> {
+        let state = Rc::clone(self.state);
+        self.table.raw_set(
+            key,
+            self.lua
+                .create_function(move |lua, values: A| body(lua, &state, values))?,
+        )
+    }
+}
+
+/// Runs one of our Lua files.
+fn chunk<R: mlua::FromLuaMulti>(
+    lua: &Lua,
+    name: &str,
+    source: &str,
+    args: impl IntoLuaMulti,
+) -> mlua::Result<R> {
+    lua.load(source)
+        .set_name(format!("=[goroutine:{name}]"))
+        .set_mode(mlua::chunk::ChunkMode::Text)
+        .call(args)
+}
+
+/// Makes the module for `lua`, and what belongs to the state.
+///
+/// In an isolate this also replaces some standard functions, makes `goroutine` a global and runs the embedder's setup.
+pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Result<Rc<State>> {
+    if lua.named_registry_value::<Value>(MODULE)? != Value::Nil {
+        return Err(mlua::Error::runtime(
+            "goroutines are installed in this Lua state already",
+        ));
+    }
+    let is_c = lua.create_function(|_, function: Function| Ok(function.info().what == "C"))?;
+    let isolate = role == Role::Isolate;
+    let (named, by_name, refresh_names, adopt, resolve): (Table, Table, Function, Function, Function) =
+        chunk(lua, "names", include_str!("../lua/names.lua"), (is_c, isolate))?;
+    let (environment_metatable, complete, poison): (Table, Function, Function) =
+        chunk(lua, "environment", include_str!("../lua/environment.lua"), ())?;
+    let package_loaded = lua.globals().get::<Table>("package")?.get("loaded")?;
+    let weak = lua.create_table_from([("__mode", "v")])?;
+    let weak_table = || -> mlua::Result<Table> {
+        let table = lua.create_table()?;
+        table.set_metatable(Some(weak.clone()))?;
+        Ok(table)
+    };
+    let xpcall = if cfg!(feature = "lua51") {
+        Value::Nil
+    } else {
+        lua.globals().get("xpcall")?
+    };
+    let tables = Tables {
+        named,
+        by_name,
+        refresh_names: refresh_names.clone(),
+        resolve,
+        package_loaded,
+        codes: weak_table()?,
+        loaded: lua.create_table()?,
+        objects: weak_table()?,
+        threads: lua.create_table()?,
+        environments: lua.create_table()?,
+        environment_metatable,
+        complete,
+        poison,
+        xpcall,
+        handler: std::cell::RefCell::new(Value::Nil),
+    };
+    let state = Rc::new(State::new(system, role, tables));
+
+    let methods = lua.create_table()?;
+    lua.set_named_registry_value(METHODS, &methods)?;
+    let prim = Primitives {
+        lua,
+        state: &state,
+        table: lua.create_table()?,
+    };
+    prim.table.raw_set("methods", methods)?;
+    prim.table.raw_set("version", env!("CARGO_PKG_VERSION"))?;
+    start::add(&prim)?;
+    time::add(&prim)?;
+    handle::add(&prim)?;
+    scope::add(&prim)?;
+    wait_group::add(&prim)?;
+    atomic_int::add(&prim)?;
+    channel::add(&prim)?;
+    pools::add(&prim)?;
+    cancelled::add(&prim)?;
+    if isolate {
+        add_isolate(&prim)?;
+    }
+    let resumed = {
+        let state = Rc::clone(&state);
+        lua.create_function(move |lua, ()| state.resumed(lua))?
+    };
+    // Any value that nobody else has; a table is unique, and never leaves the state.
+    let park = lua.create_table()?;
+    let (settle, face): (Function, Function) =
+        chunk(lua, "base", include_str!("../lua/base.lua"), (resumed, &park))?;
+    let module: Table = chunk(
+        lua,
+        "module",
+        include_str!("../lua/module.lua"),
+        (&prim.table, &settle, face),
+    )?;
+    lua.set_named_registry_value(MODULE, &module)?;
+    adopt.call::<()>((&module, "goroutine"))?;
+    if isolate {
+        let complete = {
+            let state = Rc::clone(&state);
+            lua.create_function(move |lua, ()| state.complete_environment(lua))?
+        };
+        let handler: Value = chunk(
+            lua,
+            "isolate",
+            include_str!("../lua/isolate.lua"),
+            (&prim.table, settle, complete, park, Lua::poll_pending()),
+        )?;
+        state.tables.handler.replace(handler);
+        lua.globals().raw_set("goroutine", &module)?;
+        state.tables.package_loaded.raw_set("goroutine", &module)?;
+        if let Some(setup) = &state.system.setup {
+            setup(lua)?;
+        }
+    }
+    refresh_names.call::<()>(())?;
+    Ok(state)
+}
+
+/// The module of a state, once it is installed.
+pub(crate) fn module(lua: &Lua) -> mlua::Result<Table> {
+    lua.named_registry_value(MODULE)
+}
+
+fn add_isolate(prim: &Primitives<'_>) -> mlua::Result<()> {
+    prim.raw("expose", |_, state, ()| {
+        if let Some(running) = state.current() {
+            running.exposed.set(true);
+        }
+        Ok(())
+    })?;
+    prim.raw("keep_traceback", |_, state, traceback: mlua::LuaString| {
+        if let Some(running) = state.current() {
+            *running.traceback.borrow_mut() = Some(traceback.to_string_lossy().trim_start().to_owned());
+        }
+        Ok(())
+    })?;
+    prim.raw("clean", |_, _, message: mlua::LuaString| {
+        Ok(fault::clean(&message.to_string_lossy()))
+    })?;
+    prim.raw("exit", |_, state, code: i32| {
+        state.system.exit(code);
+        Ok(())
+    })
+}
+
+/// Gives a type of object its method table and its words.
+fn register<T: Named>(registry: &mut UserDataRegistry<T>) {
+    use mlua::UserDataFields;
+    registry.add_meta_field("__name", T::NAME);
+    registry.add_meta_field_with("__index", |lua| {
+        lua.named_registry_value::<Table>(METHODS)?
+            .raw_get::<Table>(T::CLASS)
+    });
+}
+
+/// Encodes values that go to another state, and keeps the home state's module paths known to the isolates.
+pub(crate) fn ship(
+    context: &Context<'_>,
+    values: MultiValue,
+    roots: Roots,
+) -> Result<packet::Packet, Refusal> {
+    let shipped = packet::encode(context.lua, context.state, values, roots)?;
+    if context.state.role == Role::Home && roots == Roots::Start {
+        share_modules(context).map_err(|error| Refusal::Lua("package.path", fault::text(&error)))?;
+    }
+    Ok(shipped)
+}
+
+/// Tells the isolates where the home state finds its modules, if that has changed.
+fn share_modules(context: &Context<'_>) -> mlua::Result<()> {
+    let Context { lua, state } = context;
+    let Ok(package) = lua.globals().raw_get::<Table>("package") else {
+        return Ok(());
+    };
+    let field = |name: &str| match package.raw_get::<Value>(name) {
+        Ok(Value::String(text)) => text.as_bytes().to_vec(),
+        _ => Vec::new(),
+    };
+    let (path, cpath) = (field("path"), field("cpath"));
+    let preload = package.raw_get::<Value>("preload")?;
+    let preload_count = preload
+        .as_table()
+        .map_or(0, |preload| preload.pairs::<Value, Value>().count());
+    {
+        let known = state.system.modules.read();
+        if known.path == path && known.cpath == cpath && known.preload_count == preload_count {
+            return Ok(());
+        }
+    }
+    let functions = lua.create_table()?;
+    if let Value::Table(preload) = preload {
+        for pair in preload.pairs::<Value, Value>() {
+            if let (name, Value::Function(loader)) = pair?
+                && loader.info().what != "C"
+            {
+                functions.raw_set(name, loader)?;
+            }
+        }
+    }
+    let preload = if functions.is_empty() {
+        None
+    } else {
+        let values = MultiValue::from_iter([Value::Table(functions)]);
+        Some(
+            packet::encode(lua, state, values, Roots::Values("package.preload"))
+                .map_err(mlua::Error::external)?,
+        )
+    };
+    *state.system.modules.write() = Arc::new(Modules {
+        path,
+        cpath,
+        preload,
+        preload_count,
+    });
+    Ok(())
+}
+
+/// Where the script stands that called a function of ours.
+pub(crate) fn caller(context: &Context<'_>) -> Arc<str> {
+    place::of_caller(context.lua, 2)
+}

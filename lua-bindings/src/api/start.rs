@@ -1,0 +1,115 @@
+//! `spawn`, `spawn_many`, `async`, `timeout`, `current`.
+
+use std::sync::Arc;
+
+use mlua::{Function, MultiValue, Value};
+use runtime_core::{Handle, Reporting, next_id};
+
+use super::handle::await_or_cancel;
+use super::{Answer, Args, Context, HandleObject, Primitives, caller, ship};
+use crate::fault::Fault;
+use crate::goroutine::{Failure, Family, GoroutineHandle, Start};
+use crate::object::Object;
+use crate::packet::Roots;
+use crate::pool::Slot;
+use crate::scope::Scope;
+
+/// What becomes of the failure of a goroutine.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Report {
+    /// Reported as soon as it fails.
+    AtOnce,
+    /// Reported if nobody can await it any more.
+    IfUnseen,
+}
+
+/// A goroutine that is ready to be put into a queue, and its handle.
+pub(super) fn prepare(
+    context: &Context<'_>,
+    values: MultiValue,
+    report: Report,
+    scope: Option<Arc<Scope>>,
+) -> Result<(Start, GoroutineHandle), Fault> {
+    let packet = ship(context, values, Roots::Start)?;
+    let system = &context.state.system;
+    let tell = system.unhandled();
+    let reporting = match report {
+        Report::AtOnce => Reporting::AtOnce(tell),
+        Report::IfUnseen => Reporting::IfUnseen(tell),
+    };
+    let (handle, completer) = Handle::<_, Failure>::new(next_id(), reporting);
+    if let Some(scope) = &scope
+        && !scope.enter(&handle)
+    {
+        return Err(Fault::Wrong(
+            "the scope has ended: it starts no more goroutines".into(),
+        ));
+    }
+    let start = Start {
+        packet,
+        completer,
+        started_at: caller(context),
+        slot: None::<Slot>,
+        scope,
+        family: Family::join(&context.state.children()),
+    };
+    Ok((start, handle))
+}
+
+/// Starts a goroutine.
+pub(super) fn start(
+    context: &Context<'_>,
+    values: MultiValue,
+    report: Report,
+    scope: Option<Arc<Scope>>,
+) -> Result<GoroutineHandle, Fault> {
+    let (start, handle) = prepare(context, values, report, scope)?;
+    context
+        .state
+        .system
+        .submit(start)
+        .map_err(|error| Fault::Wrong(error.to_string()))?;
+    Ok(handle)
+}
+
+fn start_function(context: &Context<'_>, args: Args, report: Report) -> super::Outcome {
+    args.function(1)?;
+    let handle = start(context, args.rest(1), report, None)?;
+    context.values(context.object(Object::Handle(HandleObject(handle)))?)
+}
+
+pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
+    prim.function("spawn", |context, args| {
+        start_function(context, args, Report::AtOnce)
+    })?;
+    prim.function("async", |context, args| {
+        start_function(context, args, Report::IfUnseen)
+    })?;
+    prim.function("spawn_many", |context, args| {
+        let count = args.count_between(1, 0, 10_000_000)?;
+        let function: Function = args.function(2)?;
+        let rest = args.rest(3);
+        let handles = context.lua.create_table_with_capacity(count, 0)?;
+        for id in 1..=count {
+            let mut values = rest.clone();
+            values.push_front(Value::Integer(id as i64));
+            values.push_front(Value::Function(function.clone()));
+            let handle = start(context, values, Report::AtOnce, None)?;
+            handles.raw_set(id, context.object(Object::Handle(HandleObject(handle)))?)?;
+        }
+        context.values(handles)
+    })?;
+    prim.function("timeout", |context, args| {
+        let now = context.state.system.backend.now();
+        let limit = args.duration(1)?.and_then(|limit| now.checked_add(limit));
+        args.function(2)?;
+        let handle = start(context, args.rest(2), Report::IfUnseen, None)?;
+        await_or_cancel(context, handle, limit)
+    })?;
+    prim.function("current", |context, _| match context.state.current() {
+        Some(running) => {
+            context.values(context.object(Object::Handle(HandleObject(running.handle.clone())))?)
+        }
+        None => Ok(Answer::Values(MultiValue::from_iter([Value::Nil]))),
+    })
+}

@@ -1,0 +1,50 @@
+//! `wait_group()` and its methods.
+
+use mlua::{UserData, UserDataRegistry};
+use runtime_core::WaitGroup;
+
+use super::{Named, Primitives, register};
+use crate::fault::Fault;
+use crate::goroutine::Reply;
+use crate::object::Object;
+
+/// A wait group as a Lua value.
+#[derive(Clone)]
+pub(crate) struct WaitGroupObject(pub(crate) WaitGroup);
+
+impl Named for WaitGroupObject {
+    const NAME: &'static str = "wait group";
+    const CLASS: &'static str = "wait_group";
+}
+
+impl UserData for WaitGroupObject {
+    fn register(registry: &mut UserDataRegistry<Self>) {
+        register(registry);
+    }
+}
+
+pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
+    prim.function("wait_group", |context, _| {
+        context.values(context.object(Object::WaitGroup(WaitGroupObject(WaitGroup::new())))?)
+    })?;
+    prim.method("wait_group", "add", |context, args| {
+        let group = args.this::<WaitGroupObject>()?.0;
+        group
+            .add(args.optional_integer(1, 1)?)
+            .map_err(|error| Fault::Wrong(error.to_string()))?;
+        context.values(())
+    })?;
+    prim.method("wait_group", "done", |context, args| {
+        let group = args.this::<WaitGroupObject>()?.0;
+        group.done().map_err(|error| Fault::Wrong(error.to_string()))?;
+        context.values(())
+    })?;
+    prim.method("wait_group", "wait", |context, args| {
+        let group = args.this::<WaitGroupObject>()?.0;
+        let limit = args.deadline(1, context.state.system.backend.now())?;
+        if group.count() == 0 {
+            return context.values(true);
+        }
+        context.wait(limit, group.wait(), |()| Reply::True)
+    })
+}

@@ -1,0 +1,236 @@
+//! The Rust API: [`Builder`] and [`Goroutines`].
+
+use std::fmt;
+use std::num::NonZero;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mlua::Lua;
+use runtime_core::Backend;
+
+use crate::api;
+use crate::fault;
+use crate::state::Role;
+use crate::system::{ErrorReport, GRACE, Setup, StartError, System};
+
+/// How a runtime for goroutines is set up. Made by [`Goroutines::builder`].
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct Builder {
+    backend: Option<Arc<dyn Backend>>,
+    isolates: Option<usize>,
+    setup: Option<Setup>,
+    report: Option<ErrorReport>,
+    lazy: bool,
+}
+
+/// A runtime for goroutines: isolates, and what they share. There may be several in one process.
+///
+/// Dropping it is [`shutdown`](Goroutines::shutdown) with a bound of 2 s.
+pub struct Goroutines {
+    system: Arc<System>,
+}
+
+/// Why a runtime could not be built.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// No backend was given, and none is among the features.
+    #[error(
+        "no backend: choose one with `Builder::backend`, or enable the feature `backend-tokio` or `backend-threads`"
+    )]
+    NoBackend,
+    /// The number of isolates is not possible.
+    #[error("the number of isolates has to be from 1 to 1024, not {0}")]
+    Isolates(usize),
+    /// An isolate could not be started: its thread was refused, or the setup function failed.
+    #[error("{0}")]
+    Start(String),
+}
+
+/// Why the module could not be installed in a Lua state.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot install goroutines: {0}")]
+pub struct InstallError(String);
+
+/// What came of a shutdown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+#[non_exhaustive]
+pub enum Shutdown {
+    /// Every isolate has ended.
+    Complete,
+    /// So many isolates were still busy when the time was up. They are left to themselves, and end when their
+    /// goroutines do.
+    Abandoned(usize),
+}
+
+impl Goroutines {
+    /// Starts to set up a runtime.
+    pub fn builder() -> Builder {
+        Builder {
+            backend: None,
+            isolates: None,
+            setup: None,
+            report: None,
+            lazy: false,
+        }
+    }
+
+    /// Makes `require("goroutine")` give the module in this Lua state, the home state.
+    ///
+    /// The state must have the `package` library. Goroutines that it starts get the standard libraries, what the
+    /// builder's [`setup`](Builder::setup) has registered, and what they captured; not the other globals of this state.
+    ///
+    /// # Errors
+    /// When the state lacks a library that is needed, or has the module already.
+    pub fn install(&self, lua: &Lua) -> Result<(), InstallError> {
+        self.module(lua)
+            .map(|_| ())
+            .map_err(|error| InstallError(fault::text(&error)))
+    }
+
+    /// Installs the module, and gives its table.
+    ///
+    /// # Errors
+    /// As [`install`](Goroutines::install).
+    pub fn module(&self, lua: &Lua) -> mlua::Result<mlua::Table> {
+        api::install(lua, Arc::clone(&self.system), Role::Home)?;
+        let module = api::module(lua)?;
+        let loaded: mlua::Table = lua.globals().get::<mlua::Table>("package")?.get("loaded")?;
+        loaded.raw_set("goroutine", &module)?;
+        Ok(module)
+    }
+
+    /// Cancels all goroutines and ends the isolates, and waits for that at most for `bound`. Nothing can be started
+    /// any more. Does nothing the second time.
+    ///
+    /// Goroutines that wait are woken with the error `cancelled: shutdown`, and their `<close>` variables are closed.
+    /// One that computes without end cannot be stopped; its isolate is left to itself.
+    pub fn shutdown(&self, bound: Duration) -> Shutdown {
+        match self.system.shutdown(bound) {
+            0 => Shutdown::Complete,
+            stuck => Shutdown::Abandoned(stuck),
+        }
+    }
+
+    /// Something to shut this runtime down with from elsewhere, such as a handler of signals.
+    pub fn closer(&self) -> impl Fn(Duration) -> Shutdown + Send + Sync + Clone + 'static {
+        let system = Arc::clone(&self.system);
+        move |bound| match system.shutdown(bound) {
+            0 => Shutdown::Complete,
+            stuck => Shutdown::Abandoned(stuck),
+        }
+    }
+}
+
+impl Drop for Goroutines {
+    fn drop(&mut self) {
+        self.system.shutdown(GRACE);
+    }
+}
+
+impl fmt::Debug for Goroutines {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Goroutines")
+            .field("backend", &self.system.backend.name())
+            .field("isolates", &self.system.isolates)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Builder {
+    /// The runtime that carries the goroutines. Without this it is the first of tokio and threads that is among the
+    /// crate's features.
+    pub fn backend(mut self, backend: impl Backend) -> Self {
+        self.backend = Some(Arc::new(backend));
+        self
+    }
+
+    /// The same, for a backend that is shared or chosen at run time.
+    pub fn shared_backend(mut self, backend: Arc<dyn Backend>) -> Self {
+        self.backend = Some(backend);
+        self
+    }
+
+    /// How many isolates there are, and so how many goroutines can compute at the same time; from 1 to 1024. Without
+    /// this, as many as the process may use cores.
+    pub fn isolates(mut self, count: usize) -> Self {
+        self.isolates = Some(count);
+        self
+    }
+
+    /// Called with each new isolate's state, on its own thread, before any goroutine runs there: registers the functions
+    /// (async ones too) and modules that goroutines may use besides the standard ones.
+    ///
+    /// A function that is registered as a global under the same name in the home state can be captured there and is
+    /// found here by its name.
+    pub fn setup(mut self, setup: impl Fn(&Lua) -> mlua::Result<()> + Send + Sync + 'static) -> Self {
+        self.setup = Some(Arc::new(setup));
+        self
+    }
+
+    /// Called, on any thread, with the report of an error that nobody awaits: what failed, where it was started, the
+    /// message and the traceback. Without this it is written to standard error.
+    pub fn on_unhandled_error(mut self, report: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        self.report = Some(Arc::new(report));
+        self
+    }
+
+    /// Starts the isolates only with the first goroutine. Then an error of `setup` is raised there, by `spawn`.
+    pub fn lazy(mut self, lazy: bool) -> Self {
+        self.lazy = lazy;
+        self
+    }
+
+    /// Starts the runtime.
+    ///
+    /// # Errors
+    /// [`BuildError`] says which.
+    pub fn build(self) -> Result<Goroutines, BuildError> {
+        let isolates = self
+            .isolates
+            .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, NonZero::get));
+        if !(1..=1024).contains(&isolates) {
+            return Err(BuildError::Isolates(isolates));
+        }
+        let backend = self
+            .backend
+            .or_else(default_backend)
+            .ok_or(BuildError::NoBackend)?;
+        let report = self.report.unwrap_or_else(|| Arc::new(to_stderr));
+        let system = Arc::new(System::new(backend, isolates, self.setup, report));
+        let goroutines = Goroutines { system };
+        if !self.lazy {
+            goroutines
+                .system
+                .start()
+                .map_err(|error: StartError| BuildError::Start(error.to_string()))?;
+        }
+        Ok(goroutines)
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("backend", &self.backend.as_ref().map(|backend| backend.name()))
+            .field("isolates", &self.isolates)
+            .field("lazy", &self.lazy)
+            .finish_non_exhaustive()
+    }
+}
+
+fn to_stderr(report: &str) {
+    use std::io::Write;
+    // One write, so that reports of several goroutines do not mix. If nobody reads it there is nobody to tell.
+    let _ = std::io::stderr().write_all(format!("{report}\n").as_bytes());
+}
+
+#[allow(unreachable_code, reason = "the first feature that is there wins")]
+fn default_backend() -> Option<Arc<dyn Backend>> {
+    #[cfg(feature = "backend-tokio")]
+    return Some(Arc::new(backend_tokio::Tokio::new()));
+    #[cfg(feature = "backend-threads")]
+    return Some(Arc::new(backend_threads::Threads::new()));
+    None
+}

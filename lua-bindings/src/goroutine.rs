@@ -1,0 +1,128 @@
+//! A goroutine, before and while it runs.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use mlua::{Lua, MultiValue};
+use runtime_core::{Completer, Handle, WaitGroup};
+
+use crate::fault::Fault;
+use crate::packet::Packet;
+use crate::pool::Slot;
+use crate::scope::Scope;
+use crate::state::State;
+
+/// The handle of a goroutine: its results, or its failure, as packets for whoever awaits.
+pub(crate) type GoroutineHandle = Handle<Packet, Failure>;
+
+/// What is kept of an error.
+pub(crate) struct Failure {
+    /// The error value.
+    pub(crate) error: Packet,
+    /// Its text, for reports.
+    pub(crate) message: String,
+    /// Begins with `stack traceback`.
+    pub(crate) traceback: String,
+    pub(crate) id: u64,
+    /// `file:line` of the call that started the goroutine.
+    pub(crate) started_at: Arc<str>,
+}
+
+impl Failure {
+    /// The report of a failure that nobody will await.
+    pub(crate) fn report(&self) -> String {
+        let Self {
+            id,
+            started_at,
+            message,
+            traceback,
+            ..
+        } = self;
+        format!("goroutine {id} (started at {started_at}) failed: {message}\n{traceback}")
+    }
+}
+
+/// A goroutine on its way to an isolate.
+pub(crate) struct Start {
+    /// The function and its arguments.
+    pub(crate) packet: Packet,
+    pub(crate) completer: Completer<Packet, Failure>,
+    pub(crate) started_at: Arc<str>,
+    /// Where the pool counts it, for a pool's task.
+    pub(crate) slot: Option<Slot>,
+    /// The scope that waits for it.
+    pub(crate) scope: Option<Arc<Scope>>,
+    /// What counts it as long as it lives: the goroutines of the one who started it.
+    pub(crate) family: Family,
+}
+
+/// One place in the count of those who wait with `wait_all`. Given back when dropped.
+pub(crate) struct Family(WaitGroup);
+
+impl Family {
+    pub(crate) fn join(group: &WaitGroup) -> Self {
+        // Cannot fail: the counter is far from its range's end.
+        let _ = group.add(1);
+        Self(group.clone())
+    }
+}
+
+impl Drop for Family {
+    fn drop(&mut self) {
+        let _ = self.0.done();
+    }
+}
+
+/// A wait of a goroutine, or of the home state: ready with what the call that waits returns.
+pub(crate) type Wait = Pin<Box<dyn Future<Output = Reply>>>;
+
+/// Makes values in the state that waited.
+pub(crate) type MakeValues = Box<dyn FnOnce(&Lua, &State) -> Result<MultiValue, Fault>>;
+
+/// What a wait came to.
+pub(crate) enum Reply {
+    /// No values.
+    Nothing,
+    /// `true`.
+    True,
+    /// `false, "timeout exceeded"`.
+    TimedOut,
+    /// Values that are made in the state that waited.
+    Make(MakeValues),
+    /// The goroutine was cancelled while it waited.
+    Cancelled,
+}
+
+impl Reply {
+    pub(crate) fn make(make: impl FnOnce(&Lua, &State) -> Result<MultiValue, Fault> + 'static) -> Self {
+        Self::Make(Box::new(make))
+    }
+}
+
+/// A goroutine that has started. Its isolate's table of slots and its future share it.
+pub(crate) struct Running {
+    pub(crate) completer: RefCell<Option<Completer<Packet, Failure>>>,
+    pub(crate) handle: GoroutineHandle,
+    pub(crate) slot: usize,
+    pub(crate) started_at: Arc<str>,
+    /// Set by the call that parks, taken by the future that polls it.
+    pub(crate) wait: RefCell<Option<Wait>>,
+    /// Set by the future when the wait is over, taken by the call that parked.
+    pub(crate) reply: RefCell<Option<Reply>>,
+    /// Set by the error handler, where the failing functions are still on the call stack.
+    pub(crate) traceback: RefCell<Option<String>>,
+    /// The goroutines that this one has started.
+    pub(crate) children: WaitGroup,
+    /// Whether Lua code has seen the coroutine itself: then it is not used again for another goroutine.
+    pub(crate) exposed: Cell<bool>,
+    pub(crate) pool_slot: RefCell<Option<Slot>>,
+}
+
+impl Running {
+    /// Whether it was asked to stop.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.handle.is_cancelled()
+    }
+}

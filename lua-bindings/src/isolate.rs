@@ -1,0 +1,260 @@
+//! Isolates: Lua states that run goroutines, each owned by one worker of the backend.
+//!
+//! An isolate's body waits for goroutines in the shared queue. It runs each up to its first blocking call at once; if
+//! the goroutine parks, the rest of it becomes a future of the worker's own executor (see [`crate::task`]). So a
+//! goroutine that never blocks costs no future, and an isolate takes a new goroutine only when it has nothing that is
+//! ready to run.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use event_listener::Event;
+use futures_lite::future;
+use mlua::{Function, Lua, Table, Thread};
+use runtime_core::{LocalSpawn, WorkerBody};
+
+use crate::api;
+use crate::fault;
+use crate::goroutine::{Running, Start};
+use crate::packet;
+use crate::raw::{self, Coroutine, protected};
+use crate::state::{Role, State};
+use crate::system::{Modules, System};
+use crate::task::Task;
+
+/// How many goroutines an isolate starts before it lets those run that are ready again.
+const STARTS_IN_A_ROW: usize = 32;
+
+/// One isolate: the state, and the slots of its goroutines.
+pub(crate) struct Isolate {
+    pub(crate) lua: Lua,
+    pub(crate) state: Rc<State>,
+    slots: RefCell<Slots>,
+    /// Notified when the last goroutine has ended.
+    idle: Event,
+    /// The `package.path` and so on that are in force here.
+    modules: RefCell<Arc<Modules>>,
+    pub(crate) close_coroutine: Option<Function>,
+}
+
+#[derive(Default)]
+struct Slots {
+    slots: Vec<Slot>,
+    /// Slots whose coroutine can be used again.
+    free: Vec<usize>,
+    /// Slots without a coroutine.
+    bare: Vec<usize>,
+    live: usize,
+}
+
+struct Slot {
+    coroutine: Option<Coroutine>,
+    running: Option<Rc<Running>>,
+}
+
+/// What the worker of an isolate runs. It tells by `ready` whether the state could be set up.
+pub(crate) fn body(system: Arc<System>, ready: flume::Sender<Result<(), String>>) -> WorkerBody {
+    Box::new(move |spawner| {
+        Box::pin(async move {
+            let isolate = match Isolate::new(&system) {
+                Ok(isolate) => Rc::new(isolate),
+                Err(error) => {
+                    let _ = ready.send(Err(fault::text(&error)));
+                    return;
+                }
+            };
+            let _ = ready.send(Ok(()));
+            drop(ready);
+            isolate.accept(&system, &*spawner).await;
+            isolate.wind_down().await;
+        })
+    })
+}
+
+impl Isolate {
+    fn new(system: &Arc<System>) -> mlua::Result<Self> {
+        let lua = raw::new_state();
+        let state = api::install(&lua, Arc::clone(system), Role::Isolate)?;
+        let close = lua
+            .globals()
+            .get::<Table>("coroutine")?
+            .get::<Option<Function>>("close")?;
+        Ok(Self {
+            lua,
+            state,
+            slots: RefCell::default(),
+            idle: Event::new(),
+            modules: RefCell::default(),
+            close_coroutine: close,
+        })
+    }
+
+    async fn accept(self: &Rc<Self>, system: &Arc<System>, spawner: &dyn LocalSpawn) {
+        loop {
+            let mut started = 0;
+            while let Ok(start) = system.queue().try_recv() {
+                self.start(start, spawner);
+                started += 1;
+                if started == STARTS_IN_A_ROW {
+                    break;
+                }
+            }
+            if system.is_closing() {
+                return;
+            }
+            if started > 0 {
+                future::yield_now().await;
+                continue;
+            }
+            let next = async { system.queue().recv_async().await.ok() };
+            let closing = async {
+                system.closing().await;
+                None
+            };
+            match future::or(closing, next).await {
+                Some(start) => self.start(start, spawner),
+                None => return,
+            }
+        }
+    }
+
+    /// Cancels what still runs, and waits for it. Whoever joins the worker bounds this.
+    async fn wind_down(&self) {
+        let live: Vec<Rc<Running>> = self
+            .slots
+            .borrow()
+            .slots
+            .iter()
+            .filter_map(|slot| slot.running.clone())
+            .collect();
+        for running in live {
+            running.handle.cancel(Some("shutdown"));
+        }
+        loop {
+            let idle = self.idle.listen();
+            if self.slots.borrow().live == 0 {
+                return;
+            }
+            idle.await;
+        }
+    }
+
+    /// Starts a goroutine, and runs it until it parks for the first time.
+    fn start(self: &Rc<Self>, start: Start, spawner: &dyn LocalSpawn) {
+        if start.completer.cancelled().is_some() {
+            return Task::never_started(start);
+        }
+        self.follow_modules();
+        let (slot, coroutine) = match self.take_slot() {
+            Ok(taken) => taken,
+            Err(error) => return Task::not_startable(&self.state, start, &error),
+        };
+        if let Some(mut task) = Task::start(self, start, slot, coroutine)
+            && !task.run()
+        {
+            spawner.spawn_local(Box::pin(task));
+        }
+    }
+
+    /// A slot with a coroutine that is ready to be given a function.
+    fn take_slot(&self) -> mlua::Result<(usize, Coroutine)> {
+        let mut slots = self.slots.borrow_mut();
+        slots.live += 1;
+        if let Some(index) = slots.free.pop()
+            && let Some(coroutine) = slots.slots[index].coroutine
+        {
+            return Ok((index, coroutine));
+        }
+        let index = slots.bare.pop().unwrap_or(slots.slots.len());
+        let mut coroutine = None;
+        let made = protected(&self.lua, &self.state.tables.threads, |stack| {
+            if stack.reserve(4) {
+                let made = stack.push_coroutine();
+                // Anchored here for as long as the slot has it.
+                stack.raw_set_index(1, index + 1);
+                coroutine = Some(made);
+            }
+            let top = stack.top();
+            stack.pop(top);
+        });
+        let made = made.and_then(|_| coroutine.ok_or_else(|| mlua::Error::runtime("the Lua stack is full")));
+        let coroutine = match made {
+            Ok(coroutine) => coroutine,
+            Err(error) => {
+                slots.live -= 1;
+                if index < slots.slots.len() {
+                    slots.bare.push(index);
+                }
+                return Err(error);
+            }
+        };
+        let slot = Slot {
+            coroutine: Some(coroutine),
+            running: None,
+        };
+        match slots.slots.get_mut(index) {
+            Some(place) => *place = slot,
+            None => slots.slots.push(slot),
+        }
+        Ok((index, coroutine))
+    }
+
+    /// Notes who runs in a slot, so that it can be cancelled when the isolate winds down.
+    pub(crate) fn occupy(&self, slot: usize, running: &Rc<Running>) {
+        self.slots.borrow_mut().slots[slot].running = Some(Rc::clone(running));
+    }
+
+    /// Gives a slot back. `reusable`: its coroutine has returned and nobody else knows it.
+    pub(crate) fn release(&self, slot: usize, reusable: bool) {
+        let mut slots = self.slots.borrow_mut();
+        slots.slots[slot].running = None;
+        slots.live -= 1;
+        if reusable {
+            slots.free.push(slot);
+        } else {
+            slots.slots[slot].coroutine = None;
+            let _ = self.state.tables.threads.raw_set(slot + 1, mlua::Nil);
+            slots.bare.push(slot);
+        }
+        let _ = self.state.tables.environments.raw_set(slot, mlua::Nil);
+        if slots.live == 0 {
+            self.idle.notify(usize::MAX);
+        }
+    }
+
+    /// The coroutine of a slot as a value of mlua's, for what raw access cannot do.
+    pub(crate) fn thread(&self, slot: usize) -> mlua::Result<Thread> {
+        self.state.tables.threads.raw_get(slot + 1)
+    }
+
+    /// Takes over where the home state finds its modules, if that has changed.
+    fn follow_modules(&self) {
+        let wanted = Arc::clone(&self.state.system.modules.read());
+        if Arc::ptr_eq(&wanted, &self.modules.borrow()) {
+            return;
+        }
+        let apply = || -> mlua::Result<()> {
+            let package: Table = self.lua.globals().get("package")?;
+            package.set("path", self.lua.create_string(&wanted.path)?)?;
+            package.set("cpath", self.lua.create_string(&wanted.cpath)?)?;
+            if let Some(preload) = &wanted.preload {
+                let here: Table = package.get("preload")?;
+                for value in packet::decode(&self.lua, &self.state, preload)? {
+                    if let mlua::Value::Table(entries) = value {
+                        entries
+                            .for_each(|name: mlua::Value, loader: mlua::Value| here.raw_set(name, loader))?;
+                    }
+                }
+            }
+            Ok(())
+        };
+        if let Err(error) = apply() {
+            (self.state.system.report)(&format!(
+                "cannot take over the home state's modules: {}",
+                fault::text(&error)
+            ));
+        }
+        *self.modules.borrow_mut() = wanted;
+    }
+}

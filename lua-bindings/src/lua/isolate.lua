@@ -1,0 +1,200 @@
+-- What an isolate has in place of some standard functions. Called with: the primitives; settle (base.lua); complete(), which makes the
+-- running goroutine's globals a complete table and returns it; park, the value that a blocking call yields; pending,
+-- the value that an async function of the embedder's yields.
+local prim, settle, complete, park, pending = ...
+
+local type, select, error, tostring, pcall = type, select, error, tostring, pcall
+local concat = table.concat
+
+-- Coroutines. A blocking call in a coroutine of the user's parks the whole goroutine: what it yields is handed outward
+-- past coroutine.resume, which never shows it, and the coroutine goes on where it was.
+--
+-- `depth` is how many coroutines deep the running code is in its goroutine: 0 in the goroutine's main coroutine. It is 0
+-- again whenever a goroutine has parked, since every level restores its own.
+
+local raw_resume, raw_wrap, raw_yield, raw_create = coroutine.resume, coroutine.wrap, coroutine.yield, coroutine.create
+local raw_running, raw_status, raw_isyieldable = coroutine.running, coroutine.status, coroutine.isyieldable
+local expose = prim.expose
+local depth = 0
+
+local step
+
+local function passed(level, co, ok, first, ...)
+  depth = level
+  if ok and (first == park or first == pending) and select("#", ...) == 0 then
+    return step(co, raw_yield(first))
+  end
+  return ok, first, ...
+end
+
+function step(co, ...)
+  local level = depth
+  depth = level + 1
+  return passed(level, co, raw_resume(co, ...))
+end
+
+function coroutine.resume(co, ...)
+  if type(co) ~= "thread" then
+    return raw_resume(co, ...) -- raises what the real one raises
+  end
+  return step(co, ...)
+end
+
+local function wrapped(co, ok, ...)
+  if ok then
+    return ...
+  end
+  local err = ...
+  if coroutine.close and raw_status(co) ~= "running" then
+    coroutine.close(co)
+  end
+  error(err, 0)
+end
+
+function coroutine.wrap(fn)
+  local co = raw_create(fn)
+  return function(...)
+    return wrapped(co, step(co, ...))
+  end
+end
+
+function coroutine.yield(...)
+  if depth == 0 then
+    error("attempt to yield from outside a coroutine", 2)
+  end
+  return raw_yield(...)
+end
+
+function coroutine.running()
+  local co = raw_running()
+  if depth == 0 then
+    expose()
+    return co, true
+  end
+  return co, false
+end
+
+if raw_isyieldable then
+  function coroutine.isyieldable(...)
+    if select("#", ...) > 0 then
+      return raw_isyieldable(...)
+    end
+    return depth > 0
+  end
+end
+
+-- Code that is loaded in a goroutine gets the goroutine's globals, not the isolate's.
+
+local raw_load, raw_loadfile = load, loadfile
+local raw_setfenv = setfenv
+
+if raw_setfenv then
+  -- Lua 5.1 and LuaJIT: a chunk's environment is set after loading.
+  local function with_environment(chunk, ...)
+    if chunk then
+      raw_setfenv(chunk, complete())
+    end
+    return chunk, ...
+  end
+  local raw_loadstring = loadstring
+  function load(...)
+    if select("#", ...) >= 4 then
+      return raw_load(...)
+    end
+    return with_environment(raw_load(...))
+  end
+  function loadstring(...)
+    return with_environment(raw_loadstring(...))
+  end
+  function loadfile(...)
+    return with_environment(raw_loadfile(...))
+  end
+else
+  function load(chunk, name, mode, ...)
+    if select("#", ...) > 0 then
+      return raw_load(chunk, name, mode, ...)
+    end
+    return raw_load(chunk, name, mode, complete())
+  end
+  function loadfile(name, mode, ...)
+    if select("#", ...) > 0 then
+      return raw_loadfile(name, mode, ...)
+    end
+    return raw_loadfile(name, mode, complete())
+  end
+end
+
+function dofile(name)
+  local chunk, err = loadfile(name)
+  if not chunk then
+    error(err, 0)
+  end
+  return chunk()
+end
+
+-- One call writes in one piece: goroutines in several isolates write to the same stream.
+
+local stdout = io.stdout
+local write = stdout.write
+
+function print(...)
+  local parts = { ... }
+  local n = select("#", ...)
+  for i = 1, n do
+    parts[i] = tostring(parts[i])
+  end
+  parts[n + 1] = "\n"
+  write(stdout, concat(parts, "\t", 1, n) .. "\n")
+end
+
+local raw_output = io.output
+function io.write(...)
+  local file = raw_output()
+  local n = select("#", ...)
+  if n < 2 then
+    return write(file, ...)
+  end
+  local parts = { ... }
+  for i = 1, n do
+    local kind = type(parts[i])
+    if kind ~= "string" and kind ~= "number" then
+      return write(file, ...) -- raises what the real one raises
+    end
+  end
+  return write(file, concat(parts))
+end
+
+-- Ending the process ends all goroutines first, as at the end of the script.
+
+local exit = prim.exit
+function os.exit(code, _)
+  if code == nil or code == true then
+    code = 0
+  elseif code == false then
+    code = 1
+  elseif type(code) ~= "number" then
+    error("bad argument #1 to 'exit' (number expected, got " .. type(code) .. ")", 2)
+  end
+  exit(code)
+  -- The process ends when everything has unwound; this goroutine is cancelled here.
+  return settle(prim.sleep(math.huge))
+end
+
+-- The error handler of every goroutine: called where the failing functions are still on the stack.
+
+local traceback = debug and debug.traceback
+local getmetatable = debug and debug.getmetatable or getmetatable
+local keep, clean = prim.keep_traceback, prim.clean
+
+return function(err)
+  if type(err) == "userdata" then
+    local mt = getmetatable(err)
+    if type(mt) == "table" and rawget(mt, "__type") == "error" then
+      err = clean(tostring(err)) -- an error of a Rust function, or its panic
+    end
+  end
+  if traceback then
+    keep(traceback("", 2))
+  end
+  return err
+end

@@ -1,0 +1,101 @@
+-- Which values travel by name: loaded modules, and the C functions and files found in them.
+--
+-- Called with: is_c(f), whether a function is written in C; all, whether this state's Lua functions in its libraries are
+-- standard ones too (true in isolates, whose libraries nobody has touched yet).
+local is_c, all = ...
+
+local package, pairs, type, rawget, pcall, require = package, pairs, type, rawget, pcall, require
+local sort, find, sub = table.sort, string.find, string.sub
+local globals = _G
+
+local named, by_name = {}, {}
+
+local function name_it(value, name)
+  if named[value] == nil then
+    named[value] = name
+  end
+end
+
+local function travels_by_name(value, lua_functions)
+  local kind = type(value)
+  return kind == "function" and (lua_functions or is_c(value)) or kind == "userdata"
+end
+
+local function name_fields(module, prefix, lua_functions)
+  local fields = {}
+  for field in next, module do
+    if type(field) == "string" then
+      fields[#fields + 1] = field
+    end
+  end
+  sort(fields) -- the order must not differ from state to state
+  for _, field in pairs(fields) do
+    local value = rawget(module, field)
+    if travels_by_name(value, lua_functions) then
+      name_it(value, prefix .. "\0" .. field)
+    end
+  end
+end
+
+local first = all
+
+-- The shortest name wins, then the alphabet: so the globals come first, then the modules by length.
+local function refresh()
+  name_fields(globals, "_G", first)
+  local modules = {}
+  for name, module in next, package.loaded do
+    if type(name) == "string" and type(module) == "table" and module ~= globals then
+      modules[#modules + 1] = name
+    end
+  end
+  sort(modules, function(a, b)
+    if #a ~= #b then
+      return #a < #b
+    end
+    return a < b
+  end)
+  for _, name in pairs(modules) do
+    name_it(package.loaded[name], name)
+  end
+  for _, name in pairs(modules) do
+    name_fields(package.loaded[name], name, first)
+  end
+  first = false
+end
+
+-- Marks our own module: its functions are written in Lua, and travel by name all the same.
+local function adopt(module, name)
+  name_it(module, name)
+  name_fields(module, name, true)
+end
+
+-- The value of a name here, or nil and a message.
+local function resolve(name)
+  local zero = find(name, "\0", 1, true)
+  local module_name = zero and sub(name, 1, zero - 1) or name
+  local module
+  if module_name == "_G" then
+    module = globals
+  else
+    local ok, loaded = pcall(require, module_name)
+    if not ok then
+      return nil, "cannot load module '" .. module_name .. "' in a goroutine: " .. tostring(loaded)
+    end
+    module = loaded
+  end
+  local value = module
+  if zero then
+    local field = sub(name, zero + 1)
+    value = type(module) == "table" and rawget(module, field) or nil
+    if value == nil then
+      if module_name == "_G" then
+        return nil, "global function '" .. field .. "' does not exist in goroutines: register it in every isolate (setup)"
+      end
+      return nil, "module '" .. module_name .. "' has no field '" .. field .. "' in a goroutine"
+    end
+  end
+  by_name[name] = value
+  return value
+end
+
+return named, by_name, refresh, adopt, resolve

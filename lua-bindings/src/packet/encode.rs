@@ -1,0 +1,913 @@
+//! Lua values to packets.
+
+use std::sync::Arc;
+
+use mlua::{Lua, MultiValue};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::{Flat, MAX_DEPTH, Packet, Reference, flag, tag};
+use crate::code::Code;
+use crate::object::Object;
+use crate::raw::{Kind, Number, Stack, protected};
+use crate::state::State;
+
+/// What the values given to [`encode`] are, which decides what is checked and how a refusal names them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Roots {
+    /// A function to be started, and its arguments.
+    Start,
+    /// Values, called by this word: `result`, `value`.
+    Values(&'static str),
+}
+
+/// Why something cannot travel. Its text is what the script sees.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error("cannot send {path} ({what}) to a goroutine: {hint}")]
+    Value {
+        path: String,
+        what: String,
+        hint: &'static str,
+    },
+    #[error(
+        "cannot start a function that assigns to a variable it captured: '{name}'{place}; it would only change a copy of \
+         its own. Use goroutine.shared, goroutine.atomic_int, a channel, a return value, or goroutine.local"
+    )]
+    CapturedWrite { name: String, place: String },
+    #[error("cannot send {0} to a goroutine: too many values at once")]
+    TooMany(&'static str),
+    #[error("cannot send {0} to a goroutine: {1}")]
+    Lua(&'static str, String),
+}
+
+/// Copies `values` into a packet.
+///
+/// # Errors
+/// When one of them, or something they reach, cannot travel; nothing has run then.
+pub(crate) fn encode(lua: &Lua, state: &State, values: MultiValue, roots: Roots) -> Result<Packet, Refusal> {
+    if let (Roots::Values(_), Some(packet)) = (roots, Packet::direct(&values)) {
+        return Ok(packet);
+    }
+    let noun = match roots {
+        Roots::Start => "arguments",
+        Roots::Values(noun) => noun,
+    };
+    let mut encoder = Encoder::new(lua, state, roots, values.len());
+    let mut outcome = Ok(());
+    let (named, codes) = (&state.tables.named, &state.tables.codes);
+    let done = protected(lua, (named, codes, state.environment(), values), |stack| {
+        outcome = encoder.run(stack);
+        let top = stack.top();
+        stack.pop(top);
+    });
+    if let Err(error) = done {
+        return Err(Refusal::Lua(noun, error.to_string()));
+    }
+    outcome?;
+    Ok(Packet::Flat(Box::new(Flat {
+        bytes: encoder.out,
+        references: encoder.references,
+    })))
+}
+
+// What lies at the bottom of the stack, below the roots.
+const NAMED: i32 = 1;
+const CODES: i32 = 2;
+const GLOBALS: i32 = 3;
+/// How many they are.
+const BELOW: i32 = 3;
+
+/// The encoder's memory of one packet. It owns everything that is allocated while the Lua stack is in use.
+struct Encoder<'a> {
+    lua: &'a Lua,
+    state: &'a State,
+    roots: Roots,
+    /// How many root values there are.
+    count: i32,
+    out: Vec<u8>,
+    references: Vec<Reference>,
+    /// Tables and functions met so far, by address.
+    seen: FxHashMap<usize, Seen>,
+    /// The addresses in `seen`, in order of appearance, to take some back.
+    order: Vec<usize>,
+    /// Captured variables met so far: the function that has it, and as which upvalue.
+    cells: FxHashMap<usize, (usize, u8)>,
+    frames: Vec<Frame>,
+    /// Objects too deep for their place: their number, and where they lie in the table on the stack.
+    later: Vec<u32>,
+    later_done: usize,
+    global_names: Vec<Box<[u8]>>,
+    global_known: FxHashSet<Box<[u8]>>,
+    /// Which code each number in the side list is.
+    codes: FxHashMap<u64, u32>,
+    dump: Vec<u8>,
+    /// The word for the root or global that is being encoded.
+    origin: Origin,
+    refreshed: bool,
+    counted: bool,
+    /// Whether the receiver's globals have to be a complete table, not one that falls back on the standard ones.
+    whole_globals: bool,
+}
+
+#[derive(Clone, Copy)]
+struct Seen {
+    number: u32,
+    /// Where its flags byte is.
+    flags: usize,
+}
+
+enum Frame {
+    Table {
+        at: i32,
+        header: usize,
+        array: u32,
+        hash: u32,
+        listing: bool,
+        phase: Phase,
+    },
+    Function {
+        at: i32,
+        address: usize,
+        next: u8,
+        count: u8,
+        environment: bool,
+    },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Entry,
+    /// The key has been written, its value is on top.
+    Value,
+    Metatable,
+}
+
+enum Origin {
+    Root(i32),
+    Global(usize),
+}
+
+impl<'a> Encoder<'a> {
+    fn new(lua: &'a Lua, state: &'a State, roots: Roots, count: usize) -> Self {
+        Self {
+            lua,
+            state,
+            roots,
+            count: i32::try_from(count).unwrap_or(i32::MAX),
+            out: Vec::with_capacity(64),
+            references: Vec::new(),
+            seen: FxHashMap::default(),
+            order: Vec::new(),
+            cells: FxHashMap::default(),
+            frames: Vec::new(),
+            later: Vec::new(),
+            later_done: 0,
+            global_names: Vec::new(),
+            global_known: FxHashSet::default(),
+            codes: FxHashMap::default(),
+            dump: Vec::new(),
+            origin: Origin::Root(1),
+            refreshed: false,
+            counted: false,
+            whole_globals: false,
+        }
+    }
+
+    // What lies above the roots.
+    fn base_globals(&self) -> i32 {
+        BELOW + self.count + 1
+    }
+    fn later_table(&self) -> i32 {
+        BELOW + self.count + 2
+    }
+
+    fn run(&mut self, stack: &mut Stack<'_>) -> Result<(), Refusal> {
+        if !stack.reserve(16) {
+            return Err(Refusal::TooMany("values"));
+        }
+        stack.push_globals();
+        if stack.kind(GLOBALS) == Kind::Nil {
+            stack.push_globals();
+            stack.replace(GLOBALS);
+        }
+        stack.push_nil(); // the place of the table of deferred objects, made when needed
+        self.varint(self.count as u64);
+        for root in 1..=self.count {
+            self.origin = Origin::Root(root);
+            stack.push_copy(BELOW + root);
+            self.whole(stack)?;
+        }
+        self.records(stack)?;
+        if self.whole_globals {
+            self.out.push(tag::WHOLE);
+        }
+        self.out.push(tag::END);
+        Ok(())
+    }
+
+    /// Writes the records that follow the roots, until nothing is left to say.
+    fn records(&mut self, stack: &mut Stack<'_>) -> Result<(), Refusal> {
+        let mut next_global = 0;
+        loop {
+            self.deferred(stack)?;
+            if next_global == self.global_names.len() {
+                return Ok(());
+            }
+            self.global(stack, next_global);
+            next_global += 1;
+        }
+    }
+
+    fn deferred(&mut self, stack: &mut Stack<'_>) -> Result<(), Refusal> {
+        while self.later_done < self.later.len() {
+            self.later_done += 1;
+            let number = self.later[self.later_done - 1];
+            self.out.push(tag::FILL);
+            self.varint(u64::from(number));
+            stack.raw_get_index(self.later_table(), self.later_done);
+            self.open(stack, true)?;
+            self.drain(stack)?;
+        }
+        Ok(())
+    }
+
+    /// Writes one global, or why it cannot travel: that is an error only where it is touched.
+    fn global(&mut self, stack: &mut Stack<'_>, index: usize) {
+        self.origin = Origin::Global(index);
+        stack.push_bytes(&self.global_names[index]);
+        stack.raw_get(GLOBALS);
+        if stack.kind(-1) == Kind::Nil || self.is_standard(stack, index) {
+            stack.pop(1);
+            return;
+        }
+        let (top, written, references, objects) = (
+            stack.top() - 1,
+            self.out.len(),
+            self.references.len(),
+            self.order.len(),
+        );
+        let (later, codes) = (self.later.len(), self.codes.len());
+        self.out.push(tag::GLOBAL);
+        self.string_of_global(index);
+        let attempt = self.whole(stack).and_then(|()| self.deferred(stack));
+        let Err(refusal) = attempt else { return };
+        // Take everything back that belongs to this global.
+        let over = stack.top() - top;
+        stack.pop(over);
+        self.out.truncate(written);
+        self.references.truncate(references);
+        if self.codes.len() > codes {
+            self.codes.retain(|_, number| (*number as usize) < references);
+        }
+        for address in self.order.drain(objects..) {
+            self.seen.remove(&address);
+        }
+        let seen = &self.seen;
+        self.cells.retain(|_, (function, _)| seen.contains_key(function));
+        self.later.truncate(later);
+        self.later_done = self.later_done.min(later);
+        self.frames.clear();
+        self.out.push(tag::POISON);
+        self.string_of_global(index);
+        let message = refusal.to_string();
+        self.varint(message.len() as u64);
+        self.out.extend_from_slice(message.as_bytes());
+    }
+
+    fn string_of_global(&mut self, index: usize) {
+        let name = std::mem::take(&mut self.global_names[index]);
+        self.varint(name.len() as u64);
+        self.out.extend_from_slice(&name);
+        self.global_names[index] = name;
+    }
+
+    /// Whether the global on top is the one that every state has under this name.
+    fn is_standard(&mut self, stack: &mut Stack<'_>, index: usize) -> bool {
+        if stack.same(-1, GLOBALS) || stack.same(-1, self.base_globals()) {
+            return true;
+        }
+        let name = &self.global_names[index];
+        stack.push_copy(-1);
+        stack.raw_get(NAMED);
+        let known = stack.bytes(-1);
+        let standard =
+            known == &name[..] || known.strip_prefix(b"_G\0").is_some_and(|rest| rest == &name[..]);
+        stack.pop(1);
+        standard
+    }
+
+    /// Writes the value on top and everything in it, and pops it.
+    fn whole(&mut self, stack: &mut Stack<'_>) -> Result<(), Refusal> {
+        self.value(stack)?;
+        self.drain(stack)
+    }
+
+    fn drain(&mut self, stack: &mut Stack<'_>) -> Result<(), Refusal> {
+        while !self.frames.is_empty() {
+            self.step(stack)?;
+        }
+        Ok(())
+    }
+
+    /// Writes the value on top. A plain one is popped; a table or function is opened and stays until it is written.
+    fn value(&mut self, stack: &mut Stack<'_>) -> Result<(), Refusal> {
+        match stack.kind(-1) {
+            Kind::Nil | Kind::None => self.out.push(tag::NIL),
+            Kind::Boolean => self
+                .out
+                .push(if stack.boolean(-1) { tag::TRUE } else { tag::FALSE }),
+            Kind::Number => self.number(stack.number(-1)),
+            Kind::String => {
+                let bytes = stack.bytes(-1);
+                self.out.push(tag::STRING);
+                self.varint(bytes.len() as u64);
+                self.out.extend_from_slice(stack.bytes(-1));
+            }
+            Kind::Table | Kind::Function => return self.object(stack),
+            Kind::Userdata => self.userdata(stack)?,
+            Kind::Thread | Kind::LightUserdata | Kind::Other => return Err(self.refuse(stack)),
+        }
+        stack.pop(1);
+        Ok(())
+    }
+
+    fn number(&mut self, number: Number) {
+        match number {
+            Number::Integer(value) => {
+                self.out.push(tag::INTEGER);
+                self.varint(((value << 1) ^ (value >> 63)) as u64);
+            }
+            Number::Float(value) => {
+                self.out.push(tag::FLOAT);
+                self.out.extend_from_slice(&value.to_le_bytes());
+            }
+        }
+    }
+
+    /// A table or function on top.
+    fn object(&mut self, stack: &mut Stack<'_>) -> Result<(), Refusal> {
+        if stack.same(-1, GLOBALS) || stack.same(-1, self.base_globals()) {
+            self.whole_globals = true;
+            self.out.push(tag::GLOBALS);
+            stack.pop(1);
+            return Ok(());
+        }
+        let address = stack.address(-1);
+        if let Some(seen) = self.seen.get(&address) {
+            self.out[seen.flags] |= flag::SHARED;
+            let number = seen.number;
+            self.out.push(tag::SEEN);
+            self.varint(u64::from(number));
+            stack.pop(1);
+            return Ok(());
+        }
+        if self.by_name(stack) {
+            stack.pop(1);
+            return Ok(());
+        }
+        if stack.kind(-1) == Kind::Table && self.modules_changed(stack) && self.by_name(stack) {
+            stack.pop(1);
+            return Ok(());
+        }
+        if stack.kind(-1) == Kind::Function && stack.is_c_function(-1) {
+            if self.refresh_names(stack) && self.by_name(stack) {
+                stack.pop(1);
+                return Ok(());
+            }
+            return Err(self.refuse(stack));
+        }
+        if self.frames.len() >= MAX_DEPTH {
+            return self.defer(stack, address);
+        }
+        self.open(stack, false)
+    }
+
+    /// A module or a function of one: written by name, if it is known.
+    fn by_name(&mut self, stack: &mut Stack<'_>) -> bool {
+        stack.push_copy(-1);
+        stack.raw_get(NAMED);
+        let known = stack.kind(-1) == Kind::String;
+        if known {
+            let name = stack.bytes(-1);
+            self.out.push(tag::NAMED);
+            self.varint(name.len() as u64);
+            self.out.extend_from_slice(stack.bytes(-1));
+        }
+        stack.pop(1);
+        known
+    }
+
+    /// Looks for modules that were loaded since the names were collected. True if it looked.
+    fn refresh_names(&mut self, stack: &mut Stack<'_>) -> bool {
+        if std::mem::replace(&mut self.refreshed, true) {
+            return false;
+        }
+        let refresh = mlua::Value::Function(self.state.tables.refresh_names.clone());
+        if stack.push_value(self.lua, &refresh).is_err() {
+            return false;
+        }
+        drop(refresh);
+        stack.call(0, 0);
+        true
+    }
+
+    /// Whether modules were loaded since the names were collected; if so, collects them again. Looks once a packet.
+    fn modules_changed(&mut self, stack: &mut Stack<'_>) -> bool {
+        if std::mem::replace(&mut self.counted, true) || !stack.reserve(8) {
+            return false;
+        }
+        let loaded = mlua::Value::Table(self.state.tables.package_loaded.clone());
+        if stack.push_value(self.lua, &loaded).is_err() {
+            return false;
+        }
+        drop(loaded);
+        let at = stack.top();
+        let mut count = 0;
+        stack.push_nil();
+        while stack.next(at) {
+            stack.pop(1);
+            count += 1;
+        }
+        stack.pop(1);
+        self.state.modules_seen.replace(count) != count && self.refresh_names(stack)
+    }
+
+    fn enter(&mut self, address: usize) -> u32 {
+        let number = self.order.len() as u32;
+        self.order.push(address);
+        self.seen.insert(
+            address,
+            Seen {
+                number,
+                flags: self.out.len(),
+            },
+        );
+        number
+    }
+
+    /// Mentions the object on top, to be described by a record of its own, and pops it.
+    fn defer(&mut self, stack: &mut Stack<'_>, address: usize) -> Result<(), Refusal> {
+        if stack.kind(self.later_table()) == Kind::Nil {
+            stack.push_table(16, 0);
+            stack.replace(self.later_table());
+        }
+        self.out.push(tag::LATER);
+        // The receiver always remembers these; the byte is there so that marking it as shared hits nothing else.
+        let number = self.enter(address);
+        self.out.push(flag::SHARED);
+        if stack.kind(-1) == Kind::Function {
+            let code = self.code(stack)?;
+            self.out.push(tag::FUNCTION);
+            let code = self.code_number(code);
+            self.varint(u64::from(code));
+        } else {
+            self.out.push(tag::TABLE);
+        }
+        self.later.push(number);
+        stack.raw_set_index(self.later_table(), self.later.len());
+        Ok(())
+    }
+
+    /// Starts the description of the object on top. `deferred`: it has been mentioned already.
+    fn open(&mut self, stack: &mut Stack<'_>, deferred: bool) -> Result<(), Refusal> {
+        if !stack.reserve(8) {
+            return Err(self.refuse(stack));
+        }
+        let at = stack.top();
+        let address = stack.address(-1);
+        if stack.kind(-1) == Kind::Table {
+            self.out.push(tag::TABLE);
+            if !deferred {
+                self.enter(address);
+            }
+            let header = self.out.len();
+            self.out.extend_from_slice(&[0; 9]);
+            stack.push_nil();
+            let phase = Phase::Entry;
+            self.frames.push(Frame::Table {
+                at,
+                header,
+                array: 0,
+                hash: 0,
+                listing: true,
+                phase,
+            });
+        } else {
+            let code = self.code(stack)?;
+            if matches!(self.origin, Origin::Root(1))
+                && self.roots == Roots::Start
+                && self.frames.is_empty()
+                && !deferred
+            {
+                refuse_captured_writes(&code)?;
+            }
+            self.wanted_globals(stack, &code);
+            self.out.push(tag::FUNCTION);
+            if !deferred {
+                self.enter(address);
+            }
+            let mut flags = 0;
+            let environment = self.own_environment(stack);
+            if environment {
+                flags |= flag::ENVIRONMENT;
+            }
+            self.out.push(flags);
+            let number = self.code_number(code);
+            self.varint(u64::from(number));
+            let mut count = 0;
+            while count < u8::MAX && stack.push_upvalue(at, i32::from(count) + 1) {
+                stack.pop(1);
+                count += 1;
+            }
+            self.out.push(count);
+            self.frames.push(Frame::Function {
+                at,
+                address,
+                next: 0,
+                count,
+                environment,
+            });
+        }
+        Ok(())
+    }
+
+    #[cfg(any(feature = "lua51", feature = "luajit"))]
+    fn own_environment(&mut self, stack: &mut Stack<'_>) -> bool {
+        stack.push_environment(-1);
+        let own =
+            stack.kind(-1) == Kind::Table && !stack.same(-1, GLOBALS) && !stack.same(-1, self.base_globals());
+        stack.pop(1);
+        own
+    }
+
+    #[cfg(not(any(feature = "lua51", feature = "luajit")))]
+    fn own_environment(&mut self, _stack: &mut Stack<'_>) -> bool {
+        false
+    }
+
+    /// The code of the Lua function on top.
+    fn code(&mut self, stack: &mut Stack<'_>) -> Result<Arc<Code>, Refusal> {
+        // The same closure has the same code for as long as it lives: look for it before dumping.
+        let slot = State::code_slot(stack.address(-1));
+        stack.raw_get_index(CODES, slot + 1);
+        let known = if stack.same(-1, -2) {
+            self.state.code_in_slot(slot)
+        } else {
+            None
+        };
+        stack.pop(1);
+        if let Some(code) = known {
+            return Ok(code);
+        }
+        self.dump.clear();
+        if !stack.dump(&mut self.dump) {
+            return Err(self.refuse(stack));
+        }
+        stack.push_copy(-1);
+        stack.raw_set_index(CODES, slot + 1);
+        Ok(self.state.intern_code(&self.dump, slot))
+    }
+
+    fn code_number(&mut self, code: Arc<Code>) -> u32 {
+        if let Some(number) = self.codes.get(&code.id) {
+            return *number;
+        }
+        let number = self.references.len() as u32;
+        if self.codes.len() < 64 {
+            self.codes.insert(code.id, number);
+        }
+        self.references.push(Reference::Code(code));
+        number
+    }
+
+    /// Notes the globals that a function uses, to be sent after the roots.
+    fn wanted_globals(&mut self, stack: &mut Stack<'_>, code: &Code) {
+        let mut by_mention = true;
+        if let Some(analysis) = &code.analysis {
+            for name in &analysis.globals_read {
+                self.want_global(name);
+            }
+            // It looks at the table of globals itself, and may find in it whatever name it has at hand.
+            by_mention = analysis.env_escapes || analysis.globals_read.iter().any(|name| reaches_all(name));
+            self.whole_globals |= by_mention;
+        }
+        if by_mention {
+            self.mentioned_globals(stack, code);
+        }
+    }
+
+    /// Notes every global whose name stands in the bytecode.
+    fn mentioned_globals(&mut self, stack: &mut Stack<'_>, code: &Code) {
+        stack.push_nil();
+        while stack.next(GLOBALS) {
+            stack.pop(1);
+            if stack.kind(-1) == Kind::String && code.mentions(stack.bytes(-1)) {
+                self.want_global(stack.bytes(-1));
+            }
+        }
+    }
+
+    fn want_global(&mut self, name: &[u8]) {
+        if !self.global_known.contains(name) {
+            self.global_known.insert(name.into());
+            self.global_names.push(name.into());
+        }
+    }
+
+    /// Goes on with the innermost open object.
+    fn step(&mut self, stack: &mut Stack<'_>) -> Result<(), Refusal> {
+        match self.frames.last_mut() {
+            None => Ok(()),
+            Some(Frame::Table {
+                at,
+                header,
+                array,
+                hash,
+                listing,
+                phase,
+            }) => match *phase {
+                Phase::Entry => {
+                    let at = *at;
+                    if stack.next(at) {
+                        if *listing && is_index(stack, *array) {
+                            *array += 1;
+                            return self.value(stack);
+                        }
+                        *listing = false;
+                        *hash += 1;
+                        *phase = Phase::Value;
+                        stack.push_copy(-2);
+                        return self.value(stack);
+                    }
+                    let (header, array, hash) = (*header, *array, *hash);
+                    *phase = Phase::Metatable;
+                    self.out[header + 1..header + 5].copy_from_slice(&array.to_le_bytes());
+                    self.out[header + 5..header + 9].copy_from_slice(&hash.to_le_bytes());
+                    if stack.push_metatable(at) {
+                        self.out[header] |= flag::METATABLE;
+                        return self.value(stack);
+                    }
+                    Ok(())
+                }
+                Phase::Value => {
+                    *phase = Phase::Entry;
+                    self.value(stack)
+                }
+                Phase::Metatable => self.close(stack),
+            },
+            Some(Frame::Function {
+                at,
+                address,
+                next,
+                count,
+                environment,
+            }) => {
+                if *next == *count {
+                    let own = std::mem::take(environment);
+                    let at = *at;
+                    return if own {
+                        self.environment(stack, at)
+                    } else {
+                        self.close(stack)
+                    };
+                }
+                *next += 1;
+                let (at, address, n) = (*at, *address, *next);
+                self.upvalue(stack, at, address, n)
+            }
+        }
+    }
+
+    #[cfg(any(feature = "lua51", feature = "luajit"))]
+    fn environment(&mut self, stack: &mut Stack<'_>, at: i32) -> Result<(), Refusal> {
+        stack.push_environment(at);
+        self.value(stack)
+    }
+
+    #[cfg(not(any(feature = "lua51", feature = "luajit")))]
+    fn environment(&mut self, stack: &mut Stack<'_>, _at: i32) -> Result<(), Refusal> {
+        self.close(stack)
+    }
+
+    fn close(&mut self, stack: &mut Stack<'_>) -> Result<(), Refusal> {
+        stack.pop(1);
+        self.frames.pop();
+        Ok(())
+    }
+
+    fn upvalue(&mut self, stack: &mut Stack<'_>, at: i32, function: usize, n: u8) -> Result<(), Refusal> {
+        if !stack.push_upvalue(at, i32::from(n)) {
+            self.out.push(tag::NIL);
+            return Ok(());
+        }
+        if stack.same(-1, GLOBALS) || stack.same(-1, self.base_globals()) {
+            self.out.push(tag::GLOBALS);
+            stack.pop(1);
+            return Ok(());
+        }
+        let cell = stack.upvalue_id(at, i32::from(n));
+        if cell != 0 {
+            if let Some((owner, m)) = self.cells.get(&cell).copied()
+                && let Some(seen) = self.seen.get(&owner).copied()
+            {
+                self.out[seen.flags] |= flag::SHARED;
+                self.out.push(tag::JOIN);
+                self.varint(u64::from(seen.number));
+                self.out.push(m);
+                stack.pop(1);
+                return Ok(());
+            }
+            self.cells.insert(cell, (function, n));
+        }
+        self.value(stack)
+    }
+
+    fn userdata(&mut self, stack: &mut Stack<'_>) -> Result<(), Refusal> {
+        if self.rust_failure(stack) {
+            return Ok(());
+        }
+        if let mlua::Value::UserData(userdata) = stack.value(self.lua, -1)
+            && let Some(object) = Object::from_userdata(&userdata)
+        {
+            let number = self.references.len() as u64;
+            self.references.push(Reference::Object(object));
+            self.out.push(tag::OBJECT);
+            self.varint(number);
+            return Ok(());
+        }
+        if self.by_name(stack) || (self.refresh_names(stack) && self.by_name(stack)) {
+            return Ok(());
+        }
+        Err(self.refuse(stack))
+    }
+
+    /// An error that a Rust function raised, or its panic, travels as its text.
+    fn rust_failure(&mut self, stack: &mut Stack<'_>) -> bool {
+        if !stack.push_metafield(-1, c"__type") {
+            return false;
+        }
+        let failure = stack.bytes(-1) == b"error";
+        stack.pop(1);
+        if !failure || !stack.push_metafield(-1, c"__tostring") {
+            return false;
+        }
+        stack.push_copy(-2);
+        stack.call(1, 1);
+        let text = crate::fault::clean(&String::from_utf8_lossy(stack.bytes(-1)));
+        self.out.push(tag::STRING);
+        self.varint(text.len() as u64);
+        self.out.extend_from_slice(text.as_bytes());
+        stack.pop(1);
+        true
+    }
+
+    fn varint(&mut self, value: u64) {
+        varint(&mut self.out, value);
+    }
+
+    /// The refusal of the value on top, with the path that leads to it.
+    fn refuse(&mut self, stack: &mut Stack<'_>) -> Refusal {
+        let (what, hint) = describe(stack);
+        Refusal::Value {
+            path: self.path(stack),
+            what,
+            hint,
+        }
+    }
+
+    /// The words for where the value on top was found: `argument 2.log.file`, `upvalue 'cfg'.log.file`.
+    fn path(&mut self, stack: &mut Stack<'_>) -> String {
+        let mut path = match (&self.origin, self.roots) {
+            (Origin::Global(index), _) => {
+                format!("global '{}'", String::from_utf8_lossy(&self.global_names[*index]))
+            }
+            (Origin::Root(1), Roots::Start) => String::from("the function"),
+            (Origin::Root(n), Roots::Start) => format!("argument {}", n - 1),
+            (Origin::Root(_), Roots::Values(noun)) if self.count == 1 => format!("the {noun}"),
+            (Origin::Root(n), Roots::Values(noun)) => format!("{noun} {n}"),
+        };
+        if self.later_done > 0 && self.later_done <= self.later.len() {
+            path.push_str("...");
+        }
+        for frame in &self.frames {
+            match frame {
+                Frame::Table {
+                    phase: Phase::Metatable,
+                    ..
+                } => path.push_str(".<metatable>"),
+                Frame::Table { at, .. } => {
+                    // The key of the entry that is open lies right above its table.
+                    match stack.kind(at + 1) {
+                        Kind::String => {
+                            let key = String::from_utf8_lossy(stack.bytes(at + 1)).into_owned();
+                            if is_name(&key) {
+                                path.push('.');
+                                path.push_str(&key);
+                            } else {
+                                path.push_str(&format!("[{key:?}]"));
+                            }
+                        }
+                        Kind::Number => match stack.number(at + 1) {
+                            Number::Integer(n) => path.push_str(&format!("[{n}]")),
+                            Number::Float(n) => path.push_str(&format!("[{n}]")),
+                        },
+                        other => path.push_str(&format!("[{}]", format!("{other:?}").to_lowercase())),
+                    }
+                }
+                Frame::Function { at, next, .. } => {
+                    let name = stack
+                        .upvalue_name(*at, i32::from(*next))
+                        .unwrap_or_else(|| String::from("?"));
+                    if path == "the function" {
+                        path = format!("upvalue '{name}'");
+                    } else {
+                        path.push_str(&format!(".<upvalue '{name}'>"));
+                    }
+                }
+            }
+        }
+        path
+    }
+}
+
+/// Whether this global gives access to all of them.
+fn reaches_all(name: &[u8]) -> bool {
+    matches!(
+        name,
+        b"_G" | b"load" | b"loadstring" | b"loadfile" | b"dofile" | b"getfenv" | b"setfenv"
+    )
+}
+
+/// Appends an integer, seven bits a byte, the lowest first.
+pub(super) fn varint(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+/// Whether the key below the top is the integer after `last`.
+fn is_index(stack: &Stack<'_>, last: u32) -> bool {
+    stack.kind(-2) == Kind::Number
+        && match stack.number(-2) {
+            Number::Integer(key) => key == i64::from(last) + 1,
+            #[cfg(feature = "lua54")]
+            Number::Float(_) => false,
+            #[cfg(not(feature = "lua54"))]
+            Number::Float(key) => key == f64::from(last) + 1.0,
+        }
+}
+
+fn is_name(key: &str) -> bool {
+    let mut chars = key.chars();
+    chars
+        .next()
+        .is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
+        && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+/// What the value on top is, and what to do instead of sending it.
+fn describe(stack: &mut Stack<'_>) -> (String, &'static str) {
+    match stack.kind(-1) {
+        Kind::Thread => ("coroutine".into(), "create it inside"),
+        Kind::Function => (
+            "C function of no loaded module".into(),
+            "require its module inside",
+        ),
+        Kind::LightUserdata => ("light userdata".into(), "it is an address of this state"),
+        Kind::Table => ("table".into(), "the stack is full"),
+        Kind::Userdata => {
+            let name = if stack.push_metafield(-1, c"__name") {
+                let name = String::from_utf8_lossy(stack.bytes(-1)).into_owned();
+                stack.pop(1);
+                name
+            } else {
+                String::new()
+            };
+            match name.as_str() {
+                "" => ("userdata".into(), "create it inside, or use a channel"),
+                "FILE*" => ("userdata 'FILE*'".into(), "open it inside, or use a channel"),
+                _ => (format!("userdata '{name}'"), "create it inside, or use a channel"),
+            }
+        }
+        kind => (format!("{kind:?}").to_lowercase(), "create it inside"),
+    }
+}
+
+/// A started function that assigns to what it captured would change a copy, unseen: it is refused.
+fn refuse_captured_writes(code: &Code) -> Result<(), Refusal> {
+    let Some(analysis) = &code.analysis else {
+        return Ok(());
+    };
+    let Some(write) = analysis.captured_writes.first() else {
+        return Ok(());
+    };
+    let place = match (&analysis.source, write.line) {
+        (Some(source), Some(line)) => format!(" ({}:{line})", crate::place::short_source(source)),
+        (None, Some(line)) => format!(" (line {line})"),
+        _ => String::new(),
+    };
+    let name = write.name.as_deref().unwrap_or("?").to_owned();
+    Err(Refusal::CapturedWrite { name, place })
+}

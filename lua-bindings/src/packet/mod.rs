@@ -1,0 +1,160 @@
+//! Packets: Lua values on their way from one state to another.
+//!
+//! A packet is flat bytes plus a side list of [`Reference`]s. The bytes hold copies of numbers, strings, tables and
+//! the captured variables of functions; the list holds what both sides share (channels, handles, code).
+//!
+//! # Layout
+//! Integers are LEB128 varints unless said. The body is: the number of root values, the root values, then records
+//! until [`tag::END`]. Tables and functions are *objects*, numbered in the order in which they first appear; a later
+//! appearance is a [`tag::SEEN`] with that number. Objects nest up to [`MAX_DEPTH`]; deeper ones appear as a
+//! [`tag::LATER`] and are filled by a [`tag::FILL`] record, so that neither side recurses.
+//!
+//! | record | followed by |
+//! |---|---|
+//! | `FILL` | object number, its contents |
+//! | `GLOBAL` | name, value: set in the receiver's globals if it has none of that name |
+//! | `POISON` | name, message: a global that could not travel; touching it raises the message |
+//! | `WHOLE` | the receiver's globals become a complete table: some code looks at the table itself |
+//! | `END` | |
+//!
+//! A table is a flags byte (shared, has a metatable), two fixed 32-bit counts, the list part, the pairs, the metatable.
+//! A function is a flags byte, the number of its code in the side list, and its upvalues: each a value, or the
+//! number of an earlier function and upvalue whose variable it shares.
+
+mod decode;
+mod encode;
+
+use std::sync::Arc;
+
+use mlua::{MultiValue, Value};
+
+use crate::code::Code;
+use crate::object::Object;
+
+pub(crate) use decode::{decode, decode_onto};
+pub(crate) use encode::{Refusal, Roots, encode};
+
+/// How deep objects nest within one record.
+const MAX_DEPTH: usize = 48;
+
+/// Values on their way.
+///
+/// No value and single plain values travel without an encoder: they are what channels and results mostly carry.
+pub(crate) enum Packet {
+    /// No values.
+    Empty,
+    /// One value that is held directly.
+    One(Plain),
+    /// Anything.
+    Flat(Box<Flat>),
+}
+
+/// A value without contents.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Plain {
+    Nil,
+    Boolean(bool),
+    Integer(i64),
+    Float(f64),
+}
+
+/// Encoded values.
+pub(crate) struct Flat {
+    bytes: Vec<u8>,
+    references: Vec<Reference>,
+}
+
+/// What is shared, not copied.
+pub(crate) enum Reference {
+    Code(Arc<Code>),
+    Object(Object),
+}
+
+impl Packet {
+    /// The packet for values that need no encoder, if these are such.
+    pub(crate) fn direct(values: &MultiValue) -> Option<Self> {
+        match values.len() {
+            0 => Some(Self::Empty),
+            1 => Plain::from_lua(&values[0]).map(Self::One),
+            _ => None,
+        }
+    }
+}
+
+impl Packet {
+    /// The packet for one string.
+    pub(crate) fn text(text: &str) -> Self {
+        let mut bytes = vec![1, tag::STRING];
+        encode::varint(&mut bytes, text.len() as u64);
+        bytes.extend_from_slice(text.as_bytes());
+        bytes.push(tag::END);
+        Self::Flat(Box::new(Flat {
+            bytes,
+            references: Vec::new(),
+        }))
+    }
+}
+
+impl Plain {
+    fn from_lua(value: &Value) -> Option<Self> {
+        match value {
+            Value::Nil => Some(Self::Nil),
+            Value::Boolean(value) => Some(Self::Boolean(*value)),
+            Value::Integer(value) => Some(Self::Integer(*value)),
+            Value::Number(value) => Some(Self::Float(*value)),
+            _ => None,
+        }
+    }
+
+    fn to_lua(self) -> Value {
+        match self {
+            Self::Nil => Value::Nil,
+            Self::Boolean(value) => Value::Boolean(value),
+            Self::Integer(value) => Value::Integer(value),
+            Self::Float(value) => Value::Number(value),
+        }
+    }
+}
+
+/// The tags of the encoding.
+mod tag {
+    pub(super) const NIL: u8 = 0;
+    pub(super) const FALSE: u8 = 1;
+    pub(super) const TRUE: u8 = 2;
+    /// A zigzag varint.
+    pub(super) const INTEGER: u8 = 3;
+    /// Eight bytes, little-endian.
+    pub(super) const FLOAT: u8 = 4;
+    /// Length, bytes.
+    pub(super) const STRING: u8 = 5;
+    pub(super) const TABLE: u8 = 6;
+    pub(super) const FUNCTION: u8 = 7;
+    /// The number of an object that appeared before.
+    pub(super) const SEEN: u8 = 8;
+    /// The receiver's table of globals.
+    pub(super) const GLOBALS: u8 = 9;
+    /// A number in the side list.
+    pub(super) const OBJECT: u8 = 10;
+    /// Length, a module's name or `module\0field`.
+    pub(super) const NAMED: u8 = 11;
+    /// An object that a `FILL` record describes: a kind byte ([`TABLE`] or [`FUNCTION`]) and, for a function, its code.
+    pub(super) const LATER: u8 = 12;
+    pub(super) const FILL: u8 = 13;
+    pub(super) const GLOBAL: u8 = 14;
+    pub(super) const POISON: u8 = 15;
+    pub(super) const END: u8 = 16;
+    /// The receiver's globals have to be a complete table.
+    pub(super) const WHOLE: u8 = 18;
+    /// In a function: an upvalue that is the variable of an earlier one: function number, upvalue number.
+    pub(super) const JOIN: u8 = 17;
+}
+
+/// Bits of an object's flags byte.
+mod flag {
+    /// It appears again: the receiver has to remember it.
+    pub(super) const SHARED: u8 = 1;
+    /// A table with a metatable, which follows its entries.
+    pub(super) const METATABLE: u8 = 2;
+    /// A function with an environment of its own, which follows its upvalues (Lua 5.1 and LuaJIT).
+    pub(super) const ENVIRONMENT: u8 = 4;
+}

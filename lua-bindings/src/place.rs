@@ -1,0 +1,30 @@
+//! Where something stands in a script.
+
+use std::sync::Arc;
+
+use mlua::Lua;
+
+use crate::raw;
+
+/// `file:line` of the function at `level` of the call stack, or `?` where Lua cannot tell. Level 0 is the primitive
+/// that runs, 1 the function of ours that called it, 2 the script.
+pub(crate) fn of_caller(lua: &Lua, level: usize) -> Arc<str> {
+    match raw::position(lua, level) {
+        Some((source, line)) => Arc::from(format!("{source}:{line}")),
+        None => Arc::from("?"),
+    }
+}
+
+/// A chunk's name as messages show it: a file's path, `[string "..."]` for code from a string.
+pub(crate) fn short_source(source: &str) -> String {
+    if let Some(name) = source.strip_prefix(['@', '=']) {
+        return name.to_owned();
+    }
+    let first = source.lines().next().unwrap_or("");
+    if first.len() == source.len() && first.chars().count() <= 40 {
+        format!("[string \"{first}\"]")
+    } else {
+        let head: String = first.chars().take(37).collect();
+        format!("[string \"{head}...\"]")
+    }
+}

@@ -1,0 +1,586 @@
+//! The Lua stack, as shipping and scheduling need it: the one place for `unsafe` on Lua states.
+//!
+//! mlua's safe API has no upvalues and no coroutines without a handle each, and costs a reference per value. This
+//! module gives the few dozen stack operations that the encoder, the decoder and the scheduler are made of. Their
+//! contract, which makes each block below sound:
+//!
+//! - A [`Stack`] is made by [`protected`] alone, for the state that is running, and does not outlive that call. It
+//!   is not `Send`, and a state is never touched from another thread.
+//! - Operations that need a table or a function look at the type first and do nothing otherwise.
+//! - Room on the stack is asked for with [`Stack::reserve`] before values are pushed.
+//! - Some operations can raise (out of memory; a call). They leave by unwinding to [`protected`] over the frames in
+//!   between, whose destructors may then not run. So code that runs inside [`protected`] keeps what it allocates in
+//!   structures that its caller owns, and holds nothing that needs dropping across a raising operation. What is
+//!   forgotten against this rule leaks; it does not dangle.
+#![allow(unsafe_code)]
+
+use std::ffi::{CStr, c_char, c_int, c_void};
+use std::marker::PhantomData;
+use std::ptr;
+
+use mlua::ffi;
+use mlua::{Lua, MultiValue, Value};
+
+/// The type of a value on the stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// No value at this index.
+    None,
+    Nil,
+    Boolean,
+    LightUserdata,
+    Number,
+    String,
+    Table,
+    Function,
+    Userdata,
+    Thread,
+    /// A type that this Lua adds (LuaJIT's cdata).
+    Other,
+}
+
+/// A number as this Lua holds it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Number {
+    Integer(i64),
+    Float(f64),
+}
+
+/// The stack of the running state, for the length of one protected call.
+pub(crate) struct Stack<'a> {
+    state: *mut ffi::lua_State,
+    _call: PhantomData<&'a mut ()>,
+}
+
+/// Runs `body` on the stack of `lua`, with `args` pushed as its first values. What the body leaves on the stack
+/// is popped and returned.
+///
+/// # Errors
+/// When an operation of the body raised.
+pub(crate) fn protected(
+    lua: &Lua,
+    args: impl mlua::IntoLuaMulti,
+    body: impl FnOnce(&mut Stack<'_>),
+) -> mlua::Result<MultiValue> {
+    // SAFETY: `exec_raw` runs the closure in a protected call on the current state; the stack wrapper borrows it for
+    // that time only. The closure's captures are references (see the module's contract), so an unwinding leaks nothing.
+    unsafe {
+        lua.exec_raw(args, |state| {
+            body(&mut Stack {
+                state,
+                _call: PhantomData,
+            })
+        })
+    }
+}
+
+impl Stack<'_> {
+    /// Makes room for `n` more values. False when Lua's stack limit is reached.
+    #[must_use]
+    pub(crate) fn reserve(&mut self, n: c_int) -> bool {
+        // SAFETY: the state is alive; lua_checkstack does not raise.
+        unsafe { ffi::lua_checkstack(self.state, n) != 0 }
+    }
+
+    /// The number of values on the stack of this call.
+    pub(crate) fn top(&self) -> c_int {
+        // SAFETY: reads only.
+        unsafe { ffi::lua_gettop(self.state) }
+    }
+
+    /// Drops the topmost `n` values.
+    pub(crate) fn pop(&mut self, n: c_int) {
+        debug_assert!(n <= self.top());
+        // SAFETY: at most as many as there are, by the assertion; the callers' pushes and pops are balanced.
+        unsafe { ffi::lua_settop(self.state, -n - 1) }
+    }
+
+    /// Takes out the value at `index`.
+    pub(crate) fn remove(&mut self, index: c_int) {
+        debug_assert!(self.kind(index) != Kind::None);
+        // SAFETY: the index is of a value on the stack.
+        unsafe { ffi::lua_remove(self.state, index) }
+    }
+
+    /// Moves the value on top to `index`, and those from there on up by one.
+    pub(crate) fn insert(&mut self, index: c_int) {
+        debug_assert!(index > 0 && index <= self.top());
+        // SAFETY: the index is of a value on the stack.
+        unsafe { ffi::lua_rotate(self.state, index, 1) }
+    }
+
+    /// Pops a value and puts it in the place of the one at `index`.
+    pub(crate) fn replace(&mut self, index: c_int) {
+        debug_assert!(index > 0 && index < self.top());
+        // SAFETY: the index is of a value below the top.
+        unsafe { ffi::lua_replace(self.state, index) }
+    }
+
+    /// The type of the value at `index`.
+    pub(crate) fn kind(&self, index: c_int) -> Kind {
+        // SAFETY: any acceptable index may be asked for; reads only.
+        match unsafe { ffi::lua_type(self.state, index) } {
+            ffi::LUA_TNONE => Kind::None,
+            ffi::LUA_TNIL => Kind::Nil,
+            ffi::LUA_TBOOLEAN => Kind::Boolean,
+            ffi::LUA_TLIGHTUSERDATA => Kind::LightUserdata,
+            ffi::LUA_TNUMBER => Kind::Number,
+            ffi::LUA_TSTRING => Kind::String,
+            ffi::LUA_TTABLE => Kind::Table,
+            ffi::LUA_TFUNCTION => Kind::Function,
+            ffi::LUA_TUSERDATA => Kind::Userdata,
+            ffi::LUA_TTHREAD => Kind::Thread,
+            _ => Kind::Other,
+        }
+    }
+
+    /// The boolean at `index`; false for anything else but true.
+    pub(crate) fn boolean(&self, index: c_int) -> bool {
+        self.kind(index) == Kind::Boolean
+            // SAFETY: reads only.
+            && unsafe { ffi::lua_toboolean(self.state, index) != 0 }
+    }
+
+    /// The number at `index`, which must be one; strings are not converted.
+    pub(crate) fn number(&self, index: c_int) -> Number {
+        // SAFETY: reads only; on something that is no number they give 0.
+        unsafe {
+            #[cfg(feature = "lua54")]
+            if ffi::lua_isinteger(self.state, index) != 0 {
+                return Number::Integer(ffi::lua_tointegerx(self.state, index, ptr::null_mut()));
+            }
+            Number::Float(ffi::lua_tonumberx(self.state, index, ptr::null_mut()))
+        }
+    }
+
+    /// The bytes of the string at `index`; empty for anything else. They live as long as nothing is popped.
+    pub(crate) fn bytes(&self, index: c_int) -> &[u8] {
+        if self.kind(index) != Kind::String {
+            return &[];
+        }
+        let mut len = 0;
+        // SAFETY: the value is a string, so this converts nothing and does not raise. The bytes belong to a string
+        // that stays on the stack while the borrow of `self` lasts, since popping needs `&mut self`.
+        unsafe {
+            let data = ffi::lua_tolstring(self.state, index, &mut len);
+            std::slice::from_raw_parts(data.cast::<u8>(), len)
+        }
+    }
+
+    /// The identity of the table, function, userdata or thread at `index`.
+    pub(crate) fn address(&self, index: c_int) -> usize {
+        // SAFETY: reads only; the pointer is used as a number.
+        unsafe { ffi::lua_topointer(self.state, index) as usize }
+    }
+
+    /// Whether the values at both indices are the same, without metamethods.
+    pub(crate) fn same(&self, a: c_int, b: c_int) -> bool {
+        // SAFETY: reads only; acceptable indices without a value compare as different.
+        unsafe { ffi::lua_rawequal(self.state, a, b) != 0 }
+    }
+
+    pub(crate) fn push_nil(&mut self) {
+        // SAFETY: room was reserved.
+        unsafe { ffi::lua_pushnil(self.state) }
+    }
+
+    pub(crate) fn push_boolean(&mut self, value: bool) {
+        // SAFETY: room was reserved.
+        unsafe { ffi::lua_pushboolean(self.state, c_int::from(value)) }
+    }
+
+    pub(crate) fn push_number(&mut self, value: Number) {
+        // SAFETY: room was reserved.
+        unsafe {
+            match value {
+                #[cfg(feature = "lua54")]
+                Number::Integer(value) => ffi::lua_pushinteger(self.state, value),
+                #[cfg(not(feature = "lua54"))]
+                Number::Integer(value) => ffi::lua_pushnumber(self.state, value as f64),
+                Number::Float(value) => ffi::lua_pushnumber(self.state, value),
+            }
+        }
+    }
+
+    /// Pushes a string. May raise when memory runs out.
+    pub(crate) fn push_bytes(&mut self, bytes: &[u8]) {
+        // SAFETY: room was reserved; Lua copies the bytes.
+        unsafe {
+            ffi::lua_pushlstring(self.state, bytes.as_ptr().cast::<c_char>(), bytes.len());
+        }
+    }
+
+    /// Pushes a copy of the value at `index`.
+    pub(crate) fn push_copy(&mut self, index: c_int) {
+        // SAFETY: room was reserved; the callers pass indices of values they pushed.
+        unsafe { ffi::lua_pushvalue(self.state, index) }
+    }
+
+    /// Pushes an empty table with room for `array` and `hash` entries. May raise when memory runs out.
+    pub(crate) fn push_table(&mut self, array: c_int, hash: c_int) {
+        // SAFETY: room was reserved.
+        unsafe { ffi::lua_createtable(self.state, array.max(0), hash.max(0)) }
+    }
+
+    /// Pushes the table of global variables of this state.
+    pub(crate) fn push_globals(&mut self) {
+        // SAFETY: room was reserved; the table of globals always exists.
+        unsafe {
+            ffi::lua_pushglobaltable(self.state);
+        }
+    }
+
+    /// Pushes a value of mlua's.
+    ///
+    /// # Errors
+    /// When memory runs out.
+    pub(crate) fn push_value(&mut self, lua: &Lua, value: &Value) -> mlua::Result<()> {
+        // SAFETY: room was reserved, and `lua` runs on this very state inside `protected`.
+        lua.exec_raw_lua(|raw| unsafe { raw.push_value(value) })
+    }
+
+    /// The value at `index` as one of mlua's. Costs a reference: for the rare kinds only.
+    pub(crate) fn value(&mut self, lua: &Lua, index: c_int) -> Value {
+        self.push_copy(index);
+        // SAFETY: pops what was pushed above, on the very state that `lua` runs on.
+        lua.exec_raw_lua(|raw| unsafe { raw.pop_value() })
+    }
+
+    /// Replaces the key on top by the next pair of the table at `table`; at the end only pops the key.
+    /// The table must not be changed between the calls of one traversal.
+    pub(crate) fn next(&mut self, table: c_int) -> bool {
+        debug_assert_eq!(self.kind(table), Kind::Table);
+        // SAFETY: a table, and a key that came from it. (A key that is gone would raise, which is allowed here.)
+        unsafe { ffi::lua_next(self.state, table) != 0 }
+    }
+
+    /// Replaces the key on top by its value in the table at `table`, without metamethods.
+    pub(crate) fn raw_get(&mut self, table: c_int) {
+        debug_assert_eq!(self.kind(table), Kind::Table);
+        // SAFETY: a table; the key is on top.
+        unsafe {
+            ffi::lua_rawget(self.state, table);
+        }
+    }
+
+    /// Pushes entry `n` of the table at `table`, without metamethods.
+    pub(crate) fn raw_get_index(&mut self, table: c_int, n: usize) {
+        debug_assert_eq!(self.kind(table), Kind::Table);
+        // SAFETY: a table; room was reserved.
+        unsafe {
+            ffi::lua_rawgeti(self.state, table, n as _);
+        }
+    }
+
+    /// Pops a value and a key below it and sets them in the table at `table`, without metamethods. Refuses keys that
+    /// Lua refuses (nil and NaN), and then only pops.
+    pub(crate) fn raw_set(&mut self, table: c_int) -> bool {
+        let key = self.kind(-2);
+        let refused = matches!(key, Kind::Nil | Kind::None)
+            || key == Kind::Number && matches!(self.number(-2), Number::Float(n) if n.is_nan());
+        if refused || self.kind(table) != Kind::Table {
+            self.pop(2);
+            return false;
+        }
+        // SAFETY: a table, a key that Lua takes, and a value. May raise when memory runs out.
+        unsafe { ffi::lua_rawset(self.state, table) }
+        true
+    }
+
+    /// Pops a value and sets it as entry `n` of the table at `table`, without metamethods.
+    pub(crate) fn raw_set_index(&mut self, table: c_int, n: usize) {
+        debug_assert_eq!(self.kind(table), Kind::Table);
+        // SAFETY: a table and a value. May raise when memory runs out.
+        unsafe { ffi::lua_rawseti(self.state, table, n as _) }
+    }
+
+    /// Pushes the metatable of the value at `index`, if it has one.
+    pub(crate) fn push_metatable(&mut self, index: c_int) -> bool {
+        // SAFETY: room was reserved; pushes nothing when there is none.
+        unsafe { ffi::lua_getmetatable(self.state, index) != 0 }
+    }
+
+    /// Pops a table and makes it the metatable of the table at `index`.
+    pub(crate) fn set_metatable(&mut self, index: c_int) {
+        if self.kind(index) != Kind::Table || self.kind(-1) != Kind::Table {
+            self.pop(1);
+            return;
+        }
+        // SAFETY: a table on top, for a table.
+        unsafe {
+            ffi::lua_setmetatable(self.state, index);
+        }
+    }
+
+    /// Pushes field `name` of the metatable of the value at `index`, if there is such a field.
+    pub(crate) fn push_metafield(&mut self, index: c_int, name: &CStr) -> bool {
+        if !self.push_metatable(index) {
+            return false;
+        }
+        self.push_bytes(name.to_bytes());
+        self.raw_get(-2);
+        // SAFETY: the metatable below the field is taken out.
+        unsafe { ffi::lua_remove(self.state, -2) };
+        if self.kind(-1) == Kind::Nil {
+            self.pop(1);
+            return false;
+        }
+        true
+    }
+
+    /// Whether the value at `index` is a function written in C (or Rust).
+    pub(crate) fn is_c_function(&self, index: c_int) -> bool {
+        // SAFETY: reads only.
+        unsafe { ffi::lua_iscfunction(self.state, index) != 0 }
+    }
+
+    /// Pushes upvalue `n` (from 1) of the Lua function at `function`, if it has so many.
+    pub(crate) fn push_upvalue(&mut self, function: c_int, n: c_int) -> bool {
+        if self.kind(function) != Kind::Function {
+            return false;
+        }
+        // SAFETY: a function; pushes nothing when there is no such upvalue.
+        unsafe { !ffi::lua_getupvalue(self.state, function, n).is_null() }
+    }
+
+    /// The debug name of upvalue `n` (from 1) of the function at `function`.
+    pub(crate) fn upvalue_name(&mut self, function: c_int, n: c_int) -> Option<String> {
+        if self.kind(function) != Kind::Function {
+            return None;
+        }
+        // SAFETY: a function; the name is copied before the value is popped, and it is a C string that Lua owns.
+        unsafe {
+            let name = ffi::lua_getupvalue(self.state, function, n);
+            if name.is_null() {
+                return None;
+            }
+            let copy = CStr::from_ptr(name).to_string_lossy().into_owned();
+            self.pop(1);
+            Some(copy)
+        }
+    }
+
+    /// Pops a value into upvalue `n` (from 1) of the function at `function`. Without such an upvalue only pops.
+    pub(crate) fn set_upvalue(&mut self, function: c_int, n: c_int) -> bool {
+        if self.kind(function) != Kind::Function {
+            self.pop(1);
+            return false;
+        }
+        // SAFETY: a function and a value; lua_setupvalue pops nothing when there is no such upvalue.
+        let set = unsafe { !ffi::lua_setupvalue(self.state, function, n).is_null() };
+        if !set {
+            self.pop(1);
+        }
+        set
+    }
+
+    /// The identity of the variable behind upvalue `n` of the Lua function at `function`; 0 where this Lua cannot tell.
+    pub(crate) fn upvalue_id(&self, function: c_int, n: c_int) -> usize {
+        #[cfg(feature = "lua54")]
+        if self.kind(function) == Kind::Function {
+            // SAFETY: a function; an upvalue that is not there gives null.
+            return unsafe { ffi::lua_upvalueid(self.state, function, n) as usize };
+        }
+        let _ = (function, n);
+        0
+    }
+
+    /// Makes upvalue `n` of the Lua function at `function` the same variable as upvalue `m` of that at `other`.
+    pub(crate) fn join_upvalue(&mut self, function: c_int, n: c_int, other: c_int, m: c_int) -> bool {
+        #[cfg(feature = "lua54")]
+        if self.upvalue_id(function, n) != 0
+            && self.upvalue_id(other, m) != 0
+            && !self.is_c_function(function)
+            && !self.is_c_function(other)
+        {
+            // SAFETY: both are Lua functions and have these upvalues, as was just looked up.
+            unsafe { ffi::lua_upvaluejoin(self.state, function, n, other, m) };
+            return true;
+        }
+        let _ = (function, n, other, m);
+        false
+    }
+
+    /// Pushes the environment of the function at `index` (Lua 5.1 and LuaJIT, whose functions have one).
+    #[cfg(any(feature = "lua51", feature = "luajit"))]
+    pub(crate) fn push_environment(&mut self, index: c_int) {
+        // SAFETY: room was reserved; pushes nil for values that have none.
+        unsafe { ffi::lua_getfenv(self.state, index) }
+    }
+
+    /// Pops a table and makes it the environment of the function at `index` (Lua 5.1 and LuaJIT).
+    #[cfg(any(feature = "lua51", feature = "luajit"))]
+    pub(crate) fn set_environment(&mut self, index: c_int) {
+        if self.kind(index) != Kind::Function || self.kind(-1) != Kind::Table {
+            self.pop(1);
+            return;
+        }
+        // SAFETY: a function, and a table on top.
+        unsafe {
+            ffi::lua_setfenv(self.state, index);
+        }
+    }
+
+    /// Appends the bytecode of the Lua function on top to `out`, debug information included. False for a C function.
+    pub(crate) fn dump(&mut self, out: &mut Vec<u8>) -> bool {
+        unsafe extern "C-unwind" fn append(
+            _state: *mut ffi::lua_State,
+            data: *const c_void,
+            len: usize,
+            out: *mut c_void,
+        ) -> c_int {
+            if len > 0 {
+                // SAFETY: `out` is the vector passed to lua_dump below, and Lua lends `len` bytes for this call.
+                unsafe {
+                    (*out.cast::<Vec<u8>>()).extend_from_slice(std::slice::from_raw_parts(data.cast(), len))
+                };
+            }
+            0
+        }
+        if self.kind(-1) != Kind::Function || self.is_c_function(-1) {
+            return false;
+        }
+        let out: *mut Vec<u8> = out;
+        // SAFETY: a Lua function on top; the writer gets the vector back as it is passed here.
+        unsafe { ffi::lua_dump(self.state, append, out.cast(), 0) == 0 }
+    }
+
+    /// Pushes the function whose bytecode this is. On failure nothing is pushed.
+    ///
+    /// The bytes must come from [`Stack::dump`] of the same Lua: Lua does not check bytecode.
+    pub(crate) fn load(&mut self, bytecode: &[u8]) -> bool {
+        // SAFETY: Lua reads `len` bytes and keeps none. That the bytecode is what this Lua has dumped is the
+        // caller's part: code comes into a packet through `dump` alone.
+        let status = unsafe {
+            ffi::luaL_loadbufferx(
+                self.state,
+                bytecode.as_ptr().cast::<c_char>(),
+                bytecode.len(),
+                c"=goroutine".as_ptr(),
+                c"b".as_ptr(),
+            )
+        };
+        if status != ffi::LUA_OK {
+            self.pop(1);
+            return false;
+        }
+        true
+    }
+
+    /// Calls the function below its `args` arguments; leaves `results` values. Raises what the function raises.
+    pub(crate) fn call(&mut self, args: c_int, results: c_int) {
+        // SAFETY: the callers have pushed the function and so many arguments.
+        unsafe { ffi::lua_call(self.state, args, results) }
+    }
+
+    /// Pushes a new coroutine.
+    pub(crate) fn push_coroutine(&mut self) -> Coroutine {
+        // SAFETY: room was reserved. May raise when memory runs out.
+        Coroutine {
+            state: unsafe { ffi::lua_newthread(self.state) },
+        }
+    }
+
+    /// Moves the topmost `n` values to a coroutine that is suspended and kept alive by the caller's table.
+    pub(crate) fn move_to(&mut self, coroutine: Coroutine, n: c_int) -> bool {
+        // SAFETY: the coroutine is anchored (see `Coroutine`), of the same Lua; room is made before the move.
+        unsafe {
+            if ffi::lua_checkstack(coroutine.state, n + 1) == 0 {
+                return false;
+            }
+            ffi::lua_xmove(self.state, coroutine.state, n);
+        }
+        true
+    }
+
+    /// Moves the topmost `n` values of a coroutine that does not run onto this stack.
+    pub(crate) fn take_from(&mut self, coroutine: Coroutine, n: c_int) -> bool {
+        // SAFETY: as in `move_to`; there are `n` values, as `resume` has said.
+        unsafe {
+            if ffi::lua_checkstack(self.state, n + 1) == 0 {
+                return false;
+            }
+            ffi::lua_xmove(coroutine.state, self.state, n);
+        }
+        true
+    }
+
+    /// Resumes a coroutine with the topmost `args` values of its own stack.
+    pub(crate) fn resume(&mut self, coroutine: Coroutine, args: c_int) -> Resumed {
+        let mut results = 0;
+        // SAFETY: the coroutine is anchored, belongs to this Lua and does not run; lua_resume does not raise.
+        match unsafe { ffi::lua_resume(coroutine.state, self.state, args, &mut results) } {
+            ffi::LUA_OK => Resumed::Returned(results),
+            ffi::LUA_YIELD => Resumed::Yielded(results),
+            _ => Resumed::Failed,
+        }
+    }
+
+    /// Drops what a coroutine that does not run has on its stack.
+    pub(crate) fn clear(&mut self, coroutine: Coroutine) {
+        // SAFETY: anchored, and not running.
+        unsafe { ffi::lua_settop(coroutine.state, 0) }
+    }
+
+    /// Whether the coroutine's topmost value is mlua's mark for "an async function is pending".
+    pub(crate) fn awaits_mlua(&self, coroutine: Coroutine) -> bool {
+        // SAFETY: anchored, and not running; reads only.
+        unsafe { ffi::lua_touserdata(coroutine.state, -1) == Lua::poll_pending().0 }
+    }
+
+    /// Pushes the traceback of a coroutine that does not run, from `level` on.
+    pub(crate) fn push_traceback(&mut self, coroutine: Coroutine, level: c_int) {
+        // SAFETY: anchored; room was reserved. May raise when memory runs out.
+        unsafe { ffi::luaL_traceback(self.state, coroutine.state, ptr::null(), level) }
+    }
+}
+
+/// A new state with all libraries, the unsafe ones included: goroutines get what a stock interpreter has.
+pub(crate) fn new_state() -> Lua {
+    // SAFETY: the libraries can break Rust's guarantees only if a script asks for it (`debug`, C modules), as in any
+    // stock interpreter; the documentation says so.
+    unsafe { Lua::unsafe_new() }
+}
+
+/// Where the function at `level` of the running state's call stack stands: its source as Lua shortens it, and the line.
+/// Level 0 is the running function.
+pub(crate) fn position(lua: &Lua, level: usize) -> Option<(String, u32)> {
+    lua.exec_raw_lua(|raw| {
+        // SAFETY: a zeroed lua_Debug is what lua_getstack fills; the state is the running one. `short_src` is a C
+        // string within the record.
+        unsafe {
+            let mut record: ffi::lua_Debug = std::mem::zeroed();
+            if ffi::lua_getstack(raw.state(), level as c_int, &mut record) == 0
+                || ffi::lua_getinfo(raw.state(), c"Sl".as_ptr(), &mut record) == 0
+            {
+                return None;
+            }
+            let line = u32::try_from(record.currentline).ok()?;
+            Some((
+                CStr::from_ptr(record.short_src.as_ptr())
+                    .to_string_lossy()
+                    .into_owned(),
+                line,
+            ))
+        }
+    })
+}
+
+/// A coroutine, by its address alone: no reference of Rust's keeps it alive.
+///
+/// Whoever holds one keeps the coroutine in a Lua table for as long; the isolate's table of coroutines does that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Coroutine {
+    state: *mut ffi::lua_State,
+}
+
+/// What came of resuming a coroutine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Resumed {
+    /// It returned, with so many values on its stack.
+    Returned(c_int),
+    /// It yielded, with so many values on its stack.
+    Yielded(c_int),
+    /// It failed, with the error value on its stack.
+    Failed,
+}

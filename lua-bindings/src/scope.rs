@@ -1,0 +1,96 @@
+//! [`Scope`]: goroutines that end together.
+
+use std::sync::OnceLock;
+
+use parking_lot::Mutex;
+use runtime_core::{Status, WaitGroup};
+
+use crate::goroutine::GoroutineHandle;
+
+/// Goroutines of which the first error cancels the others, and that are all waited for: structured concurrency, as in
+/// Trio's nurseries.
+///
+/// A child that ends takes itself off the list and out of the count, in this order; whoever waits is released by the
+/// last, when the list is empty.
+pub(crate) struct Scope {
+    members: Mutex<Members>,
+    group: WaitGroup,
+    /// The first that failed.
+    failed: OnceLock<GoroutineHandle>,
+}
+
+#[derive(Default)]
+struct Members {
+    handles: Vec<GoroutineHandle>,
+    closed: bool,
+    cancelled: bool,
+}
+
+impl Scope {
+    pub(crate) fn new() -> Self {
+        Self {
+            members: Mutex::default(),
+            group: WaitGroup::new(),
+            failed: OnceLock::new(),
+        }
+    }
+
+    /// Takes a child in, before it is started. False once the scope has ended.
+    pub(crate) fn enter(&self, handle: &GoroutineHandle) -> bool {
+        let mut members = self.members.lock();
+        if members.closed {
+            return false;
+        }
+        members.handles.push(handle.clone());
+        let _ = self.group.add(1);
+        let cancelled = members.cancelled;
+        drop(members);
+        if cancelled {
+            handle.cancel(Some("another goroutine of its scope failed"));
+        }
+        true
+    }
+
+    pub(crate) fn child_ended(&self, handle: &GoroutineHandle) {
+        if handle.status() == Status::Failed && self.failed.set(handle.clone()).is_ok() {
+            self.cancel("another goroutine of its scope failed");
+        }
+        let left = {
+            let mut members = self.members.lock();
+            members
+                .handles
+                .iter()
+                .position(|member| member == handle)
+                .map(|at| members.handles.swap_remove(at))
+        };
+        if left.is_some() {
+            let _ = self.group.done();
+        }
+    }
+
+    /// Asks all children to stop, and those that are still to come.
+    pub(crate) fn cancel(&self, reason: &str) {
+        let handles = {
+            let mut members = self.members.lock();
+            members.cancelled = true;
+            members.handles.clone()
+        };
+        for handle in handles {
+            handle.cancel(Some(reason));
+        }
+    }
+
+    /// Takes no more children.
+    pub(crate) fn close(&self) {
+        self.members.lock().closed = true;
+    }
+
+    pub(crate) fn group(&self) -> &WaitGroup {
+        &self.group
+    }
+
+    /// The first child that failed.
+    pub(crate) fn failed(&self) -> Option<&GoroutineHandle> {
+        self.failed.get()
+    }
+}

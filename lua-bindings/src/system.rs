@@ -1,0 +1,198 @@
+//! [`System`]: what all states of one runtime share.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use dashmap::DashMap;
+use event_listener::Event;
+use mlua::Lua;
+use parking_lot::{Mutex, RwLock};
+use runtime_core::{Backend, Report, WorkerHandle};
+
+use crate::goroutine::{Failure, Start};
+use crate::isolate;
+use crate::packet::Packet;
+use crate::pool::LuaPool;
+
+/// Called with each new isolate, to register what its goroutines may use.
+pub(crate) type Setup = Arc<dyn Fn(&Lua) -> mlua::Result<()> + Send + Sync>;
+
+/// Called with the report of an error that nobody awaits.
+pub(crate) type ErrorReport = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// How long goroutines may take to unwind when the program ends.
+pub(crate) const GRACE: Duration = Duration::from_secs(2);
+
+/// What all states of one runtime share: the queue of goroutines that have not started, the isolates that take from
+/// it, the pools by name.
+///
+/// **Who wakes whom.** A goroutine that is started goes into the queue and wakes an isolate that waits there; whichever
+/// isolate is free takes it. `closing` is notified once, after its flag is set; isolates look at the flag after they
+/// have begun to listen, so that none misses it.
+pub(crate) struct System {
+    pub(crate) backend: Arc<dyn Backend>,
+    pub(crate) isolates: usize,
+    pub(crate) setup: Option<Setup>,
+    pub(crate) report: ErrorReport,
+    /// What `now` counts from.
+    pub(crate) epoch: Instant,
+    unhandled: Report<Failure>,
+    /// Not bounded: as in Go, starting a goroutine does not wait. Pools and channels give back-pressure.
+    queue: (flume::Sender<Start>, flume::Receiver<Start>),
+    started: AtomicBool,
+    workers: Mutex<Vec<Box<dyn WorkerHandle>>>,
+    closing: AtomicBool,
+    closed: Event,
+    pub(crate) pools: DashMap<String, LuaPool>,
+    pub(crate) modules: RwLock<Arc<Modules>>,
+}
+
+/// Where the home state finds its modules; isolates look in the same places.
+#[derive(Default)]
+pub(crate) struct Modules {
+    pub(crate) path: Vec<u8>,
+    pub(crate) cpath: Vec<u8>,
+    /// The Lua functions of `package.preload`, as one table; `None` if there are none.
+    pub(crate) preload: Option<Packet>,
+    /// How many entries `package.preload` had when they were collected.
+    pub(crate) preload_count: usize,
+}
+
+/// No isolate could be started, or none is there any more.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StartError {
+    #[error("goroutines have been shut down")]
+    Closed,
+    #[error("cannot start an isolate: {0}")]
+    Setup(String),
+    #[error("cannot start an isolate's thread: {0}")]
+    Thread(#[from] io::Error),
+}
+
+impl System {
+    pub(crate) fn new(
+        backend: Arc<dyn Backend>,
+        isolates: usize,
+        setup: Option<Setup>,
+        report: ErrorReport,
+    ) -> Self {
+        let tell = Arc::clone(&report);
+        Self {
+            epoch: backend.now(),
+            unhandled: Arc::new(move |failure: &Failure| tell(&failure.report())),
+            backend,
+            isolates,
+            setup,
+            report,
+            queue: flume::unbounded(),
+            started: AtomicBool::new(false),
+            workers: Mutex::default(),
+            closing: AtomicBool::new(false),
+            closed: Event::new(),
+            pools: DashMap::new(),
+            modules: RwLock::default(),
+        }
+    }
+
+    /// Starts the isolates, if they have not been, and waits until they are set up.
+    pub(crate) fn start(self: &Arc<Self>) -> Result<(), StartError> {
+        if self.started.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let mut workers = self.workers.lock();
+        if self.started.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        if self.is_closing() {
+            return Err(StartError::Closed);
+        }
+        let (tell, ready) = flume::bounded(self.isolates);
+        for index in 0..self.isolates {
+            let body = isolate::body(Arc::clone(self), tell.clone());
+            workers.push(self.backend.start_worker(&format!("isolate-{index}"), body)?);
+        }
+        drop(tell);
+        for _ in 0..self.isolates {
+            match ready.recv() {
+                Ok(Ok(())) => {}
+                Ok(Err(message)) => return Err(StartError::Setup(message)),
+                Err(_) => return Err(StartError::Setup("its worker ended".into())),
+            }
+        }
+        self.started.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// Puts a goroutine into the queue.
+    pub(crate) fn submit(self: &Arc<Self>, start: Start) -> Result<(), StartError> {
+        self.start()?;
+        if self.is_closing() {
+            return Err(StartError::Closed);
+        }
+        // Cannot fail: this very structure holds the receiving end.
+        let _ = self.queue.0.send(start);
+        Ok(())
+    }
+
+    /// What reports a failure that nobody awaits.
+    pub(crate) fn unhandled(&self) -> Report<Failure> {
+        Arc::clone(&self.unhandled)
+    }
+
+    pub(crate) fn queue(&self) -> &flume::Receiver<Start> {
+        &self.queue.1
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
+    }
+
+    /// Ready once the system is closing.
+    pub(crate) async fn closing(&self) {
+        let closed = self.closed.listen();
+        if !self.is_closing() {
+            closed.await;
+        }
+    }
+
+    /// Ends the process as the end of the script does: everything is cancelled and has 2 s to unwind.
+    ///
+    /// Called in an isolate, which has to go on to unwind its own goroutines: so another thread does it.
+    pub(crate) fn exit(self: &Arc<Self>, code: i32) {
+        let system = Arc::clone(self);
+        let exit = move || {
+            system.shutdown(GRACE);
+            std::process::exit(code);
+        };
+        if std::thread::Builder::new()
+            .name("exit".into())
+            .spawn(exit)
+            .is_err()
+        {
+            std::process::exit(code);
+        }
+    }
+
+    /// Cancels everything and waits for the isolates to end, at most for `bound`. Returns how many had not ended by
+    /// then; these are left to themselves.
+    pub(crate) fn shutdown(&self, bound: Duration) -> usize {
+        let deadline = Instant::now() + bound;
+        self.closing.store(true, Ordering::Release);
+        self.closed.notify(usize::MAX);
+        // What never started is dropped, and so ends as cancelled.
+        while let Ok(start) = self.queue.1.try_recv() {
+            drop(start);
+        }
+        self.pools.clear();
+        let mut workers = std::mem::take(&mut *self.workers.lock());
+        let mut stuck = 0;
+        for worker in &mut workers {
+            if !worker.join_timeout(deadline.saturating_duration_since(Instant::now())) {
+                stuck += 1;
+            }
+        }
+        stuck
+    }
+}

@@ -1,0 +1,480 @@
+//! [`Task`]: the future that a goroutine is.
+//!
+//! Polled by the executor of its isolate's worker. It resumes the coroutine; when the coroutine parks, the call that
+//! parked has left its wait with the goroutine, and the future polls that until it is ready, leaves the reply and
+//! resumes again.
+//!
+//! A coroutine that waits in an async function of the embedder's is known by what it yields. mlua alone can wake it, so
+//! from then on mlua's own future for coroutines drives it, and this one polls that.
+//!
+//! **Cancelling.** A parked goroutine registers its waker for it on every poll. When it comes, the wait is polled once
+//! more, so that what it may have received is not lost; only if it is still pending is it dropped (and leaves no trace
+//! where it waited), and the call that parked raises.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use crate::pool::Ended;
+use mlua::thread::AsyncThread;
+use mlua::{MultiValue, Value};
+use runtime_core::{Outcome, WaitGroup};
+
+use crate::fault;
+use crate::goroutine::{Failure, Family, Reply, Running, Start, Wait};
+use crate::isolate::Isolate;
+use crate::packet::{self, Packet, Plain, Roots};
+use crate::raw::{Coroutine, Kind, Number, Resumed, Stack, protected};
+use crate::scope::Scope;
+use crate::state::State;
+
+/// How often a goroutine goes on at once, because what it waits for is ready, before its neighbours have a turn.
+const TURNS: usize = 64;
+
+/// A goroutine that has started.
+pub(crate) struct Task {
+    isolate: Rc<Isolate>,
+    running: Rc<Running>,
+    coroutine: Coroutine,
+    /// How many values lie on the coroutine's stack for its first resume; 0 after it.
+    arguments: i32,
+    wait: Option<Wait>,
+    /// mlua's future, once the coroutine has waited in an async function.
+    driven: Option<Pin<Box<AsyncThread<MultiValue>>>>,
+    finished: bool,
+    scope: Option<std::sync::Arc<Scope>>,
+    family: Option<Family>,
+}
+
+/// What a goroutine came to, before it is told to anybody.
+enum End {
+    Done(Packet),
+    Failed(Failure),
+    Cancelled,
+}
+
+impl Task {
+    /// Puts a goroutine's function and arguments onto its coroutine. `None` if that failed, which is its end then.
+    pub(crate) fn start(
+        isolate: &Rc<Isolate>,
+        start: Start,
+        slot: usize,
+        coroutine: Coroutine,
+    ) -> Option<Self> {
+        let Start {
+            packet,
+            completer,
+            started_at,
+            slot: pool_slot,
+            scope,
+            family,
+        } = start;
+        if let Some(pool_slot) = &pool_slot {
+            pool_slot.begin();
+        }
+        let handle = completer.handle();
+        let running = Rc::new(Running {
+            completer: RefCell::new(Some(completer)),
+            handle,
+            slot,
+            started_at,
+            wait: RefCell::new(None),
+            reply: RefCell::new(None),
+            traceback: RefCell::new(None),
+            children: WaitGroup::new(),
+            exposed: Cell::new(false),
+            pool_slot: RefCell::new(pool_slot),
+        });
+        isolate.occupy(slot, &running);
+        let mut task = Self {
+            isolate: Rc::clone(isolate),
+            running,
+            coroutine,
+            arguments: 0,
+            wait: None,
+            driven: None,
+            finished: false,
+            scope,
+            family: Some(family),
+        };
+        // Its globals are made while the packet is decoded, so it has to be the running goroutine.
+        let before = isolate.state.set_current(Some(Rc::clone(&task.running)));
+        let decoded = packet::decode_onto(&isolate.lua, &isolate.state, &packet, coroutine);
+        isolate.state.set_current(before);
+        drop(packet);
+        match decoded {
+            Ok(count) => {
+                task.arguments = count - 1;
+                Some(task)
+            }
+            Err(error) => {
+                let end = task.failed_with(&fault::text(&error));
+                task.finish(end, false);
+                None
+            }
+        }
+    }
+
+    /// Ends a goroutine that was cancelled while it was queued.
+    pub(crate) fn never_started(start: Start) {
+        let Start {
+            completer,
+            slot,
+            scope,
+            family,
+            ..
+        } = start;
+        let reason = completer.cancelled().cloned().flatten();
+        let handle = completer.handle();
+        completer.complete_then(Outcome::Cancelled(reason), || {
+            if let Some(scope) = scope {
+                scope.child_ended(&handle);
+            }
+            if let Some(slot) = slot {
+                slot.finish(Ended::Cancelled);
+            }
+            drop(family);
+        });
+    }
+
+    /// Ends a goroutine for which the isolate has no coroutine.
+    pub(crate) fn not_startable(_state: &State, start: Start, error: &mlua::Error) {
+        let Start {
+            completer,
+            slot,
+            scope,
+            family,
+            started_at,
+            ..
+        } = start;
+        let failure = failure_of_text(&fault::text(error), completer.id(), started_at);
+        let handle = completer.handle();
+        completer.complete_then(Outcome::Failed(failure), || {
+            if let Some(scope) = scope {
+                scope.child_ended(&handle);
+            }
+            if let Some(slot) = slot {
+                slot.finish(Ended::Failed);
+            }
+            drop(family);
+        });
+    }
+
+    /// Resumes the goroutine. True if that was its end.
+    pub(crate) fn run(&mut self) -> bool {
+        self.status(|completer| completer.running());
+        let before = self.isolate.state.set_current(Some(Rc::clone(&self.running)));
+        let end = self.resume();
+        let end = end.or_else(|| self.parked());
+        self.isolate.state.set_current(before);
+        match end {
+            Some((end, reusable)) => {
+                self.finish(end, reusable);
+                true
+            }
+            None => {
+                self.status(|completer| completer.waiting());
+                false
+            }
+        }
+    }
+
+    fn status(&self, tell: impl FnOnce(&runtime_core::Completer<Packet, Failure>)) {
+        if let Some(completer) = &*self.running.completer.borrow() {
+            tell(completer);
+        }
+    }
+
+    /// Resumes the coroutine. `None` if it yielded.
+    fn resume(&mut self) -> Option<(End, bool)> {
+        let coroutine = self.coroutine;
+        let arguments = std::mem::take(&mut self.arguments);
+        let mut resumed = Resumed::Failed;
+        let mut plain = None;
+        let values = protected(&self.isolate.lua, (), |stack| {
+            resumed = stack.resume(coroutine, arguments);
+            match resumed {
+                Resumed::Returned(count) => plain = take_plain(stack, coroutine, count),
+                Resumed::Yielded(_) => {}
+                Resumed::Failed => {
+                    if stack.reserve(4) {
+                        stack.push_traceback(coroutine, 0);
+                        stack.take_from(coroutine, 1);
+                    }
+                }
+            }
+        });
+        match (values, resumed) {
+            (Err(error), _) => Some((self.failed_with(&fault::text(&error)), false)),
+            (Ok(_), Resumed::Yielded(_)) => None,
+            (Ok(_), Resumed::Returned(_)) if plain.is_some() => plain.map(|packet| (End::Done(packet), true)),
+            (Ok(values), Resumed::Returned(_)) => Some((self.returned(values), true)),
+            (Ok(mut values), Resumed::Failed) => {
+                let error = values.pop_back().unwrap_or(Value::Nil);
+                if let Some(Value::String(traceback)) = values.pop_front() {
+                    *self.running.traceback.borrow_mut() = Some(traceback.to_string_lossy());
+                }
+                Some((self.raised(error), false))
+            }
+        }
+    }
+
+    /// Looks at why the coroutine yielded. `Some` if that was its end.
+    fn parked(&mut self) -> Option<(End, bool)> {
+        self.wait = self.running.wait.borrow_mut().take();
+        if self.wait.is_some() || self.driven.is_some() {
+            let coroutine = self.coroutine;
+            if self.driven.is_none() {
+                let _ = protected(&self.isolate.lua, (), |stack| stack.clear(coroutine));
+            }
+            return None;
+        }
+        let coroutine = self.coroutine;
+        let mut awaits_mlua = false;
+        let _ = protected(&self.isolate.lua, (), |stack| {
+            awaits_mlua = stack.awaits_mlua(coroutine);
+            stack.clear(coroutine);
+        });
+        if !awaits_mlua {
+            return Some((
+                self.failed_with("attempt to yield from outside a coroutine"),
+                false,
+            ));
+        }
+        let driven = self
+            .isolate
+            .thread(self.running.slot)
+            .and_then(|thread| thread.into_async::<MultiValue>(()));
+        match driven {
+            Ok(driven) => {
+                self.driven = Some(Box::pin(driven));
+                None
+            }
+            Err(error) => Some((self.failed_with(&fault::text(&error)), false)),
+        }
+    }
+
+    /// The end of a goroutine whose function was run by `xpcall`, from what that returned.
+    fn returned(&self, mut values: MultiValue) -> End {
+        if cfg!(feature = "lua51") {
+            return self
+                .encoded(values, Roots::Values("result"))
+                .unwrap_or_else(|message| self.failed_with(&message));
+        }
+        match values.pop_front() {
+            Some(Value::Boolean(true)) => self
+                .encoded(values, Roots::Values("result"))
+                .unwrap_or_else(|message| self.failed_with(&message)),
+            _ => self.raised(values.pop_front().unwrap_or(Value::Nil)),
+        }
+    }
+
+    fn encoded(&self, values: MultiValue, roots: Roots) -> Result<End, String> {
+        packet::encode(&self.isolate.lua, &self.isolate.state, values, roots)
+            .map(End::Done)
+            .map_err(|refusal| refusal.to_string())
+    }
+
+    /// The end of a goroutine that raised `error`.
+    fn raised(&self, error: Value) -> End {
+        if self.running.is_cancelled() && crate::api::is_cancelled(&error) {
+            return End::Cancelled;
+        }
+        let message = match &error {
+            Value::String(message) => message.to_string_lossy(),
+            Value::Error(error) => fault::text(error),
+            other => other
+                .to_string()
+                .unwrap_or_else(|_| format!("a {} value", other.type_name())),
+        };
+        let text = Packet::text(&message);
+        let error = match error {
+            Value::Error(_) => text,
+            error => packet::encode(
+                &self.isolate.lua,
+                &self.isolate.state,
+                MultiValue::from_iter([error]),
+                Roots::Values("error"),
+            )
+            .unwrap_or(text),
+        };
+        let traceback = self.running.traceback.borrow_mut().take();
+        End::Failed(Failure {
+            error,
+            message,
+            traceback: traceback.unwrap_or_else(|| String::from("stack traceback:\n\t[not known]")),
+            id: self.running.handle.id(),
+            started_at: self.running.started_at.clone(),
+        })
+    }
+
+    fn failed_with(&self, message: &str) -> End {
+        End::Failed(failure_of_text(
+            message,
+            self.running.handle.id(),
+            self.running.started_at.clone(),
+        ))
+    }
+
+    /// Tells the end to everybody, and gives the slot back.
+    fn finish(&mut self, end: End, reusable: bool) {
+        self.finished = true;
+        self.wait = None;
+        self.driven = None;
+        let running = &self.running;
+        let reusable = reusable && !running.exposed.get() && matches!(end, End::Done(_));
+        self.isolate.release(running.slot, reusable);
+        let (outcome, ended) = match end {
+            End::Done(packet) => (Outcome::Done(packet), Ended::Completed),
+            End::Failed(failure) => (Outcome::Failed(failure), Ended::Failed),
+            End::Cancelled => {
+                let completer = running.completer.borrow();
+                let reason = completer
+                    .as_ref()
+                    .and_then(|completer| completer.cancelled().cloned().flatten());
+                (Outcome::Cancelled(reason), Ended::Cancelled)
+            }
+        };
+        let (scope, pool_slot, family) = (
+            self.scope.take(),
+            running.pool_slot.borrow_mut().take(),
+            self.family.take(),
+        );
+        let Some(completer) = running.completer.borrow_mut().take() else {
+            return;
+        };
+        completer.complete_then(outcome, || {
+            if let Some(scope) = scope {
+                scope.child_ended(&running.handle);
+            }
+            if let Some(slot) = pool_slot {
+                slot.finish(ended);
+            }
+            drop(family);
+        });
+    }
+
+    /// Stops a goroutine inside an async function of the embedder's: its future is dropped, and its `<close>` variables
+    /// are closed. Nothing can be raised there.
+    fn stop_driven(&mut self) -> (End, bool) {
+        self.driven = None;
+        if let (Some(close), Ok(thread)) = (
+            &self.isolate.close_coroutine,
+            self.isolate.thread(self.running.slot),
+        ) {
+            let _ = close.call::<MultiValue>(thread);
+        }
+        (End::Cancelled, false)
+    }
+
+    /// Polls mlua's future. `Some` once the goroutine has ended.
+    fn poll_driven(&mut self, cx: &mut Context<'_>) -> Option<(End, bool)> {
+        let driven = self.driven.as_mut()?;
+        self.isolate.state.set_current(Some(Rc::clone(&self.running)));
+        let polled = driven.as_mut().poll(cx);
+        let end = match polled {
+            Poll::Pending => {
+                self.wait = self.running.wait.borrow_mut().take();
+                None
+            }
+            Poll::Ready(Ok(values)) => Some((self.returned(values), false)),
+            Poll::Ready(Err(error)) => Some((self.raised(Value::Error(Box::new(error))), false)),
+        };
+        self.isolate.state.set_current(None);
+        end
+    }
+}
+
+impl Future for Task {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let task = &mut *self;
+        for _ in 0..TURNS {
+            let cancelled = match &*task.running.completer.borrow() {
+                Some(completer) => completer.poll_cancelled(cx).is_ready(),
+                None => return Poll::Ready(()),
+            };
+            if let Some(wait) = &mut task.wait {
+                let reply = match wait.as_mut().poll(cx) {
+                    Poll::Ready(reply) => reply,
+                    Poll::Pending if cancelled => Reply::Cancelled,
+                    Poll::Pending => return Poll::Pending,
+                };
+                task.wait = None;
+                *task.running.reply.borrow_mut() = Some(reply);
+                if task.driven.is_none() {
+                    if task.run() {
+                        return Poll::Ready(());
+                    }
+                    continue;
+                }
+            }
+            // The coroutine is in an async function of the embedder's, or was resumed from one of our waits.
+            let resumed = task.running.reply.borrow().is_some();
+            task.status(|completer| completer.running());
+            let end = match task.poll_driven(cx) {
+                None if task.wait.is_none() && cancelled && !resumed => Some(task.stop_driven()),
+                end => end,
+            };
+            if let Some((end, reusable)) = end {
+                task.finish(end, reusable);
+                return Poll::Ready(());
+            }
+            task.status(|completer| completer.waiting());
+            if task.wait.is_none() {
+                return Poll::Pending;
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+impl Drop for Task {
+    /// A task that is dropped before its end belonged to a worker that has ended.
+    fn drop(&mut self) {
+        if !self.finished {
+            self.finish(End::Cancelled, false);
+        }
+    }
+}
+
+fn failure_of_text(message: &str, id: u64, started_at: std::sync::Arc<str>) -> Failure {
+    Failure {
+        error: Packet::text(message),
+        message: message.to_owned(),
+        traceback: String::from("stack traceback:\n\t[before its first line]"),
+        id,
+        started_at,
+    }
+}
+
+/// The packet for the results of a coroutine, if they are none or one plain value; else leaves them on the stack.
+fn take_plain(stack: &mut Stack<'_>, coroutine: Coroutine, count: i32) -> Option<Packet> {
+    if !stack.take_from(coroutine, count) {
+        stack.clear(coroutine);
+        return None;
+    }
+    let skip = i32::from(!cfg!(feature = "lua51"));
+    if skip == 1 && !stack.boolean(1) || count - skip > 1 {
+        return None;
+    }
+    let packet = if count == skip {
+        Packet::Empty
+    } else {
+        Packet::One(match stack.kind(-1) {
+            Kind::Nil => Plain::Nil,
+            Kind::Boolean => Plain::Boolean(stack.boolean(-1)),
+            Kind::Number => match stack.number(-1) {
+                Number::Integer(value) => Plain::Integer(value),
+                Number::Float(value) => Plain::Float(value),
+            },
+            _ => return None,
+        })
+    };
+    stack.pop(count);
+    Some(packet)
+}
