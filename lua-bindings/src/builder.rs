@@ -220,6 +220,19 @@ impl fmt::Debug for Builder {
     }
 }
 
+/// A Lua state with all standard libraries, `debug` and the loading of C modules included, as a stock interpreter has:
+/// a home state for programs that run scripts. (`Lua::new` leaves those two out.)
+///
+/// ```
+/// let lua = goroutine::new_state();
+/// let traceback: String = lua.load("return debug.traceback()").eval()?;
+/// assert!(traceback.starts_with("stack traceback"));
+/// # Ok::<(), mlua::Error>(())
+/// ```
+pub fn new_state() -> Lua {
+    crate::raw::new_state()
+}
+
 fn to_stderr(report: &str) {
     use std::io::Write;
     // One write, so that reports of several goroutines do not mix. If nobody reads it there is nobody to tell.

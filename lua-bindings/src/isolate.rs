@@ -93,7 +93,7 @@ impl Isolate {
     async fn accept(self: &Rc<Self>, system: &Arc<System>, spawner: &dyn LocalSpawn) {
         loop {
             let mut started = 0;
-            while let Ok(start) = system.queue().try_recv() {
+            while let Some(start) = system.queue.try_pop() {
                 self.start(start, spawner);
                 started += 1;
                 if started == STARTS_IN_A_ROW {
@@ -107,7 +107,7 @@ impl Isolate {
                 future::yield_now().await;
                 continue;
             }
-            let next = async { system.queue().recv_async().await.ok() };
+            let next = async { Some(system.queue.pop().await) };
             let closing = async {
                 system.closing().await;
                 None

@@ -65,6 +65,7 @@ mod bytecode;
 mod code;
 mod fault;
 mod goroutine;
+mod injector;
 mod isolate;
 mod object;
 mod packet;
@@ -76,7 +77,7 @@ mod state;
 mod system;
 mod task;
 
-pub use builder::{BuildError, Builder, Goroutines, InstallError, Shutdown};
+pub use builder::{BuildError, Builder, Goroutines, InstallError, Shutdown, new_state};
 pub use runtime_core::Backend;
 
 #[cfg(feature = "backend-threads")]

@@ -1,8 +1,8 @@
 //! [`System`]: what all states of one runtime share.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use dashmap::DashMap;
@@ -10,8 +10,10 @@ use event_listener::Event;
 use mlua::Lua;
 use parking_lot::{Mutex, RwLock};
 use runtime_core::{Backend, Report, WorkerHandle};
+use rustc_hash::FxHashSet;
 
 use crate::goroutine::{Failure, Start};
+use crate::injector::Injector;
 use crate::isolate;
 use crate::packet::Packet;
 use crate::pool::LuaPool;
@@ -40,13 +42,15 @@ pub(crate) struct System {
     pub(crate) epoch: Instant,
     unhandled: Report<Failure>,
     /// Not bounded: as in Go, starting a goroutine does not wait. Pools and channels give back-pressure.
-    queue: (flume::Sender<Start>, flume::Receiver<Start>),
+    pub(crate) queue: Injector<Start>,
     started: AtomicBool,
     workers: Mutex<Vec<Box<dyn WorkerHandle>>>,
     closing: AtomicBool,
     closed: Event,
     pub(crate) pools: DashMap<String, LuaPool>,
     pub(crate) modules: RwLock<Arc<Modules>>,
+    /// The names of the globals that every isolate has, once one is set up.
+    globals: OnceLock<FxHashSet<Box<[u8]>>>,
 }
 
 /// Where the home state finds its modules; isolates look in the same places.
@@ -86,13 +90,14 @@ impl System {
             isolates,
             setup,
             report,
-            queue: flume::unbounded(),
+            queue: Injector::new(),
             started: AtomicBool::new(false),
             workers: Mutex::default(),
             closing: AtomicBool::new(false),
             closed: Event::new(),
             pools: DashMap::new(),
             modules: RwLock::default(),
+            globals: OnceLock::new(),
         }
     }
 
@@ -131,18 +136,23 @@ impl System {
         if self.is_closing() {
             return Err(StartError::Closed);
         }
-        // Cannot fail: this very structure holds the receiving end.
-        let _ = self.queue.0.send(start);
+        self.queue.push(start);
         Ok(())
+    }
+
+    /// Notes the names of the globals that an isolate has. All isolates have the same.
+    pub(crate) fn set_globals(&self, names: FxHashSet<Box<[u8]>>) {
+        let _ = self.globals.set(names);
+    }
+
+    /// Whether every isolate has a global of this name.
+    pub(crate) fn has_global(&self, name: &[u8]) -> bool {
+        self.globals.get().is_some_and(|names| names.contains(name))
     }
 
     /// What reports a failure that nobody awaits.
     pub(crate) fn unhandled(&self) -> Report<Failure> {
         Arc::clone(&self.unhandled)
-    }
-
-    pub(crate) fn queue(&self) -> &flume::Receiver<Start> {
-        &self.queue.1
     }
 
     pub(crate) fn is_closing(&self) -> bool {
@@ -182,7 +192,7 @@ impl System {
         self.closing.store(true, Ordering::Release);
         self.closed.notify(usize::MAX);
         // What never started is dropped, and so ends as cancelled.
-        while let Ok(start) = self.queue.1.try_recv() {
+        while let Some(start) = self.queue.try_pop() {
             drop(start);
         }
         self.pools.clear();

@@ -19,6 +19,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use mlua::{Function, IntoLuaMulti, Lua, MultiValue, Table, UserDataRegistry, Value};
+use rustc_hash::FxHashSet;
 
 use crate::fault::{self, Fault};
 use crate::goroutine::{Reply, Wait};
@@ -26,7 +27,7 @@ use crate::object::Object;
 use crate::packet::{self, Refusal, Roots};
 use crate::place;
 use crate::state::{Role, State, Tables};
-use crate::system::{Modules, System};
+use crate::system::{GRACE, Modules, System};
 
 pub(crate) use args::{Args, Named};
 pub(crate) use atomic_int::AtomicIntObject;
@@ -259,6 +260,15 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
         if let Some(setup) = &state.system.setup {
             setup(lua)?;
         }
+        let mut globals = FxHashSet::default();
+        lua.globals().for_each(|name: Value, _: Value| {
+            globals.extend(name.as_string().map(|name| Box::from(&*name.as_bytes())));
+            Ok(())
+        })?;
+        state.system.set_globals(globals);
+    }
+    if !isolate {
+        end_with_process(lua, &state)?;
     }
     refresh_names.call::<()>(())?;
     Ok(state)
@@ -267,6 +277,23 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
 /// The module of a state, once it is installed.
 pub(crate) fn module(lua: &Lua) -> mlua::Result<Table> {
     lua.named_registry_value(MODULE)
+}
+
+/// Makes the home state's `os.exit` end goroutines first, as the end of the script does.
+fn end_with_process(lua: &Lua, state: &Rc<State>) -> mlua::Result<()> {
+    let Ok(os) = lua.globals().get::<Table>("os") else {
+        return Ok(());
+    };
+    let Ok(exit) = os.get::<Function>("exit") else {
+        return Ok(());
+    };
+    let system = Arc::clone(&state.system);
+    let shutdown = lua.create_function(move |_, ()| {
+        system.shutdown(GRACE);
+        Ok(())
+    })?;
+    let ours: Function = chunk(lua, "exit", include_str!("../lua/exit.lua"), (exit, shutdown))?;
+    os.set("exit", ours)
 }
 
 fn add_isolate(prim: &Primitives<'_>) -> mlua::Result<()> {

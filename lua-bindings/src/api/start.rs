@@ -30,8 +30,9 @@ pub(super) fn prepare(
     report: Report,
     scope: Option<Arc<Scope>>,
 ) -> Result<(Start, GoroutineHandle), Fault> {
-    let packet = ship(context, values, Roots::Start)?;
     let system = &context.state.system;
+    system.start().map_err(|error| Fault::Wrong(error.to_string()))?;
+    let packet = ship(context, values, Roots::Start)?;
     let tell = system.unhandled();
     let reporting = match report {
         Report::AtOnce => Reporting::AtOnce(tell),

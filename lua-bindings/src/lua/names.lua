@@ -39,9 +39,8 @@ end
 
 local first = all
 
--- The shortest name wins, then the alphabet: so the globals come first, then the modules by length.
+-- The shortest name wins, then the alphabet. Globals come last: `floor = math.floor` is no name that other states know.
 local function refresh()
-  name_fields(globals, "_G", first)
   local modules = {}
   for name, module in next, package.loaded do
     if type(name) == "string" and type(module) == "table" and module ~= globals then
@@ -60,6 +59,7 @@ local function refresh()
   for _, name in pairs(modules) do
     name_fields(package.loaded[name], name, first)
   end
+  name_fields(globals, "_G", first)
   first = false
 end
 

@@ -386,9 +386,13 @@ impl<'a> Encoder<'a> {
     fn by_name(&mut self, stack: &mut Stack<'_>) -> bool {
         stack.push_copy(-1);
         stack.raw_get(NAMED);
-        let known = stack.kind(-1) == Kind::String;
+        let name = stack.bytes(-1);
+        // A function that is a global of this state only has no name elsewhere.
+        let known = stack.kind(-1) == Kind::String
+            && name
+                .strip_prefix(b"_G\0")
+                .is_none_or(|global| self.state.system.has_global(global));
         if known {
-            let name = stack.bytes(-1);
             self.out.push(tag::NAMED);
             self.varint(name.len() as u64);
             self.out.extend_from_slice(stack.bytes(-1));

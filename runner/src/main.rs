@@ -1,0 +1,18 @@
+//! `sloth-runner`: runs Lua scripts that use goroutines.
+//!
+//! The script runs in the home state, on the main thread; its goroutines run in isolates. When it ends, by itself, by an
+//! error or by Ctrl-C, what still runs is cancelled and has 2 s to unwind; that does not change the exit code.
+
+mod cli;
+mod log;
+mod script;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    match cli::Cli::parse().command {
+        cli::Command::Run(run) => script::run(&run),
+    }
+}
