@@ -3,64 +3,54 @@
 use std::io;
 
 use parking_lot::Mutex;
-use tokio::runtime::{Builder, Handle, RuntimeFlavor};
+use tokio::runtime::{Builder, Handle};
 
-use crate::Unsuitable;
-
-/// Either a small runtime with one thread, started when it is first needed, or the embedder's.
+/// A small runtime with one thread, started when it is first needed; for blocking jobs it may be the embedder's.
 ///
-/// The own one is shut down when the last reference to its `Home` is gone: those of the backend's clones, of each
+/// The timers are never the embedder's. Its threads drive them only while they are not blocked, and to block on
+/// goroutines is just what some of them may do.
+///
+/// The own runtime is shut down when the last reference to its `Home` is gone: those of the backend's clones, of each
 /// sleep, and of each blocking job that has not ended. Its thread does that, so that the last reference may be
 /// dropped anywhere, also inside a runtime.
-pub(crate) enum Home {
-    /// Ours; `None` before it is needed.
-    Own(Mutex<Option<OwnRuntime>>),
-    /// The embedder's.
-    Embedder(Handle),
+pub(crate) struct Home {
+    /// `None` before it is needed.
+    own: Mutex<Option<OwnRuntime>>,
+    embedder: Option<Handle>,
 }
 
-pub(crate) struct OwnRuntime {
+struct OwnRuntime {
     handle: Handle,
     /// Dropped to end the thread.
     _end: flume::Sender<()>,
 }
 
 impl Home {
-    /// An own runtime, not started yet.
-    pub(crate) fn own() -> Self {
-        Self::Own(Mutex::new(None))
+    /// A home that is not started yet. Blocking jobs run at the `embedder`'s, if there is one.
+    pub(crate) fn new(embedder: Option<Handle>) -> Self {
+        Self {
+            own: Mutex::new(None),
+            embedder,
+        }
     }
 
-    /// That of the embedder.
-    pub(crate) fn embedder(handle: Handle) -> Result<Self, Unsuitable> {
-        if handle.runtime_flavor() == RuntimeFlavor::CurrentThread {
-            return Err(Unsuitable::CurrentThread);
+    /// The runtime whose timers are always driven, started if it was not.
+    pub(crate) fn for_timers(&self) -> io::Result<Handle> {
+        let mut own = self.own.lock();
+        if let Some(own) = own.as_ref() {
+            return Ok(own.handle.clone());
         }
-        // tokio has no other way to ask than to try, which panics.
-        let probe = std::panic::catch_unwind(|| {
-            let _inside = handle.enter();
-            drop(tokio::time::sleep(std::time::Duration::ZERO));
-        });
-        if probe.is_err() {
-            return Err(Unsuitable::NoTimers);
-        }
-        Ok(Self::Embedder(handle))
+        let started = OwnRuntime::start()?;
+        let handle = started.handle.clone();
+        *own = Some(started);
+        Ok(handle)
     }
 
-    /// The runtime, started if it was not.
-    pub(crate) fn runtime(&self) -> io::Result<Handle> {
-        match self {
-            Self::Embedder(handle) => Ok(handle.clone()),
-            Self::Own(own) => {
-                let mut own = own.lock();
-                if let Some(own) = own.as_ref() {
-                    return Ok(own.handle.clone());
-                }
-                let started = OwnRuntime::start()?;
-                let handle = started.handle.clone();
-                *own = Some(started);
-                Ok(handle)
-            }
+    /// The runtime that runs blocking jobs, started if it was not.
+    pub(crate) fn for_blocking(&self) -> io::Result<Handle> {
+        match &self.embedder {
+            Some(embedder) => Ok(embedder.clone()),
+            None => self.for_timers(),
         }
     }
 }

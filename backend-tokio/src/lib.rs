@@ -6,18 +6,18 @@
 //! |---|---|
 //! | a worker | a named thread with a current-thread runtime of its own, with timers and, if built in, the reactor |
 //! | a sleep | a timer of the worker that polls it; polled elsewhere, one of the home runtime |
-//! | a blocking job | `spawn_blocking` of the home runtime (at most 512 threads, unless the embedder's says otherwise) |
+//! | a blocking job | `spawn_blocking` of the home runtime, or the embedder's (tokio's limit is 512 threads) |
 //! | blocking a thread | the thread parks; legal inside any runtime, unlike tokio's own `block_on` |
 //!
-//! The home runtime is one thread that is started when it is first needed, or the embedder's multi-thread runtime, see
-//! [`Tokio::on`].
+//! The home runtime is one thread that is started when it is first needed. With [`Tokio::on`] blocking jobs run on the
+//! embedder's runtime instead.
 //!
 //! Libraries that want to be called inside tokio's context are: a worker polls everything in there. This crate itself
 //! asks only for tokio's `rt` and `time`. Whether sockets work inside a worker is decided, as always with Cargo, by
 //! whether anybody in the build asks for `net`: the runtimes enable all that is there.
 //!
 //! # Who wakes whom
-//! Tasks, and sleeps that a worker polls, are woken by tokio, as it documents. The thread of the home runtime wakes all other
+//! Tasks, and sleeps that a worker polls, are woken by tokio. The thread of the home runtime wakes all other
 //! sleepers. Who joins a worker is notified by the worker's last act. Sleeps are as exact as tokio's timers: up to two
 //! milliseconds late, never early.
 //!
@@ -68,38 +68,36 @@ pub struct Tokio {
     home: Arc<Home>,
 }
 
-/// Why an embedder's runtime can't be the home of a backend.
+/// Why a backend can't share an embedder's runtime.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unsuitable {
-    /// It has one thread: blocking that one would stop the timers that are to unblock it.
+    /// It has one thread: whoever blocks on a goroutine in there stops the whole runtime.
     #[error("the backend can't share a current-thread runtime; give it a multi-thread one, or none")]
     CurrentThread,
-    /// It was built without `enable_time`.
-    #[error("the backend can't share a runtime whose timers are disabled; build it with `enable_time`")]
-    NoTimers,
 }
 
 impl Tokio {
     /// A backend of its own, which shares nothing with others. No thread is started before it is needed.
     pub fn new() -> Self {
         Self {
-            home: Arc::new(Home::own()),
+            home: Arc::new(Home::new(None)),
         }
     }
 
-    /// A backend whose home is the embedder's runtime: blocking jobs run there, and its timers wake those who sleep
-    /// outside of workers. Workers have threads, and runtimes, of their own all the same.
+    /// A backend that runs blocking jobs on the embedder's multi-thread runtime, and so within its limits. Workers, and
+    /// the timers of those who sleep outside of workers, have threads of their own all the same.
     ///
-    /// The runtime must outlive the backend and its workers: once it is shut down, blocking jobs are dropped unrun, and
-    /// polling a sleep outside of workers panics.
+    /// Once that runtime is shut down, blocking jobs are dropped unrun.
     ///
     /// # Errors
-    /// When the runtime is a current-thread one, or has no timers. (tokio offers no way to ask for the latter but to
-    /// try: the panic hook hears of it.)
+    /// When the runtime is a current-thread one.
     pub fn on(runtime: tokio::runtime::Handle) -> Result<Self, Unsuitable> {
+        if runtime.runtime_flavor() == tokio::runtime::RuntimeFlavor::CurrentThread {
+            return Err(Unsuitable::CurrentThread);
+        }
         Ok(Self {
-            home: Arc::new(Home::embedder(runtime)?),
+            home: Arc::new(Home::new(Some(runtime))),
         })
     }
 }
@@ -128,7 +126,7 @@ impl Backend for Tokio {
     }
 
     fn run_blocking(&self, job: BlockingJob) {
-        let Ok(runtime) = self.home.runtime() else {
+        let Ok(runtime) = self.home.for_blocking() else {
             // No thread to be had: run in place.
             contained(job);
             return;

@@ -51,7 +51,7 @@ impl Future for SleepUntil {
         if !is_here {
             let runtime = match polls::runtime_here() {
                 Some(runtime) if worker != HOME => Ok(runtime),
-                _ => this.home.runtime(),
+                _ => this.home.for_timers(),
             };
             let Ok(runtime) = runtime else {
                 // No thread to be had: ask again and again, which is dear, but neither early nor for ever.

@@ -25,12 +25,11 @@ mod at_an_embedders {
         let runtime = RUNTIME.get_or_init(|| {
             let runtime = tokio::runtime::Builder::new_multi_thread()
                 .worker_threads(1)
-                .enable_time()
                 .build();
             runtime.unwrap_or_else(|error| panic!("no runtime: {error}"))
         });
         let backend = Tokio::on(runtime.handle().clone());
-        Arc::new(backend.unwrap_or_else(|error| panic!("an unsuitable runtime: {error}")))
+        Arc::new(backend.unwrap_or_else(|error| panic!("{error}")))
     }
 
     runtime_core::conformance_tests!(tokio);

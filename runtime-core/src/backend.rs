@@ -27,7 +27,7 @@ pub trait LocalSpawn {
     /// Queues `future` to be polled by this worker, after those that are already ready.
     ///
     /// A panic inside it ends that future alone. Futures that are still pending when the worker's body ends
-    /// are dropped on the worker's thread.
+    /// are dropped on the worker's thread; what they spawn while they are dropped is dropped at once.
     fn spawn_local(&self, future: LocalFuture);
 }
 
@@ -44,27 +44,36 @@ pub trait WorkerHandle: Send {
 /// A runtime, reduced to what goroutines need.
 ///
 /// [`conformance`](crate::conformance) is the meaning of this trait, as tests.
+///
+/// What was begun with a backend does not need it any more: when the last reference to it is dropped, which may happen
+/// anywhere, workers go on until their bodies end, sleeps still end, and jobs that were accepted still run. Threads of its
+/// own that nothing needs then end.
 pub trait Backend: Send + Sync + 'static {
     /// A short lower-case name, such as `threads`.
     fn name(&self) -> &'static str;
 
     /// Starts a worker: a dedicated thread called `name` that runs `body`, and the futures that `body` spawns.
     ///
+    /// A panic in `body` ends the worker, and nothing else. Futures that are always ready take turns, with each other,
+    /// with `body`, and with what other threads wake.
+    ///
     /// # Errors
-    /// When the operating system refuses a thread, or the runtime its reactor.
+    /// When the operating system refuses a thread, or the runtime its reactor; when `name` holds a zero byte.
     fn start_worker(&self, name: &str, body: WorkerBody) -> io::Result<Box<dyn WorkerHandle>>;
 
     /// The present, on the clock that [`sleep_until`](Backend::sleep_until) follows.
     fn now(&self) -> Instant;
 
-    /// A future that is ready once `deadline` has passed. Dropping it forgets the timer.
+    /// A future that is ready once `deadline` has passed, and never before. Dropping it forgets the timer, and its
+    /// waker, at once.
     ///
-    /// It may be created and polled on a worker, on a foreign thread and inside another runtime.
+    /// It may be created and polled on a worker, on a foreign thread and inside another runtime, and blocked on at any
+    /// of them; also polled at one and then at another.
     fn sleep_until(&self, deadline: Instant) -> Sleep;
 
     /// Runs `job` on a thread that may block; more threads are added as they are needed.
     ///
-    /// A panic in `job` ends that job alone.
+    /// A panic in `job` ends that job alone. Jobs may wait for each other, up to a limit that the backend states.
     fn run_blocking(&self, job: BlockingJob);
 
     /// Blocks this thread until `future` is ready, by parking it. Legal on a thread that is inside the context

@@ -22,17 +22,18 @@ pub fn a_handle_is_completed_from_another_worker(backend: Arc<dyn Backend>) {
     for _ in 0..2 {
         let (handle, heard) = (handle.clone(), heard.clone());
         workers.push(work(&backend, move |spawner| async move {
+            let all = WaitGroup::new();
+            assert!(all.add(10).is_ok());
             for _ in 0..10 {
-                let (handle, heard) = (handle.clone(), heard.clone());
+                let (handle, heard, all) = (handle.clone(), heard.clone(), all.clone());
                 spawner.spawn_local(Box::pin(async move {
                     handle.wait().await;
                     heard.say(handle.outcome().cloned());
+                    assert!(all.done().is_ok());
                 }));
             }
             handle.wait().await;
-            for _ in 0..10 {
-                yield_now().await;
-            }
+            all.wait().await;
         }));
     }
     workers.push(work(&backend, move |_| async move {
@@ -205,7 +206,8 @@ pub fn a_clock_that_stands_still_ends_no_sleep(backend: Arc<dyn Backend>) {
 pub fn sleepers_wake_in_the_order_of_a_moved_clock(backend: Arc<dyn Backend>) {
     let clock = MovedClock::new(Arc::clone(&backend));
     let woke = Event::new("the end of a sleep");
-    let (say, timers) = (woke.clone(), clock.clone());
+    let (ask, settled) = (Event::new("a question"), Event::new("the worker's answer"));
+    let (say, timers, told, say_settled) = (woke.clone(), clock.clone(), ask.clone(), settled.clone());
     let worker = work(&backend, move |spawner| async move {
         let start = timers.now();
         let group = WaitGroup::new();
@@ -219,9 +221,14 @@ pub fn sleepers_wake_in_the_order_of_a_moved_clock(backend: Arc<dyn Backend>) {
                 assert!(group.done().is_ok());
             }));
         }
+        told.heard().await;
+        say_settled.say(());
         group.wait().await;
     });
     clock.wait_for_sleepers(6);
+    // The last of them may still be on its way out of its poll, until the worker does something else.
+    ask.say(());
+    settled.wait();
     clock.advance(3 * SECOND);
     assert_eq!([woke.wait(), woke.wait(), woke.wait()], [1, 2, 3]);
     assert_eq!(clock.sleepers(), 3, "the others sleep on");

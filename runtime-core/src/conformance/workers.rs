@@ -2,6 +2,7 @@
 
 use std::future::pending;
 use std::io;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -139,12 +140,13 @@ pub fn a_future_that_spawns_while_it_is_dropped_is_harmless(backend: Arc<dyn Bac
     let dropped = Event::new("the drop of the second");
     let say = dropped.clone();
     join(work(&backend, move |spawner| async move {
-        let again = std::rc::Rc::clone(&spawner);
+        let again = Rc::clone(&spawner);
         let guard = OnDrop(move || {
-            let say = say.clone();
+            let (say, spawner) = (say.clone(), Rc::clone(&again));
             let guard = OnDrop(move || say.say(()));
             again.spawn_local(Box::pin(async move {
-                let _guard = guard;
+                // Also the worker's spawner, which must not keep it alive.
+                let _guards = (guard, spawner);
                 pending::<()>().await;
             }));
         });
