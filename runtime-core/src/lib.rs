@@ -10,6 +10,7 @@
 //! |---|---|---|
 //! | [`Handle`] | those who await a task | its [`Completer`], also when it is dropped |
 //! | [`Channel`] | senders while there is no room, receivers while there is nothing | the receive or the send that serves them, closing |
+//! | [`Pool`] | submits while its queue is full, those who wait for it to be done | the task that ends, closing |
 //! | [`WaitGroup`] | those who wait for zero | the call that takes the counter to zero |
 //!
 //! Everything waits in both ways: the futures given out here can be awaited on any runtime, and [`block_on`] blocks a
@@ -22,6 +23,8 @@ pub mod conformance;
 mod contain_panic;
 mod handle;
 mod id;
+mod pool;
+mod pool_stats;
 mod sync;
 pub mod testing;
 mod timeout;
@@ -35,6 +38,11 @@ pub use channel::{Channel, SendError, TryReceiveError, TrySendError};
 pub use contain_panic::{ContainPanic, contain_panic, contained};
 pub use handle::{Completer, Handle, Outcome, Report, Reporting, Status};
 pub use id::next_id;
+pub use pool::{
+    Cancel, Close, Ended, OnFull, Pool, PoolOptions, Slot, SlotId, Submit, SubmitError, SubmitErrorKind,
+    Task, TaskId,
+};
+pub use pool_stats::{Percentiles, PoolStats};
 pub use timeout::deadline;
 pub use wait_group::{NegativeCounter, WaitGroup};
 pub use worker_thread::worker_thread;

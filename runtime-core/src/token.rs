@@ -131,4 +131,31 @@ impl<P> WaitQueue<P> {
     pub(crate) fn withdraw(&mut self, ticket: Ticket) -> Option<P> {
         self.places.remove(&ticket)
     }
+
+    pub(crate) fn len(&self) -> usize {
+        self.places.len()
+    }
+}
+
+/// Wakers kept until no lock is held any more. One takes no memory of its own.
+#[derive(Default)]
+pub(crate) struct Wakers {
+    first: Option<Waker>,
+    more: Vec<Waker>,
+}
+
+impl Wakers {
+    pub(crate) fn push(&mut self, waker: Waker) {
+        if self.first.is_none() {
+            self.first = Some(waker);
+        } else {
+            self.more.push(waker);
+        }
+    }
+
+    pub(crate) fn wake(self) {
+        for waker in self.first.into_iter().chain(self.more) {
+            waker.wake();
+        }
+    }
 }

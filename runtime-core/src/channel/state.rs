@@ -1,10 +1,9 @@
 //! What a channel holds under its lock, and the moves on it.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::task::Waker;
 
 use crate::sync::Arc;
-use crate::token::{Ticket, Token, WaitQueue};
+use crate::token::{Ticket, Token, WaitQueue, Wakers};
 
 /// What a waiter on a channel is told by the one who claims it.
 pub(super) enum Told<T> {
@@ -39,8 +38,7 @@ pub(super) struct WaitingReceiver<T> {
 
 /// What is left to do once the lock is released: wake, and drop what turned out to be stale.
 pub(super) struct After<T> {
-    wake: Option<Waker>,
-    wake_too: Vec<Waker>,
+    wakers: Wakers,
     stale_senders: Vec<WaitingSender<T>>,
     stale_receivers: Vec<WaitingReceiver<T>>,
 }
@@ -168,13 +166,13 @@ impl<T> State<T> {
         self.closed = true;
         while let Some(receiver) = self.receivers.pop() {
             match receiver.token.claim(receiver.case, Told::Drained) {
-                Ok(waker) => after.wake(waker),
+                Ok(waker) => after.wakers.push(waker),
                 Err(_) => after.stale_receivers.push(receiver),
             }
         }
         while let Some(WaitingSender { token, case, value }) = self.senders.pop() {
             match token.claim(case, Told::Refused(value)) {
-                Ok(waker) => after.wake(waker),
+                Ok(waker) => after.wakers.push(waker),
                 Err(Told::Refused(value)) => after.stale_senders.push(WaitingSender { token, case, value }),
                 Err(_) => {}
             }
@@ -188,7 +186,7 @@ impl<T> State<T> {
         while let Some(receiver) = self.receivers.pop() {
             match receiver.token.claim(receiver.case, told) {
                 Ok(waker) => {
-                    after.wake(waker);
+                    after.wakers.push(waker);
                     return None;
                 }
                 Err(unclaimed) => {
@@ -208,7 +206,7 @@ impl<T> State<T> {
         while let Some(sender) = self.senders.pop() {
             match sender.token.claim(sender.case, Told::Sent) {
                 Ok(waker) => {
-                    after.wake(waker);
+                    after.wakers.push(waker);
                     return Some(sender.value);
                 }
                 Err(_) => after.stale_senders.push(sender),
@@ -227,29 +225,14 @@ impl<T> WaitingSender<T> {
 impl<T> After<T> {
     pub(super) fn new() -> Self {
         Self {
-            wake: None,
-            wake_too: Vec::new(),
+            wakers: Wakers::default(),
             stale_senders: Vec::new(),
             stale_receivers: Vec::new(),
         }
     }
 
-    fn wake(&mut self, waker: Waker) {
-        // Nearly always there is one at most, and no need to allocate.
-        if self.wake.is_none() {
-            self.wake = Some(waker);
-        } else {
-            self.wake_too.push(waker);
-        }
-    }
-
     /// Wakes who is to be woken; the rest is dropped. The lock must have been released.
     pub(super) fn run(self) {
-        if let Some(waker) = self.wake {
-            waker.wake();
-        }
-        for waker in self.wake_too {
-            waker.wake();
-        }
+        self.wakers.wake();
     }
 }
