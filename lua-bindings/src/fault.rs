@@ -40,3 +40,52 @@ pub(crate) fn clean(message: &str) -> String {
     let end = message.find("\nstack traceback:").unwrap_or(message.len());
     message[..end].to_owned()
 }
+
+/// A traceback without the lines of our own Lua code, and without what every goroutine has below its first function.
+pub(crate) fn traceback(text: &str) -> String {
+    let mut lines: Vec<&str> = Vec::new();
+    let mut ours = false;
+    for line in text.trim_start().lines() {
+        if line.contains("[goroutine:") {
+            // The call of `error` in it is ours, too.
+            if lines
+                .last()
+                .is_some_and(|last| last.ends_with("in function 'error'"))
+            {
+                lines.pop();
+            }
+            ours = true;
+        } else if !(ours && line.trim() == "(...tail calls...)") {
+            ours = false;
+            lines.push(line);
+        }
+    }
+    if lines
+        .last()
+        .is_some_and(|last| last.ends_with("in function 'xpcall'"))
+    {
+        lines.pop();
+    }
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_traceback_shows_the_script_alone() {
+        let full = "\nstack traceback:\n\t[C]: in function 'error'\n\t[goroutine:base]:20: in function <[goroutine:base]:14>\
+                    \n\t(...tail calls...)\n\ta.lua:3: in function 'f'\n\t(...tail calls...)\n\t[C]: in function 'xpcall'";
+        assert_eq!(
+            traceback(full),
+            "stack traceback:\n\ta.lua:3: in function 'f'\n\t(...tail calls...)"
+        );
+    }
+
+    #[test]
+    fn the_text_of_an_error_is_the_scripts_own() {
+        let error = mlua::Error::RuntimeError("a.lua:1: no\nstack traceback:\n\t[C]: in ?".into());
+        assert_eq!(text(&error), "a.lua:1: no");
+    }
+}

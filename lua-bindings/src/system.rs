@@ -9,7 +9,7 @@ use dashmap::DashMap;
 use event_listener::Event;
 use mlua::Lua;
 use parking_lot::{Mutex, RwLock};
-use runtime_core::{Backend, Report, WorkerHandle};
+use runtime_core::{Backend, Close, Report, WorkerHandle};
 use rustc_hash::FxHashSet;
 
 use crate::goroutine::{Failure, Start};
@@ -194,6 +194,10 @@ impl System {
         // What never started is dropped, and so ends as cancelled.
         while let Some(start) = self.queue.try_pop() {
             drop(start);
+        }
+        for pool in &self.pools {
+            // Nobody waits for it here: the goroutines end with their isolates.
+            drop(pool.close(Close::Cancel));
         }
         self.pools.clear();
         let mut workers = std::mem::take(&mut *self.workers.lock());

@@ -17,10 +17,9 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use crate::pool::Ended;
 use mlua::thread::AsyncThread;
 use mlua::{MultiValue, Value};
-use runtime_core::{Outcome, WaitGroup};
+use runtime_core::{Ended, Outcome, WaitGroup};
 
 use crate::fault;
 use crate::goroutine::{Failure, Family, Reply, Running, Start, Wait};
@@ -67,11 +66,11 @@ impl Task {
             packet,
             completer,
             started_at,
-            slot: pool_slot,
+            slot: mut pool_slot,
             scope,
             family,
         } = start;
-        if let Some(pool_slot) = &pool_slot {
+        if let Some(pool_slot) = &mut pool_slot {
             pool_slot.begin();
         }
         let handle = completer.handle();
@@ -214,7 +213,8 @@ impl Task {
             (Ok(mut values), Resumed::Failed) => {
                 let error = values.pop_back().unwrap_or(Value::Nil);
                 if let Some(Value::String(traceback)) = values.pop_front() {
-                    *self.running.traceback.borrow_mut() = Some(traceback.to_string_lossy());
+                    *self.running.traceback.borrow_mut() =
+                        Some(fault::traceback(&traceback.to_string_lossy()));
                 }
                 Some((self.raised(error), false))
             }

@@ -9,6 +9,7 @@ mod atomic_int;
 mod cancelled;
 mod channel;
 mod handle;
+mod options;
 mod pools;
 mod scope;
 mod start;
@@ -305,7 +306,7 @@ fn add_isolate(prim: &Primitives<'_>) -> mlua::Result<()> {
     })?;
     prim.raw("keep_traceback", |_, state, traceback: mlua::LuaString| {
         if let Some(running) = state.current() {
-            *running.traceback.borrow_mut() = Some(traceback.to_string_lossy().trim_start().to_owned());
+            *running.traceback.borrow_mut() = Some(fault::traceback(&traceback.to_string_lossy()));
         }
         Ok(())
     })?;

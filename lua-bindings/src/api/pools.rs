@@ -1,5 +1,339 @@
-//! stub
-use super::Primitives;
-pub(super) fn add(_prim: &Primitives<'_>) -> mlua::Result<()> {
+//! The functions of pools.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll, Waker};
+
+use mlua::{IntoLuaMulti, Lua, MultiValue, Table, Value};
+use runtime_core::{
+    Close, OnFull, Outcome as Ended, Percentiles, Pool, PoolOptions, PoolStats, Status, SubmitErrorKind,
+};
+
+use super::handle::awaited;
+use super::options::Options;
+use super::start::{Report, prepare};
+use super::{Answer, Args, Context, HandleObject, Outcome, Primitives};
+use crate::fault::Fault;
+use crate::goroutine::{GoroutineHandle, Reply};
+use crate::object::Object;
+use crate::pool::{LuaPool, PoolTask};
+
+/// More than this many workers or places is taken for a mistake.
+const MOST: i64 = 1_000_000_000;
+
+pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
+    prim.function("pool_create", create)?;
+    prim.function("pool_submit", |context, args| {
+        let name = args.string(1)?;
+        args.function(2)?;
+        submit(context, name, args.rest(2), 0, Gives::TaskId)
+    })?;
+    prim.function("pool_submit_priority", |context, args| {
+        let name = args.string(1)?;
+        let priority = args.integer(2)?;
+        args.function(3)?;
+        let pool = context.state.system.pools.get(&name).map(|pool| pool.clone());
+        if pool.is_some_and(|pool| !pool.has_priority()) {
+            return Err(args.bad(1, &format!("pool '{name}' was not created with priority=true")));
+        }
+        submit(context, name, args.rest(3), priority, Gives::TaskId)
+    })?;
+    prim.function("pool_async", |context, args| {
+        let name = args.string(1)?;
+        args.function(2)?;
+        submit(context, name, args.rest(2), 0, Gives::Handle)
+    })?;
+    prim.function("pool_wait", |context, args| {
+        let name = args.string(1)?;
+        let limit = args.deadline(2, context.state.system.backend.now())?;
+        let Some(pool) = find(context, &name) else {
+            return context.values((false, not_found(&name)));
+        };
+        let stats = pool.stats();
+        if stats.queued == 0 && stats.active == 0 {
+            return context.values(true);
+        }
+        context.wait(limit, pool.wait(), |()| Reply::True)
+    })?;
+    prim.function("pool_close", close)?;
+    prim.function("pool_stats", |context, args| {
+        let name = args.string(1)?;
+        match find(context, &name) {
+            Some(pool) => {
+                let stats = stats_table(context.lua, &pool.stats())?;
+                context.values(stats)
+            }
+            None => context.values(Value::Nil),
+        }
+    })?;
+    prim.raw("pool_map_check", |_, _, values: MultiValue| {
+        let args = Args::new("pool_map", values, false);
+        let check = args
+            .string(1)
+            .and_then(|_| args.table(2))
+            .and_then(|_| args.function(3));
+        Ok(match check {
+            Ok(_) => (0, None),
+            Err(Fault::Wrong(message)) => (2, Some(message)),
+            Err(Fault::Raise(_)) => (2, None),
+        })
+    })?;
+    prim.function("pool_map_wait", map_wait)
+}
+
+fn find(context: &Context<'_>, name: &str) -> Option<LuaPool> {
+    context.state.system.pools.get(name).map(|pool| pool.clone())
+}
+
+fn not_found(name: &str) -> String {
+    format!("pool not found: {name}")
+}
+
+fn create(context: &Context<'_>, args: Args) -> Outcome {
+    let name = args.string(1)?;
+    let mut options = PoolOptions::default();
+    let given = Options::read(&args, 2, &["workers", "queue", "on_full", "priority"])?;
+    if let Some(workers) = given.count("workers", 1, MOST)? {
+        options.workers = workers;
+    }
+    options.queue = given.count("queue", 0, MOST)?;
+    options.priority = given.boolean("priority")?.unwrap_or(false);
+    options.on_full = match given.string("on_full")?.as_deref() {
+        None | Some("block") => OnFull::Block,
+        Some("error") => OnFull::Error,
+        Some(other) => {
+            return Err(given.bad(
+                "on_full",
+                &format!("\"block\" or \"error\" expected, got \"{other}\""),
+            ));
+        }
+    };
+    let system = Arc::clone(&context.state.system);
+    let make = move || Pool::new(&name, options, Arc::clone(&system.backend));
+    let name = args.string(1)?;
+    let Some(old) = find(context, &name) else {
+        context.state.system.pools.insert(name, make());
+        return context.values(true);
+    };
+    not_from_inside(context, &old, "pool_create")?;
+    // The old pool is closed first; its name is taken over once all that it had accepted has ended.
+    let closed = old.close(Close::Finish);
+    let system = Arc::clone(&context.state.system);
+    context.wait(None, closed, move |()| {
+        system.pools.insert(name, make());
+        Reply::True
+    })
+}
+
+/// What a submit gives to the script.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Gives {
+    TaskId,
+    Handle,
+}
+
+fn submit(context: &Context<'_>, name: String, values: MultiValue, priority: i64, gives: Gives) -> Outcome {
+    let Some(pool) = find(context, &name) else {
+        return context.values((Value::Nil, not_found(&name)));
+    };
+    if pool.is_closed() {
+        return context.values((Value::Nil, "pool is closed"));
+    }
+    let report = if gives == Gives::Handle {
+        Report::IfUnseen
+    } else {
+        Report::AtOnce
+    };
+    let (start, handle) = prepare(context, values, report, None)?;
+    let task = PoolTask {
+        start,
+        system: Arc::clone(&context.state.system),
+    };
+    let inside = context
+        .state
+        .current()
+        .and_then(|running| running.pool_slot.borrow().as_ref().map(runtime_core::Slot::id));
+    let mut submit = pool.submit(task, priority, inside);
+    let values = move |lua: &Lua,
+                       state: &crate::state::State,
+                       submitted: Result<runtime_core::TaskId, Refused>| match submitted {
+        Ok(_) if gives == Gives::Handle => {
+            let handle = Object::Handle(HandleObject(handle)).to_userdata(lua, state)?;
+            Ok(handle.into_lua_multi(lua)?)
+        }
+        Ok(id) => Ok(id.to_string().into_lua_multi(lua)?),
+        Err(Refused::Value(message)) => Ok((Value::Nil, message).into_lua_multi(lua)?),
+        Err(Refused::Raise(message)) => Err(Fault::Wrong(message)),
+    };
+    // Mostly there is room, and nothing to wait for.
+    let at_once = Pin::new(&mut submit).poll(&mut TaskContext::from_waker(Waker::noop()));
+    if let Poll::Ready(submitted) = at_once {
+        return Ok(Answer::Values(values(
+            context.lua,
+            context.state,
+            submitted.map_err(refused),
+        )?));
+    }
+    context.wait(None, submit, move |submitted| {
+        let submitted = submitted.map_err(refused);
+        Reply::make(move |lua, state| values(lua, state, submitted))
+    })
+}
+
+/// How a refused submit shows in the script.
+enum Refused {
+    Value(String),
+    Raise(String),
+}
+
+fn refused(error: runtime_core::SubmitError<PoolTask>) -> Refused {
+    match error.kind {
+        SubmitErrorKind::WouldDeadlock => Refused::Raise(error.to_string()),
+        _ => Refused::Value(error.to_string()),
+    }
+}
+
+/// Waiting in a pool's task for that pool to end would be waiting for oneself.
+fn not_from_inside(context: &Context<'_>, pool: &LuaPool, function: &str) -> Result<(), Fault> {
+    let inside = context.state.current().is_some_and(|running| {
+        running
+            .pool_slot
+            .borrow()
+            .as_ref()
+            .is_some_and(|slot| slot.pool().same(pool))
+    });
+    if inside {
+        let name = pool.name();
+        return Err(Fault::Wrong(format!(
+            "{function}: a task of pool '{name}' cannot wait for its own pool to end"
+        )));
+    }
     Ok(())
+}
+
+fn close(context: &Context<'_>, args: Args) -> Outcome {
+    let name = args.string(1)?;
+    let given = Options::read(&args, 2, &["cancel"])?;
+    let mode = if given.boolean("cancel")?.unwrap_or(false) {
+        Close::Cancel
+    } else {
+        Close::Finish
+    };
+    let Some(pool) = find(context, &name) else {
+        return context.values(false);
+    };
+    not_from_inside(context, &pool, "pool_close")?;
+    let closed = pool.close(mode);
+    let system = Arc::clone(&context.state.system);
+    context.wait(None, closed, move |()| {
+        // Another pool may have taken the name in the meantime.
+        system.pools.remove_if(&name, |_, current| current.same(&pool));
+        Reply::True
+    })
+}
+
+fn stats_table(lua: &Lua, stats: &PoolStats) -> mlua::Result<Table> {
+    let table = lua.create_table_with_capacity(0, 12)?;
+    table.raw_set("name", &*stats.name)?;
+    table.raw_set("workers", stats.workers)?;
+    table.raw_set("active", stats.active)?;
+    table.raw_set("queued", stats.queued)?;
+    table.raw_set("completed", stats.completed)?;
+    table.raw_set("failed", stats.failed)?;
+    table.raw_set("rejected", stats.rejected)?;
+    table.raw_set("cancelled", stats.cancelled)?;
+    table.raw_set("submitted", stats.submitted)?;
+    table.raw_set("wait_ms", percentiles_table(lua, &stats.wait_ms)?)?;
+    table.raw_set("run_ms", percentiles_table(lua, &stats.run_ms)?)?;
+    table.raw_set("utilisation", stats.utilisation)?;
+    Ok(table)
+}
+
+fn percentiles_table(lua: &Lua, percentiles: &Percentiles) -> mlua::Result<Table> {
+    let table = lua.create_table_with_capacity(0, 4)?;
+    table.raw_set("p50", percentiles.p50)?;
+    table.raw_set("p95", percentiles.p95)?;
+    table.raw_set("p99", percentiles.p99)?;
+    table.raw_set("max", percentiles.max)?;
+    Ok(table)
+}
+
+/// All handles, until one of them fails.
+struct AllOrFirstFailure {
+    handles: Vec<GoroutineHandle>,
+    pending: Vec<Option<Pin<Box<dyn Future<Output = ()>>>>>,
+}
+
+impl AllOrFirstFailure {
+    fn cancel(&self, why: &str) {
+        for handle in &self.handles {
+            handle.cancel(Some(why));
+        }
+    }
+}
+
+impl Future for AllOrFirstFailure {
+    type Output = Result<Vec<GoroutineHandle>, GoroutineHandle>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        let mut left = false;
+        for (handle, pending) in this.handles.iter().zip(&mut this.pending) {
+            let Some(future) = pending else { continue };
+            if future.as_mut().poll(cx).is_pending() {
+                left = true;
+                continue;
+            }
+            *pending = None;
+            if handle.status() != Status::Done {
+                let failed = handle.clone();
+                this.cancel("another item of pool_map failed");
+                return Poll::Ready(Err(failed));
+            }
+        }
+        if left {
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(std::mem::take(&mut this.handles)))
+    }
+}
+
+impl Drop for AllOrFirstFailure {
+    fn drop(&mut self) {
+        // Empty after success; what has ended is not cancelled.
+        self.cancel("the goroutine that waited for pool_map was cancelled");
+    }
+}
+
+fn map_wait(context: &Context<'_>, args: Args) -> Outcome {
+    let handles: Vec<_> = args
+        .list_of::<HandleObject>(1)?
+        .into_iter()
+        .map(|object| object.0)
+        .collect();
+    let pending = handles
+        .iter()
+        .map(|handle| Some(Box::pin(handle.wait()) as Pin<Box<dyn Future<Output = ()>>>))
+        .collect();
+    context.wait(None, AllOrFirstFailure { handles, pending }, |ended| {
+        Reply::make(move |lua, state| match ended {
+            Ok(handles) => {
+                let results = lua.create_table_with_capacity(handles.len(), 0)?;
+                for (index, handle) in handles.iter().enumerate() {
+                    results.raw_set(index + 1, awaited(lua, state, handle)?.get(1).cloned())?;
+                }
+                Ok(results.into_lua_multi(lua)?)
+            }
+            Err(failed) => {
+                let error = match failed.outcome() {
+                    Some(Ended::Done(_)) | None => Value::Nil,
+                    _ => awaited(lua, state, &failed)?
+                        .get(1)
+                        .cloned()
+                        .unwrap_or(Value::Nil),
+                };
+                Ok((Value::Nil, error).into_lua_multi(lua)?)
+            }
+        })
+    })
 }

@@ -1,0 +1,105 @@
+//! Tables of options.
+
+use mlua::{Table, Value};
+
+use super::Args;
+use super::args::type_name;
+use crate::fault::Fault;
+
+/// A table of named options, all of them known.
+pub(super) struct Options<'a> {
+    args: &'a Args,
+    /// Which argument it is.
+    n: usize,
+    table: Option<Table>,
+}
+
+impl<'a> Options<'a> {
+    /// Argument `n`, which may be left out.
+    ///
+    /// # Errors
+    /// When it is no table, or has an option that is not among `known`; the nearest that is, is named.
+    pub(super) fn read(args: &'a Args, n: usize, known: &[&str]) -> Result<Self, Fault> {
+        let table = match args.get(n) {
+            None | Some(Value::Nil) => None,
+            Some(_) => Some(args.table(n)?),
+        };
+        for pair in table.iter().flat_map(|table| table.pairs::<Value, Value>()) {
+            let name = match pair?.0 {
+                Value::String(name) => name.to_string_lossy(),
+                other => {
+                    return Err(args.bad(
+                        n,
+                        &format!("names of options expected, got a {} as one", type_name(&other)),
+                    ));
+                }
+            };
+            if !known.contains(&name.as_str()) {
+                return Err(args.bad(n, &unknown(&name, known)));
+            }
+        }
+        Ok(Self { args, n, table })
+    }
+
+    /// The error for option `name`.
+    pub(super) fn bad(&self, name: &str, why: &str) -> Fault {
+        self.args.bad(self.n, &format!("option '{name}': {why}"))
+    }
+
+    fn get(&self, name: &str) -> Result<Option<Value>, Fault> {
+        match &self.table {
+            None => Ok(None),
+            Some(table) => Ok(Some(table.raw_get::<Value>(name)?).filter(|value| !value.is_nil())),
+        }
+    }
+
+    fn wrong(&self, name: &str, expected: &str, got: &Value) -> Fault {
+        self.bad(name, &format!("{expected} expected, got {}", type_name(got)))
+    }
+
+    /// A whole number from `least` to `most`.
+    pub(super) fn count(&self, name: &str, least: i64, most: i64) -> Result<Option<usize>, Fault> {
+        let value = match self.get(name)? {
+            None => return Ok(None),
+            Some(Value::Integer(value)) => value as f64,
+            Some(Value::Number(value)) => value,
+            Some(other) => return Err(self.wrong(name, "number", &other)),
+        };
+        if value.fract() != 0.0 || !(least as f64..=most as f64).contains(&value) {
+            return Err(self.bad(
+                name,
+                &format!("whole number from {least} to {most} expected, got {value}"),
+            ));
+        }
+        Ok(Some(value as usize))
+    }
+
+    pub(super) fn boolean(&self, name: &str) -> Result<Option<bool>, Fault> {
+        match self.get(name)? {
+            None => Ok(None),
+            Some(Value::Boolean(value)) => Ok(Some(value)),
+            Some(other) => Err(self.wrong(name, "boolean", &other)),
+        }
+    }
+
+    pub(super) fn string(&self, name: &str) -> Result<Option<String>, Fault> {
+        match self.get(name)? {
+            None => Ok(None),
+            Some(Value::String(value)) => Ok(Some(value.to_string_lossy())),
+            Some(other) => Err(self.wrong(name, "string", &other)),
+        }
+    }
+}
+
+/// What to say of a name that is not among those known.
+fn unknown(name: &str, known: &[&str]) -> String {
+    let near = known
+        .iter()
+        .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
+        .min()
+        .filter(|(distance, candidate)| *distance <= candidate.len().div_ceil(2));
+    match near {
+        Some((_, near)) => format!("unknown option '{name}', did you mean '{near}'?"),
+        None => format!("unknown option '{name}', expected one of: {}", known.join(", ")),
+    }
+}
