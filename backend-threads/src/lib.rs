@@ -44,6 +44,21 @@
 //! assert!(worker.join_timeout(Duration::from_secs(10)));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! [`runtime_core::Runtime`] does more of that: it has several workers, and gives handles.
+//!
+//! ```
+//! use backend_threads::Threads;
+//! use runtime_core::{Outcome, Runtime, block_on};
+//! use std::{num::ParseIntError, sync::Arc, time::Duration};
+//!
+//! let runtime = Runtime::new(Arc::new(Threads::new()), 4)?;
+//! let task = runtime.spawn(|| async { Ok::<_, ParseIntError>("42".parse::<i32>()? + 1) });
+//! block_on(runtime.backend(), task.wait());
+//! assert_eq!(task.outcome(), Some(&Outcome::Done(43)));
+//! runtime.shutdown(Duration::from_secs(10))?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod blocking;
 mod executor;

@@ -12,6 +12,7 @@
 //! | [`Channel`] | senders while there is no room, receivers while there is nothing | the receive or the send that serves them, closing |
 //! | [`Pool`] | submits while its queue is full, those who wait for it to be done | the task that ends, closing |
 //! | [`WaitGroup`] | those who wait for zero | the call that takes the counter to zero |
+//! | [`Runtime`] | its shutdown, and workers without a task | the end of the last task; the start of one |
 //!
 //! Everything waits in both ways: the futures given out here can be awaited on any runtime, and [`block_on`] blocks a
 //! plain thread on them. A wait that is dropped leaves no trace in the object it waited on.
@@ -25,6 +26,7 @@ mod handle;
 mod id;
 mod pool;
 mod pool_stats;
+mod runtime;
 mod sync;
 pub mod testing;
 mod timeout;
@@ -43,6 +45,7 @@ pub use pool::{
     Task, TaskId,
 };
 pub use pool_stats::{Percentiles, PoolStats};
+pub use runtime::{Runtime, TaskError, Unfinished};
 pub use timeout::deadline;
 pub use wait_group::{NegativeCounter, WaitGroup};
 pub use worker_thread::worker_thread;
