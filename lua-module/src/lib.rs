@@ -31,7 +31,7 @@ impl UserData for Anchor {}
 pub unsafe extern "C-unwind" fn luaopen_goroutine(state: *mut mlua::lua_State) -> c_int {
     // SAFETY: the caller's promise; `entrypoint1` turns errors and panics into Lua errors.
     unsafe {
-        mlua::Lua::entrypoint1(state, |lua: &Lua, ()| {
+        mlua::Lua::entrypoint1(state, |lua: &Lua| {
             pin();
             open(lua)
         })
