@@ -1,6 +1,6 @@
 //! How a pool ends.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
 use runtime_core::{Cancel, Close, Ended, Slot, SubmitErrorKind, Task};
@@ -121,31 +121,37 @@ fn a_pool_with_nothing_to_do_is_closed_at_once() {
 
 #[test]
 fn who_waits_for_a_cancelled_pool_finds_every_task_told() {
-    /// Looks, as it is dropped, whether those who wait have been woken.
-    struct Late(Arc<Alarm>);
+    /// Notes, as it is dropped, how many of those who wait have been woken.
+    struct Late(Arc<Alarm>, Arc<Notes>);
+    #[derive(Default)]
+    struct Notes {
+        held: Mutex<Option<Slot<Late>>>,
+        rung: Mutex<Vec<usize>>,
+    }
     impl Task for Late {
         type Canceller = ();
         fn canceller(&self) {}
         fn start(self, slot: Slot<Self>) {
-            // Ended only by the cancelling close, which drops the others after it.
-            HELD.lock().unwrap().push(slot);
+            *self.1.held.lock().unwrap() = Some(slot);
         }
         fn dropped(self) {
-            drop(std::mem::take(&mut *HELD.lock().unwrap()));
-            assert_eq!(self.0.rung(), 0);
+            // Now the one that ran has ended, too.
+            let held = self.1.held.lock().unwrap().take();
+            drop(held);
+            self.1.rung.lock().unwrap().push(self.0.rung());
         }
     }
-    static HELD: std::sync::Mutex<Vec<Slot<Late>>> = std::sync::Mutex::new(Vec::new());
 
     let pool = pool(options(1, 2));
-    let alarm = Arc::new(Alarm::default());
+    let (alarm, notes) = (Arc::new(Alarm::default()), Arc::new(Notes::default()));
     for _ in 0..3 {
-        pool.try_submit(Late(Arc::clone(&alarm)), 0).unwrap();
+        pool.try_submit(Late(Arc::clone(&alarm), Arc::clone(&notes)), 0)
+            .unwrap();
     }
     let mut idle = Box::pin(pool.wait());
     assert!(poll_with(&mut idle, &alarm).is_pending());
     let mut closed = Box::pin(pool.close(Close::Cancel));
-    assert_eq!(alarm.rung(), 1);
+    assert_eq!((&*notes.rung.lock().unwrap(), alarm.rung()), (&vec![0, 0], 1));
     assert!(poll(&mut idle).is_ready() && poll(&mut closed).is_ready());
 }
 
