@@ -1,0 +1,92 @@
+-- Views of channels that can only send, or only receive.
+if not test then
+  dofile((arg[0]:match("^.*/") or "") .. "support/prelude.lua")
+end
+local goroutine = require("goroutine")
+
+local channel = goroutine.channel
+
+everywhere("a sender sends into its channel, a receiver receives from it", function()
+  local ch = channel(5)
+  local tx, rx = ch:sender(), ch:receiver()
+  gives(values(true), tx:send(1))
+  gives(values(true), tx:try_send(2))
+  gives(values(1, true), rx:receive())
+  gives(values(2, true), rx:try_receive())
+  equal(tx:cap(), 5)
+  equal(rx:len(), 0)
+  ch:send(3)
+  gives(values(3, true), rx:receive())
+  tx:send(4)
+  gives(values(4, true), ch:receive())
+end)
+
+everywhere("sending on a receive-only end raises", function()
+  local rx = channel(1):receiver()
+  raises("cannot send on receive-only channel", rx.send, rx, 1)
+  raises("cannot send on receive-only channel", rx.try_send, rx, 1)
+  raises("cannot send on receive-only channel", goroutine.channel_send, rx, 1)
+  raises("cannot send on receive-only channel", rx.sender, rx)
+  equal(rx:len(), 0)
+end)
+
+everywhere("receiving on a send-only end raises", function()
+  local ch = channel(1)
+  local tx = ch:sender()
+  tx:send("kept")
+  for _, f in ipairs({ tx.receive, tx.try_receive, goroutine.channel_receive, tx.iter, tx.receiver }) do
+    contains(raises("send-only channel", f, tx), "cannot receive")
+  end
+  raises("send-only channel", tx.range, tx, function() end)
+  gives(values("kept", true), ch:receive())
+end)
+
+everywhere("the errors name the line of the caller", function()
+  local rx = channel():receiver()
+  local err = raises("receive-only", function()
+    local ok = rx:send(1)
+    return ok
+  end)
+  assert(err:match("channel_views%.lua:%d+: cannot send on receive%-only channel$"), err)
+end)
+
+everywhere("a channel may be made with one direction", function()
+  local tx = channel(1, "send")
+  gives(values(true), tx:send(1))
+  raises("send-only channel", tx.receive, tx)
+  local rx = channel(1, "receive")
+  gives(values(nil, false), rx:try_receive())
+  raises("cannot send on receive-only channel", rx.send, rx, 1)
+  local both = channel(1, "bidirectional")
+  both:send(1)
+  gives(values(1, true), both:receive())
+end)
+
+everywhere("closing through a view closes the channel", function()
+  local ch = channel()
+  gives(values(true), ch:sender():close())
+  equal(ch:is_closed(), true)
+  equal(ch:receiver():is_closed(), true)
+end)
+
+everywhere("a view stays one in another goroutine", function()
+  local ch = channel(1)
+  local ok, err = goroutine.await(goroutine.async(function(tx)
+    tx:send("sent")
+    return tx:receive()
+  end, ch:sender()))
+  equal(ok, false)
+  contains(err, "send-only channel")
+  gives(values("sent", true), ch:receive())
+end)
+
+everywhere("the same view is the same value, the channel another", function()
+  local ch = channel()
+  equal(ch:sender(), ch:sender())
+  equal(ch:receiver(), ch:receiver())
+  equal(ch:sender():sender(), ch:sender())
+  assert(ch:sender() ~= ch)
+  assert(ch:sender() ~= ch:receiver())
+end)
+
+finish()

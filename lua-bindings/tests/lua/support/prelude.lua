@@ -1,0 +1,197 @@
+-- What the test files test with. Cargo's tests load this with hooks of their own (tests/support/mod.rs); a file that is run
+-- by an interpreter, or by `sloth-runner run`, loads it itself, counts, and ends with exit code 1 if a test failed.
+--
+-- The functions for use within tests are globals that travel: goroutines use them too.
+local hooks = ...
+
+local goroutine = require("goroutine")
+local math_type = math.type or type
+local unpack = table.unpack or unpack
+local has_integers = math.type ~= nil
+
+local passed, failed = 0, 0
+
+local function tell(name, err)
+  if hooks then
+    hooks.ended(name, err)
+  elseif err then
+    failed = failed + 1
+    io.stderr:write("FAILED: ", name, "\n", err, "\n")
+  else
+    passed = passed + 1
+  end
+end
+
+local function explain(err)
+  -- What lies below the test is always the same.
+  return (debug.traceback(tostring(err), 2):gsub("%s*%[C%]: in function 'xpcall'.*", ""))
+end
+
+-- Runs a test: `name` is the promise it keeps.
+function test(name, fn)
+  if hooks then
+    hooks.begins(name)
+  end
+  local ok, err = xpcall(fn, explain)
+  tell(name, not ok and err or nil)
+end
+
+-- The same test twice: in the home state, whose blocking calls block the thread, and in a goroutine.
+function everywhere(name, fn)
+  test(name .. " (at home)", fn)
+  test(name .. " (in a goroutine)", function()
+    local ok, err, traceback = goroutine.await(goroutine.async(fn))
+    if not ok then
+      error(tostring(err) .. "\nin the goroutine: " .. traceback, 0)
+    end
+  end)
+end
+
+-- A test of what only Lua with integers, goto, <close> and so on has (5.4 and later).
+local function only_from_54(run)
+  return function(name, fn)
+    if has_integers then
+      run(name, fn)
+    end
+  end
+end
+test54, everywhere54 = only_from_54(test), only_from_54(everywhere)
+
+-- Ends a test file. Under cargo the harness goes on from here.
+function finish()
+  if hooks then
+    return
+  end
+  print(passed .. " passed, " .. failed .. " failed")
+  os.exit(failed == 0)
+end
+
+-- Values as messages show them.
+function show(value)
+  if type(value) == "string" then
+    if #value > 300 then
+      return ("%q... (%d bytes)"):format(value:sub(1, 300), #value)
+    end
+    return ("%q"):format(value)
+  elseif type(value) == "number" and math_type(value) ~= "integer" then
+    return ("%.17g"):format(value) .. (math_type(value) == "float" and value % 1 == 0 and " (a float)" or "")
+  end
+  return tostring(value)
+end
+
+-- Many values as one, nils included.
+function values(...)
+  return { n = select("#", ...), ... }
+end
+
+local function alike(a, b)
+  return rawequal(a, b) and math_type(a) == math_type(b)
+end
+
+function equal(got, wanted, what)
+  if not alike(got, wanted) then
+    error((what and what .. ": " or "") .. show(wanted) .. " expected, got " .. show(got), 2)
+  end
+end
+
+-- A call's results, all of them: gives(values(true, nil), f()).
+function gives(wanted, ...)
+  local got = values(...)
+  local same = got.n == wanted.n
+  for i = 1, wanted.n do
+    same = same and alike(got[i], wanted[i])
+  end
+  if not same then
+    for _, list in ipairs({ got, wanted }) do
+      for i = 1, list.n do
+        list[i] = show(list[i])
+      end
+    end
+    error(
+      "results (" .. table.concat(wanted, ", ", 1, wanted.n) .. ") expected, got (" .. table.concat(got, ", ", 1, got.n) .. ")",
+      2
+    )
+  end
+end
+
+-- Plain tables with equal contents.
+function same(got, wanted, path, level)
+  path, level = path or "it", level or 2
+  if type(got) ~= "table" or type(wanted) ~= "table" then
+    if not alike(got, wanted) then
+      error(path .. ": " .. show(wanted) .. " expected, got " .. show(got), level)
+    end
+    return
+  end
+  for key, value in pairs(wanted) do
+    same(got[key], value, path .. "[" .. show(key) .. "]", level + 1)
+  end
+  for key in pairs(got) do
+    if wanted[key] == nil then
+      error(path .. "[" .. show(key) .. "]: nothing expected, got " .. show(got[key]), level)
+    end
+  end
+end
+
+-- `text` stands in `message`, which is a string.
+function contains(message, text)
+  if type(message) ~= "string" then
+    error("a message with " .. show(text) .. " expected, got a " .. type(message) .. ": " .. tostring(message), 2)
+  end
+  if not message:find(text, 1, true) then
+    error("a message with " .. show(text) .. " expected, got " .. show(message), 2)
+  end
+end
+
+-- `fn(...)` raises a string in which `text` stands. Gives the string.
+function raises(text, fn, ...)
+  local results = values(pcall(fn, ...))
+  if results[1] then
+    for i = 2, results.n do
+      results[i] = show(results[i])
+    end
+    error("an error with " .. show(text) .. " expected, got the results (" .. table.concat(results, ", ", 2, results.n) .. ")", 2)
+  end
+  local err = results[2]
+  if type(err) ~= "string" or not err:find(text, 1, true) then
+    error("an error with " .. show(text) .. " expected, got " .. show(err), 2)
+  end
+  return err
+end
+
+-- Waits until `condition()` is true, for what cannot be waited for otherwise.
+function eventually(what, condition)
+  local start = goroutine.now()
+  while not condition() do
+    if goroutine.now() - start > 20000 then
+      error("has not come to pass in 20 s: " .. what, 2)
+    end
+    goroutine.sleep(0.2)
+  end
+end
+
+-- Waits until a goroutine is parked.
+function parked(handle)
+  eventually("goroutine " .. handle:id() .. " is parked", function()
+    return handle:status() == "waiting"
+  end)
+end
+
+-- How many milliseconds a call takes, and its results.
+function timed(fn, ...)
+  local start = goroutine.now()
+  local results = values(fn(...))
+  return goroutine.now() - start, unpack(results, 1, results.n)
+end
+
+-- Collects garbage, so that what is unreachable is really gone.
+function collect()
+  for _ = 1, 3 do
+    collectgarbage()
+  end
+end
+
+-- A source text that only newer Lua can parse, as a function.
+function compiled(source)
+  return assert((loadstring or load)(source, "=compiled"))
+end

@@ -1,0 +1,58 @@
+//! The Lua tests: every file of `tests/lua`, under every backend that is among the features.
+//!
+//! `cargo test --test suite tokio::channels` runs one file under one backend. The files are scripts that any interpreter
+//! with the module runs, too.
+
+mod support;
+
+macro_rules! files {
+    ($($name:ident)+) => {
+        const FILES: &[&str] = &[$(stringify!($name)),+];
+
+        #[cfg(feature = "backend-threads")]
+        mod threads {
+            $(#[test]
+            fn $name() {
+                super::support::run(stringify!($name), std::sync::Arc::new(goroutine::backend_threads::Threads::new()));
+            })+
+        }
+
+        #[cfg(feature = "backend-tokio")]
+        mod tokio {
+            $(#[test]
+            fn $name() {
+                super::support::run(stringify!($name), std::sync::Arc::new(goroutine::backend_tokio::Tokio::new()));
+            })+
+        }
+    };
+}
+
+files! {
+    atomic_int
+    await_many
+    awaiting
+    cancel
+    channel_stress
+    channel_views
+    channels
+    close_variables
+    handles
+    scope
+    timeout
+    wait_group
+}
+
+#[test]
+fn every_lua_file_is_in_the_list() {
+    let mut found: Vec<String> = std::fs::read_dir(support::folder())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "lua"))
+        .map(|path| path.file_stem().unwrap().to_string_lossy().into_owned())
+        .collect();
+    found.sort();
+    assert_eq!(
+        found, FILES,
+        "the list in suite.rs is sorted, and has every file of tests/lua"
+    );
+}

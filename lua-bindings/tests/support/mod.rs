@@ -1,0 +1,174 @@
+//! Runs the Lua test files.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use goroutine::{Backend, Goroutines, Shutdown};
+use mlua::Lua;
+
+/// How long a file may take. One that takes longer hangs.
+const LIMIT: Duration = Duration::from_secs(60);
+/// A test that takes longer than this is named with the time it took.
+const SLOW: Duration = Duration::from_millis(500);
+/// How many isolates a file's goroutines have. More than some machines have cores, so that isolates meet anywhere.
+const ISOLATES: usize = 4;
+
+/// Where the Lua files are.
+pub(crate) fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lua")
+}
+
+/// What a file's tests have come to so far.
+#[derive(Default)]
+struct Progress {
+    running: Option<(String, Instant)>,
+    passed: usize,
+    failed: Vec<(String, String)>,
+    /// What was reported of errors that nobody awaits, and no test has asked for.
+    reports: Vec<String>,
+}
+
+impl Progress {
+    fn fail(&mut self, what: &str, why: impl Into<String>) {
+        self.failed.push((what.to_owned(), why.into()));
+    }
+}
+
+type Shared = Arc<Mutex<Progress>>;
+
+fn lock(progress: &Shared) -> std::sync::MutexGuard<'_, Progress> {
+    progress.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Runs the tests in one file, and panics if one fails. Aborts the process if one hangs.
+pub(crate) fn run(name: &str, backend: Arc<dyn Backend>) {
+    let path = folder().join(format!("{name}.lua"));
+    let progress = Shared::default();
+    let (tell, ended) = mpsc::channel();
+    let file = {
+        let (path, progress) = (path.clone(), Arc::clone(&progress));
+        thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(move || {
+                run_file(&path, backend, &progress);
+                let _ = tell.send(());
+            })
+            .unwrap()
+    };
+    if ended.recv_timeout(LIMIT) == Err(RecvTimeoutError::Timeout) {
+        let running = lock(&progress).running.take();
+        let running = running.map_or_else(|| "no test".to_owned(), |(name, _)| name);
+        // Not `eprintln`, whose text the test runner would keep to itself.
+        let _ = writeln!(
+            std::io::stderr(),
+            "{}: has not ended after {LIMIT:?}, in: {running}",
+            path.display()
+        );
+        std::process::abort();
+    }
+    if let Err(panic) = file.join() {
+        std::panic::resume_unwind(panic);
+    }
+    let progress = lock(&progress);
+    println!(
+        "{}: {} passed, {} failed",
+        path.display(),
+        progress.passed,
+        progress.failed.len()
+    );
+    assert!(
+        progress.passed + progress.failed.len() > 0,
+        "{} holds no tests",
+        path.display()
+    );
+    let mut failures = String::new();
+    for (name, error) in &progress.failed {
+        let _ = writeln!(failures, "\n{name}:\n{error}");
+    }
+    assert!(
+        progress.failed.is_empty(),
+        "{} failed:\n{failures}",
+        progress.failed.len()
+    );
+}
+
+fn run_file(path: &Path, backend: Arc<dyn Backend>, progress: &Shared) {
+    let goroutines = {
+        let progress = Arc::clone(progress);
+        Goroutines::builder()
+            .shared_backend(backend)
+            .isolates(ISOLATES)
+            .on_unhandled_error(move |report| lock(&progress).reports.push(report.to_owned()))
+            .build()
+            .unwrap()
+    };
+    let lua = goroutine::new_state();
+    goroutines.install(&lua).unwrap();
+    let outcome = run_script(&lua, path, progress);
+    lock(progress).running = Some(("the end of the file".into(), Instant::now()));
+    drop(lua);
+    let shutdown = goroutines.shutdown(Duration::from_secs(20));
+    let mut progress = lock(progress);
+    if let Err(error) = outcome {
+        progress.fail("the file itself", error.to_string());
+    }
+    if shutdown != Shutdown::Complete {
+        progress.fail("the end of the file", format!("shutdown: {shutdown:?}"));
+    }
+    for report in std::mem::take(&mut progress.reports) {
+        progress.fail("no errors are reported that the tests do not expect", report);
+    }
+}
+
+fn run_script(lua: &Lua, path: &Path, progress: &Shared) -> mlua::Result<()> {
+    let globals = lua.globals();
+    let arg = lua.create_table()?;
+    arg.raw_set(0, path.display().to_string())?;
+    globals.set("arg", arg)?;
+    // The reports that have come since it was last called, as a list.
+    let reports = {
+        let progress = Arc::clone(progress);
+        lua.create_function(move |_, ()| Ok(std::mem::take(&mut lock(&progress).reports)))?
+    };
+    globals.set("reports", reports)?;
+
+    let hooks = lua.create_table()?;
+    let begins = {
+        let progress = Arc::clone(progress);
+        lua.create_function(move |_, name: String| {
+            lock(&progress).running = Some((name, Instant::now()));
+            Ok(())
+        })?
+    };
+    hooks.set("begins", begins)?;
+    let ended = {
+        let progress = Arc::clone(progress);
+        lua.create_function(move |_, (name, error): (String, Option<String>)| {
+            let mut progress = lock(&progress);
+            if let Some((_, since)) = progress.running.take()
+                && since.elapsed() > SLOW
+            {
+                println!("{:7.0?} {name}", since.elapsed());
+            }
+            match error {
+                None => progress.passed += 1,
+                Some(error) => progress.fail(&name, error),
+            }
+            Ok(())
+        })?
+    };
+    hooks.set("ended", ended)?;
+    load(lua, &folder().join("support/prelude.lua"))?.call::<()>(hooks)?;
+    load(lua, path)?.call(())
+}
+
+fn load(lua: &Lua, path: &Path) -> mlua::Result<mlua::Function> {
+    let source = std::fs::read(path)?;
+    let name = format!("@{}", path.display());
+    lua.load(source).set_name(name).into_function()
+}
