@@ -17,10 +17,11 @@ use runtime_core::{LocalSpawn, WorkerBody};
 use crate::api;
 use crate::fault;
 use crate::goroutine::{Running, Start};
+use crate::modules::Modules;
 use crate::packet;
 use crate::raw::{self, Coroutine, protected};
 use crate::state::{Role, State};
-use crate::system::{Modules, System};
+use crate::system::System;
 use crate::task::Task;
 
 /// How many goroutines an isolate starts before it lets those run that are ready again.

@@ -67,6 +67,7 @@ mod fault;
 mod goroutine;
 mod injector;
 mod isolate;
+mod modules;
 mod object;
 mod packet;
 mod place;

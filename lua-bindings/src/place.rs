@@ -4,14 +4,29 @@ use std::sync::Arc;
 
 use mlua::Lua;
 
-use crate::raw;
+use crate::raw::{self, Position};
 
-/// `file:line` of the function at `level` of the call stack, or `?` where Lua cannot tell. Level 0 is the primitive
-/// that runs, 1 the function of ours that called it, 2 the script.
-pub(crate) fn of_caller(lua: &Lua, level: usize) -> Arc<str> {
-    match raw::position(lua, level) {
-        Some((source, line)) => Arc::from(format!("{source}:{line}")),
-        None => Arc::from("?"),
+/// The place that was asked for last: a loop starts its goroutines from one line.
+#[derive(Default)]
+pub(crate) struct LastPlace {
+    last: Option<(Position, Arc<str>)>,
+}
+
+impl LastPlace {
+    /// `file:line` of the function at `level` of the call stack, or `?` where Lua cannot tell. Level 0 is the primitive
+    /// that runs, 1 the function of ours that called it, 2 the script.
+    pub(crate) fn of_caller(&mut self, lua: &Lua, level: usize) -> Arc<str> {
+        let Some(position) = raw::position(lua, level) else {
+            return Arc::from("?");
+        };
+        if let Some((last, place)) = &self.last
+            && *last == position
+        {
+            return Arc::clone(place);
+        }
+        let place: Arc<str> = Arc::from(format!("{}:{}", position.source(), position.line));
+        self.last = Some((position, Arc::clone(&place)));
+        place
     }
 }
 

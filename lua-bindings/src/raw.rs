@@ -542,26 +542,53 @@ pub(crate) fn new_state() -> Lua {
     unsafe { Lua::unsafe_new() }
 }
 
-/// Where the function at `level` of the running state's call stack stands: its source as Lua shortens it, and the line.
-/// Level 0 is the running function.
-pub(crate) fn position(lua: &Lua, level: usize) -> Option<(String, u32)> {
+/// A place in a script.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Position {
+    /// The source as Lua shortens it, up to the zero byte.
+    source: [c_char; SOURCE],
+    pub(crate) line: c_int,
+}
+
+/// The room that Lua has for a shortened source.
+const SOURCE: usize = 60;
+
+impl Position {
+    /// The file, or `[string "..."]`.
+    pub(crate) fn source(&self) -> String {
+        let bytes: Vec<u8> = self
+            .source
+            .iter()
+            .map(|byte| *byte as u8)
+            .take_while(|byte| *byte != 0)
+            .collect();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+}
+
+/// Where the function at `level` of the running state's call stack stands. Level 0 is the running function.
+pub(crate) fn position(lua: &Lua, level: usize) -> Option<Position> {
     lua.exec_raw_lua(|raw| {
-        // SAFETY: a zeroed lua_Debug is what lua_getstack fills; the state is the running one. `short_src` is a C
-        // string within the record.
+        // SAFETY: a zeroed lua_Debug is what lua_getstack fills; the state is the running one.
         unsafe {
             let mut record: ffi::lua_Debug = std::mem::zeroed();
             if ffi::lua_getstack(raw.state(), level as c_int, &mut record) == 0
                 || ffi::lua_getinfo(raw.state(), c"Sl".as_ptr(), &mut record) == 0
+                || record.currentline < 0
             {
                 return None;
             }
-            let line = u32::try_from(record.currentline).ok()?;
-            Some((
-                CStr::from_ptr(record.short_src.as_ptr())
-                    .to_string_lossy()
-                    .into_owned(),
-                line,
-            ))
+            // What lies behind the zero byte is of no meaning, and must not make two places differ.
+            let end = record
+                .short_src
+                .iter()
+                .position(|byte| *byte == 0)
+                .unwrap_or(SOURCE);
+            record.short_src[end..].fill(0);
+            Some(Position {
+                source: record.short_src,
+                line: record.currentline,
+            })
         }
     })
 }

@@ -12,7 +12,10 @@ use crate::api::CancelledObject;
 use crate::code::{Code, CodeCache};
 use crate::fault::Fault;
 use crate::goroutine::{Reply, Running, Wait};
+use crate::modules;
 use crate::object::Object;
+use crate::packet::Scratch;
+use crate::place::LastPlace;
 use crate::system::System;
 
 /// How many recently dumped closures a state remembers the code of.
@@ -36,6 +39,8 @@ pub(crate) struct State {
     pub(crate) modules_seen: Cell<usize>,
     codes: RefCell<CodeCache>,
     recent_codes: RefCell<Vec<Option<Arc<Code>>>>,
+    scratch: Cell<Option<Box<Scratch>>>,
+    pub(crate) last_place: RefCell<LastPlace>,
     /// The goroutine whose code is running.
     current: RefCell<Option<Rc<Running>>>,
     /// The goroutines that the home state has started.
@@ -94,6 +99,8 @@ impl State {
             modules_seen: Cell::new(0),
             codes: RefCell::default(),
             recent_codes: RefCell::new(vec![None; CODE_SLOTS]),
+            scratch: Cell::new(None),
+            last_place: RefCell::default(),
             current: RefCell::new(None),
             children: WaitGroup::new(),
         }
@@ -116,6 +123,23 @@ impl State {
             *place = Some(Arc::clone(&code));
         }
         code
+    }
+
+    /// The encoder's memory, left by the packet before.
+    pub(crate) fn take_scratch(&self) -> Box<Scratch> {
+        self.scratch.take().unwrap_or_default()
+    }
+
+    pub(crate) fn keep_scratch(&self, scratch: Box<Scratch>) {
+        self.scratch.set(Some(scratch));
+    }
+
+    /// Tells the isolates where the home state finds its modules: a packet that is on its way may load some.
+    pub(crate) fn share_modules(&self, lua: &Lua) -> mlua::Result<()> {
+        match self.role {
+            Role::Home => modules::share(self, lua),
+            Role::Isolate => Ok(()),
+        }
     }
 
     // The running goroutine.

@@ -15,7 +15,7 @@ use rustc_hash::FxHashSet;
 use crate::goroutine::{Failure, Start};
 use crate::injector::Injector;
 use crate::isolate;
-use crate::packet::Packet;
+use crate::modules::Modules;
 use crate::pool::LuaPool;
 
 /// Called with each new isolate, to register what its goroutines may use.
@@ -51,17 +51,6 @@ pub(crate) struct System {
     pub(crate) modules: RwLock<Arc<Modules>>,
     /// The names of the globals that every isolate has, once one is set up.
     globals: OnceLock<FxHashSet<Box<[u8]>>>,
-}
-
-/// Where the home state finds its modules; isolates look in the same places.
-#[derive(Default)]
-pub(crate) struct Modules {
-    pub(crate) path: Vec<u8>,
-    pub(crate) cpath: Vec<u8>,
-    /// The Lua functions of `package.preload`, as one table; `None` if there are none.
-    pub(crate) preload: Option<Packet>,
-    /// How many entries `package.preload` had when they were collected.
-    pub(crate) preload_count: usize,
 }
 
 /// No isolate could be started, or none is there any more.

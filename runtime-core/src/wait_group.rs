@@ -4,8 +4,7 @@ use std::future::Future;
 
 use event_listener::Event;
 
-use crate::sync::Arc;
-use crate::sync::atomic::{AtomicI64, Ordering};
+use crate::sync::{Arc, Mutex};
 
 /// A counter of work under way, as Go's `sync.WaitGroup`.
 ///
@@ -13,7 +12,7 @@ use crate::sync::atomic::{AtomicI64, Ordering};
 /// comes down to zero, also if somebody raises it again before they have run.
 ///
 /// **Who wakes whom.** Only the call that takes the counter to zero notifies, and it notifies everybody. A waiter
-/// registers its listener before it looks at the counter, so a zero that comes in between finds it registered. A
+/// registers its listener before it looks whether there was a zero, so one that comes in between finds it registered. A
 /// waiter that is dropped takes its listener with it; nobody depends on it.
 ///
 /// ```
@@ -32,8 +31,16 @@ pub struct WaitGroup {
 
 #[derive(Debug, Default)]
 struct Shared {
-    count: AtomicI64,
+    counter: Mutex<Counter>,
     zero: Event,
+}
+
+#[derive(Debug, Default)]
+struct Counter {
+    count: i64,
+    /// How often the count has come down to zero. A waiter waits for this to change: a notification that is late, for
+    /// a zero before the waiter came, does not release it.
+    zeros: u64,
 }
 
 /// The counter of a wait group would have gone below zero, or past its range; it was left as it was.
@@ -52,13 +59,19 @@ impl WaitGroup {
     /// # Errors
     /// [`NegativeCounter`] when the sum would be negative (or would not fit); the counter stays as it was.
     pub fn add(&self, n: i64) -> Result<(), NegativeCounter> {
-        let sum = |count: i64| count.checked_add(n).filter(|sum| *sum >= 0);
-        let before = self
-            .shared
-            .count
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, sum)
-            .map_err(|_| NegativeCounter)?;
-        if n != 0 && before + n == 0 {
+        let reached_zero = {
+            let mut counter = self.shared.counter.lock();
+            let sum = counter
+                .count
+                .checked_add(n)
+                .filter(|sum| *sum >= 0)
+                .ok_or(NegativeCounter)?;
+            counter.count = sum;
+            let reached_zero = n != 0 && sum == 0;
+            counter.zeros += u64::from(reached_zero);
+            reached_zero
+        };
+        if reached_zero {
             self.shared.zero.notify(usize::MAX);
         }
         Ok(())
@@ -74,7 +87,7 @@ impl WaitGroup {
 
     /// The counter now.
     pub fn count(&self) -> i64 {
-        self.shared.count.load(Ordering::Acquire)
+        self.shared.counter.lock().count
     }
 
     /// Whether both are the same group.
@@ -91,12 +104,19 @@ impl WaitGroup {
     pub fn wait(&self) -> impl Future<Output = ()> + Send + 'static {
         let shared = Arc::clone(&self.shared);
         async move {
-            if shared.count.load(Ordering::Acquire) == 0 {
-                return;
-            }
-            let zero = shared.zero.listen();
-            // The counter may have come down between the look above and the registration.
-            if shared.count.load(Ordering::Acquire) != 0 {
+            let zeros = {
+                let counter = shared.counter.lock();
+                if counter.count == 0 {
+                    return;
+                }
+                counter.zeros
+            };
+            loop {
+                let zero = shared.zero.listen();
+                // It may have come between the look and the registration.
+                if shared.counter.lock().zeros != zeros {
+                    return;
+                }
                 zero.await;
             }
         }

@@ -59,6 +59,14 @@ impl Args {
         Fault::Wrong(format!("bad argument #{n} to '{}' ({why})", self.function))
     }
 
+    /// Whether argument `n` is a function.
+    pub(crate) fn check_function(&self, n: usize) -> Result<(), Fault> {
+        match self.get(n) {
+            Some(Value::Function(_)) => Ok(()),
+            _ => Err(self.wrong(n, "function")),
+        }
+    }
+
     pub(crate) fn function(&self, n: usize) -> Result<Function, Fault> {
         match self.get(n) {
             Some(Value::Function(function)) => Ok(function.clone()),

@@ -2,11 +2,12 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mlua::{IntoLuaMulti, Lua, MultiValue, UserData, UserDataRegistry, Value};
-use runtime_core::Outcome as Ended;
+use runtime_core::{Outcome as Ended, Status};
 
 use super::{Answer, Args, CancelledObject, Context, Named, Outcome, Primitives, register};
 use crate::fault::Fault;
@@ -120,7 +121,11 @@ fn await_one(context: &Context<'_>, args: &Args, handle: GoroutineHandle, limit:
     })
 }
 
-/// Waits for a handle like `await`, and cancels its goroutine if it is still running when the wait ends, be it by the
+/// How long `timeout` waits for the function to unwind after it was told to stop. A function that waits does so at
+/// once; one that cannot be stopped is left to itself.
+const UNWINDING: Duration = Duration::from_millis(25);
+
+/// Waits for a handle like `await`, and stops its goroutine if it is still running when the wait ends, be it by the
 /// limit or because the waiting goroutine is cancelled itself.
 pub(super) fn await_or_cancel(
     context: &Context<'_>,
@@ -130,18 +135,42 @@ pub(super) fn await_or_cancel(
     struct CancelOnDrop(GoroutineHandle);
     impl Drop for CancelOnDrop {
         fn drop(&mut self) {
+            // After its end this does nothing.
             self.0.cancel(Some("timeout exceeded"));
         }
     }
+    let backend = Arc::clone(&context.state.system.backend);
     let guard = CancelOnDrop(handle.clone());
-    let ended = handle.wait();
-    let wait = async move {
-        ended.await;
-        drop(guard); // after the end this cancels nothing
-    };
-    context.wait(limit, wait, move |()| {
-        Reply::make(move |lua, state| awaited(lua, state, &handle))
-    })
+    Ok(Answer::Wait(Box::pin(async move {
+        if runtime_core::deadline(&*backend, limit, handle.wait())
+            .await
+            .is_none()
+        {
+            drop(guard);
+            // What it was waiting for may come to it at this very moment. It has to be known before the caller goes on
+            // whether it did: then the function has its values after all, and they are not lost.
+            let unwound = backend.now().checked_add(UNWINDING);
+            let _ = runtime_core::deadline(&*backend, unwound, handle.wait()).await;
+            if handle.status() != Status::Done {
+                let _seen = handle.outcome();
+                return Reply::TimedOut;
+            }
+        }
+        Reply::make(move |lua, state| {
+            let mut values = awaited(lua, state, &handle)?;
+            without_traceback(&mut values);
+            Ok(values)
+        })
+    })))
+}
+
+/// Leaves only the error of a failure: `false, err`.
+fn without_traceback(values: &mut MultiValue) {
+    if values.front() == Some(&Value::Boolean(false)) {
+        while values.len() > 2 {
+            values.pop_back();
+        }
+    }
 }
 
 /// All of some futures that complete without a value.
@@ -201,7 +230,7 @@ fn await_all(context: &Context<'_>, args: Args) -> Outcome {
         .rev()
         .map(|handle| Box::pin(handle.wait()))
         .collect();
-    let backend = std::sync::Arc::clone(&context.state.system.backend);
+    let backend = Arc::clone(&context.state.system.backend);
     Ok(Answer::Wait(Box::pin(async move {
         // What has not ended by the limit is reported in its place.
         let _ = runtime_core::deadline(&*backend, limit, All { pending }).await;
@@ -247,32 +276,17 @@ fn await_any(context: &Context<'_>, args: Args) -> Outcome {
         not_oneself(context, &args, handle)?;
     }
     let pending = handles.iter().map(|handle| Box::pin(handle.wait())).collect();
-    let backend = std::sync::Arc::clone(&context.state.system.backend);
+    let backend = Arc::clone(&context.state.system.backend);
     Ok(Answer::Wait(Box::pin(async move {
         let first = runtime_core::deadline(&*backend, limit, Any { pending }).await;
         Reply::make(move |lua, state| match first {
             Some(index) => {
                 let mut values = awaited(lua, state, &handles[index])?;
+                without_traceback(&mut values);
                 values.push_front(Value::Integer(index as i64 + 1));
-                if values.get(1) == Some(&Value::Boolean(false)) {
-                    values.truncate_to(3);
-                }
                 Ok(values)
             }
             None => Ok((Value::Nil, false, "timeout exceeded").into_lua_multi(lua)?),
         })
     })))
-}
-
-/// Cutting a list of values short.
-trait Truncate {
-    fn truncate_to(&mut self, len: usize);
-}
-
-impl Truncate for MultiValue {
-    fn truncate_to(&mut self, len: usize) {
-        while self.len() > len {
-            self.pop_back();
-        }
-    }
 }

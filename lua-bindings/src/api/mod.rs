@@ -26,9 +26,8 @@ use crate::fault::{self, Fault};
 use crate::goroutine::{Reply, Wait};
 use crate::object::Object;
 use crate::packet::{self, Refusal, Roots};
-use crate::place;
 use crate::state::{Role, State, Tables};
-use crate::system::{GRACE, Modules, System};
+use crate::system::{GRACE, System};
 
 pub(crate) use args::{Args, Named};
 pub(crate) use atomic_int::AtomicIntObject;
@@ -329,69 +328,16 @@ fn register<T: Named>(registry: &mut UserDataRegistry<T>) {
     });
 }
 
-/// Encodes values that go to another state, and keeps the home state's module paths known to the isolates.
+/// Encodes values that go to another state.
 pub(crate) fn ship(
     context: &Context<'_>,
     values: MultiValue,
     roots: Roots,
 ) -> Result<packet::Packet, Refusal> {
-    let shipped = packet::encode(context.lua, context.state, values, roots)?;
-    if context.state.role == Role::Home && roots == Roots::Start {
-        share_modules(context).map_err(|error| Refusal::Lua("package.path", fault::text(&error)))?;
-    }
-    Ok(shipped)
-}
-
-/// Tells the isolates where the home state finds its modules, if that has changed.
-fn share_modules(context: &Context<'_>) -> mlua::Result<()> {
-    let Context { lua, state } = context;
-    let Ok(package) = lua.globals().raw_get::<Table>("package") else {
-        return Ok(());
-    };
-    let field = |name: &str| match package.raw_get::<Value>(name) {
-        Ok(Value::String(text)) => text.as_bytes().to_vec(),
-        _ => Vec::new(),
-    };
-    let (path, cpath) = (field("path"), field("cpath"));
-    let preload = package.raw_get::<Value>("preload")?;
-    let preload_count = preload
-        .as_table()
-        .map_or(0, |preload| preload.pairs::<Value, Value>().count());
-    {
-        let known = state.system.modules.read();
-        if known.path == path && known.cpath == cpath && known.preload_count == preload_count {
-            return Ok(());
-        }
-    }
-    let functions = lua.create_table()?;
-    if let Value::Table(preload) = preload {
-        for pair in preload.pairs::<Value, Value>() {
-            if let (name, Value::Function(loader)) = pair?
-                && loader.info().what != "C"
-            {
-                functions.raw_set(name, loader)?;
-            }
-        }
-    }
-    let preload = if functions.is_empty() {
-        None
-    } else {
-        let values = MultiValue::from_iter([Value::Table(functions)]);
-        Some(
-            packet::encode(lua, state, values, Roots::Values("package.preload"))
-                .map_err(mlua::Error::external)?,
-        )
-    };
-    *state.system.modules.write() = Arc::new(Modules {
-        path,
-        cpath,
-        preload,
-        preload_count,
-    });
-    Ok(())
+    packet::encode(context.lua, context.state, values, roots)
 }
 
 /// Where the script stands that called a function of ours.
 pub(crate) fn caller(context: &Context<'_>) -> Arc<str> {
-    place::of_caller(context.lua, 2)
+    context.state.last_place.borrow_mut().of_caller(context.lua, 2)
 }

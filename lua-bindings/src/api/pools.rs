@@ -25,13 +25,13 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
     prim.function("pool_create", create)?;
     prim.function("pool_submit", |context, args| {
         let name = args.string(1)?;
-        args.function(2)?;
+        args.check_function(2)?;
         submit(context, name, args.rest(2), 0, Gives::TaskId)
     })?;
     prim.function("pool_submit_priority", |context, args| {
         let name = args.string(1)?;
         let priority = args.integer(2)?;
-        args.function(3)?;
+        args.check_function(3)?;
         let pool = context.state.system.pools.get(&name).map(|pool| pool.clone());
         if pool.is_some_and(|pool| !pool.has_priority()) {
             return Err(args.bad(1, &format!("pool '{name}' was not created with priority=true")));
@@ -40,7 +40,7 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
     })?;
     prim.function("pool_async", |context, args| {
         let name = args.string(1)?;
-        args.function(2)?;
+        args.check_function(2)?;
         submit(context, name, args.rest(2), 0, Gives::Handle)
     })?;
     prim.function("pool_wait", |context, args| {

@@ -48,7 +48,7 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
     })?;
     prim.method("scope", "spawn", |context, args| {
         let scope = args.this::<ScopeObject>()?.0;
-        args.function(1)?;
+        args.check_function(1)?;
         let handle = start(context, args.rest(1), Report::IfUnseen, Some(scope))?;
         context.values(context.object(Object::Handle(HandleObject(handle)))?)
     })?;

@@ -74,7 +74,7 @@ pub(super) fn start(
 }
 
 fn start_function(context: &Context<'_>, args: Args, report: Report) -> super::Outcome {
-    args.function(1)?;
+    args.check_function(1)?;
     let handle = start(context, args.rest(1), report, None)?;
     context.values(context.object(Object::Handle(HandleObject(handle)))?)
 }
@@ -103,7 +103,7 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
     prim.function("timeout", |context, args| {
         let now = context.state.system.backend.now();
         let limit = args.duration(1)?.and_then(|limit| now.checked_add(limit));
-        args.function(2)?;
+        args.check_function(2)?;
         let handle = start(context, args.rest(2), Report::IfUnseen, None)?;
         await_or_cancel(context, handle, limit)
     })?;

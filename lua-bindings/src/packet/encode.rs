@@ -60,14 +60,50 @@ pub(crate) fn encode(lua: &Lua, state: &State, values: MultiValue, roots: Roots)
         let top = stack.top();
         stack.pop(top);
     });
+    let Encoder {
+        out,
+        references,
+        mut scratch,
+        needs_modules,
+        ..
+    } = encoder;
+    scratch.clear();
+    state.keep_scratch(scratch);
     if let Err(error) = done {
-        return Err(Refusal::Lua(noun, error.to_string()));
+        return Err(Refusal::Lua(noun, crate::fault::text(&error)));
     }
     outcome?;
+    if needs_modules {
+        state
+            .share_modules(lua)
+            .map_err(|error| Refusal::Lua("package.path", crate::fault::text(&error)))?;
+    }
     Ok(Packet::Flat(Box::new(Flat {
-        bytes: encoder.out,
-        references: encoder.references,
+        bytes: out,
+        references,
     })))
+}
+
+/// Modules that every Lua has, and that load nothing.
+const STANDARD: [&[u8]; 12] = [
+    b"_G",
+    b"string",
+    b"table",
+    b"math",
+    b"io",
+    b"os",
+    b"coroutine",
+    b"utf8",
+    b"debug",
+    b"bit32",
+    b"bit",
+    b"goroutine",
+];
+
+/// Whether the value of this name, or using it, may load a module.
+fn loads_modules(name: &[u8]) -> bool {
+    let module = name.split(|byte| *byte == 0).next().unwrap_or(name);
+    !STANDARD.contains(&module) || matches!(name, b"_G\0require" | b"_G\0dofile" | b"_G\0loadfile")
 }
 
 // What lies at the bottom of the stack, below the roots.
@@ -86,6 +122,22 @@ struct Encoder<'a> {
     count: i32,
     out: Vec<u8>,
     references: Vec<Reference>,
+    scratch: Box<Scratch>,
+    /// How many of the deferred objects have been written.
+    later_done: usize,
+    /// The word for the root or global that is being encoded.
+    origin: Origin,
+    refreshed: bool,
+    counted: bool,
+    /// Whether the receiver's globals have to be a complete table, not one that falls back on the standard ones.
+    whole_globals: bool,
+    /// Whether the packet may make its receiver load a module.
+    needs_modules: bool,
+}
+
+/// What is allocated for a packet and not part of it. A state keeps it for the next one.
+#[derive(Default)]
+pub(crate) struct Scratch {
     /// Tables and functions met so far, by address.
     seen: FxHashMap<usize, Seen>,
     /// The addresses in `seen`, in order of appearance, to take some back.
@@ -93,24 +145,35 @@ struct Encoder<'a> {
     /// Captured variables met so far: the function that has it, and as which upvalue.
     cells: FxHashMap<usize, (usize, u8)>,
     frames: Vec<Frame>,
-    /// Objects too deep for their place: their number, and where they lie in the table on the stack.
+    /// The numbers of objects too deep for their place. The objects lie in a table on the stack.
     later: Vec<u32>,
-    later_done: usize,
     global_names: Vec<Box<[u8]>>,
     global_known: FxHashSet<Box<[u8]>>,
     /// Which code each number in the side list is.
     codes: FxHashMap<u64, u32>,
     dump: Vec<u8>,
-    /// The word for the root or global that is being encoded.
-    origin: Origin,
-    refreshed: bool,
-    counted: bool,
-    /// Whether the receiver's globals have to be a complete table, not one that falls back on the standard ones.
-    whole_globals: bool,
+}
+
+impl Scratch {
+    /// Ready for the next packet. What one large packet has needed is not kept for ever.
+    fn clear(&mut self) {
+        if self.seen.capacity() > 4096 || self.dump.capacity() > 1 << 20 {
+            *self = Self::default();
+            return;
+        }
+        self.seen.clear();
+        self.order.clear();
+        self.cells.clear();
+        self.frames.clear();
+        self.later.clear();
+        self.global_names.clear();
+        self.global_known.clear();
+        self.codes.clear();
+    }
 }
 
 #[derive(Clone, Copy)]
-struct Seen {
+pub(crate) struct Seen {
     number: u32,
     /// Where its flags byte is.
     flags: usize,
@@ -156,20 +219,13 @@ impl<'a> Encoder<'a> {
             count: i32::try_from(count).unwrap_or(i32::MAX),
             out: Vec::with_capacity(64),
             references: Vec::new(),
-            seen: FxHashMap::default(),
-            order: Vec::new(),
-            cells: FxHashMap::default(),
-            frames: Vec::new(),
-            later: Vec::new(),
+            scratch: state.take_scratch(),
             later_done: 0,
-            global_names: Vec::new(),
-            global_known: FxHashSet::default(),
-            codes: FxHashMap::default(),
-            dump: Vec::new(),
             origin: Origin::Root(1),
             refreshed: false,
             counted: false,
             whole_globals: false,
+            needs_modules: false,
         }
     }
 
@@ -210,7 +266,7 @@ impl<'a> Encoder<'a> {
         let mut next_global = 0;
         loop {
             self.deferred(stack)?;
-            if next_global == self.global_names.len() {
+            if next_global == self.scratch.global_names.len() {
                 return Ok(());
             }
             self.global(stack, next_global);
@@ -219,9 +275,9 @@ impl<'a> Encoder<'a> {
     }
 
     fn deferred(&mut self, stack: &mut Stack<'_>) -> Result<(), Refusal> {
-        while self.later_done < self.later.len() {
+        while self.later_done < self.scratch.later.len() {
             self.later_done += 1;
-            let number = self.later[self.later_done - 1];
+            let number = self.scratch.later[self.later_done - 1];
             self.out.push(tag::FILL);
             self.varint(u64::from(number));
             stack.raw_get_index(self.later_table(), self.later_done);
@@ -234,7 +290,7 @@ impl<'a> Encoder<'a> {
     /// Writes one global, or why it cannot travel: that is an error only where it is touched.
     fn global(&mut self, stack: &mut Stack<'_>, index: usize) {
         self.origin = Origin::Global(index);
-        stack.push_bytes(&self.global_names[index]);
+        stack.push_bytes(&self.scratch.global_names[index]);
         stack.raw_get(GLOBALS);
         if stack.kind(-1) == Kind::Nil || self.is_standard(stack, index) {
             stack.pop(1);
@@ -244,9 +300,9 @@ impl<'a> Encoder<'a> {
             stack.top() - 1,
             self.out.len(),
             self.references.len(),
-            self.order.len(),
+            self.scratch.order.len(),
         );
-        let (later, codes) = (self.later.len(), self.codes.len());
+        let (later, codes) = (self.scratch.later.len(), self.scratch.codes.len());
         self.out.push(tag::GLOBAL);
         self.string_of_global(index);
         let attempt = self.whole(stack).and_then(|()| self.deferred(stack));
@@ -256,17 +312,21 @@ impl<'a> Encoder<'a> {
         stack.pop(over);
         self.out.truncate(written);
         self.references.truncate(references);
-        if self.codes.len() > codes {
-            self.codes.retain(|_, number| (*number as usize) < references);
+        if self.scratch.codes.len() > codes {
+            self.scratch
+                .codes
+                .retain(|_, number| (*number as usize) < references);
         }
-        for address in self.order.drain(objects..) {
-            self.seen.remove(&address);
+        for address in self.scratch.order.drain(objects..) {
+            self.scratch.seen.remove(&address);
         }
-        let seen = &self.seen;
-        self.cells.retain(|_, (function, _)| seen.contains_key(function));
-        self.later.truncate(later);
+        let seen = &self.scratch.seen;
+        self.scratch
+            .cells
+            .retain(|_, (function, _)| seen.contains_key(function));
+        self.scratch.later.truncate(later);
         self.later_done = self.later_done.min(later);
-        self.frames.clear();
+        self.scratch.frames.clear();
         self.out.push(tag::POISON);
         self.string_of_global(index);
         let message = refusal.to_string();
@@ -275,10 +335,10 @@ impl<'a> Encoder<'a> {
     }
 
     fn string_of_global(&mut self, index: usize) {
-        let name = std::mem::take(&mut self.global_names[index]);
+        let name = std::mem::take(&mut self.scratch.global_names[index]);
         self.varint(name.len() as u64);
         self.out.extend_from_slice(&name);
-        self.global_names[index] = name;
+        self.scratch.global_names[index] = name;
     }
 
     /// Whether the global on top is the one that every state has under this name.
@@ -286,7 +346,7 @@ impl<'a> Encoder<'a> {
         if stack.same(-1, GLOBALS) || stack.same(-1, self.base_globals()) {
             return true;
         }
-        let name = &self.global_names[index];
+        let name = &self.scratch.global_names[index];
         stack.push_copy(-1);
         stack.raw_get(NAMED);
         let known = stack.bytes(-1);
@@ -303,7 +363,7 @@ impl<'a> Encoder<'a> {
     }
 
     fn drain(&mut self, stack: &mut Stack<'_>) -> Result<(), Refusal> {
-        while !self.frames.is_empty() {
+        while !self.scratch.frames.is_empty() {
             self.step(stack)?;
         }
         Ok(())
@@ -353,7 +413,7 @@ impl<'a> Encoder<'a> {
             return Ok(());
         }
         let address = stack.address(-1);
-        if let Some(seen) = self.seen.get(&address) {
+        if let Some(seen) = self.scratch.seen.get(&address) {
             self.out[seen.flags] |= flag::SHARED;
             let number = seen.number;
             self.out.push(tag::SEEN);
@@ -376,7 +436,7 @@ impl<'a> Encoder<'a> {
             }
             return Err(self.refuse(stack));
         }
-        if self.frames.len() >= MAX_DEPTH {
+        if self.scratch.frames.len() >= MAX_DEPTH {
             return self.defer(stack, address);
         }
         self.open(stack, false)
@@ -393,6 +453,7 @@ impl<'a> Encoder<'a> {
                 .strip_prefix(b"_G\0")
                 .is_none_or(|global| self.state.system.has_global(global));
         if known {
+            self.needs_modules |= loads_modules(name);
             self.out.push(tag::NAMED);
             self.varint(name.len() as u64);
             self.out.extend_from_slice(stack.bytes(-1));
@@ -437,9 +498,9 @@ impl<'a> Encoder<'a> {
     }
 
     fn enter(&mut self, address: usize) -> u32 {
-        let number = self.order.len() as u32;
-        self.order.push(address);
-        self.seen.insert(
+        let number = self.scratch.order.len() as u32;
+        self.scratch.order.push(address);
+        self.scratch.seen.insert(
             address,
             Seen {
                 number,
@@ -467,8 +528,8 @@ impl<'a> Encoder<'a> {
         } else {
             self.out.push(tag::TABLE);
         }
-        self.later.push(number);
-        stack.raw_set_index(self.later_table(), self.later.len());
+        self.scratch.later.push(number);
+        stack.raw_set_index(self.later_table(), self.scratch.later.len());
         Ok(())
     }
 
@@ -488,7 +549,7 @@ impl<'a> Encoder<'a> {
             self.out.extend_from_slice(&[0; 9]);
             stack.push_nil();
             let phase = Phase::Entry;
-            self.frames.push(Frame::Table {
+            self.scratch.frames.push(Frame::Table {
                 at,
                 header,
                 array: 0,
@@ -500,7 +561,7 @@ impl<'a> Encoder<'a> {
             let code = self.code(stack)?;
             if matches!(self.origin, Origin::Root(1))
                 && self.roots == Roots::Start
-                && self.frames.is_empty()
+                && self.scratch.frames.is_empty()
                 && !deferred
             {
                 refuse_captured_writes(&code)?;
@@ -524,7 +585,7 @@ impl<'a> Encoder<'a> {
                 count += 1;
             }
             self.out.push(count);
-            self.frames.push(Frame::Function {
+            self.scratch.frames.push(Frame::Function {
                 at,
                 address,
                 next: 0,
@@ -563,22 +624,22 @@ impl<'a> Encoder<'a> {
         if let Some(code) = known {
             return Ok(code);
         }
-        self.dump.clear();
-        if !stack.dump(&mut self.dump) {
+        self.scratch.dump.clear();
+        if !stack.dump(&mut self.scratch.dump) {
             return Err(self.refuse(stack));
         }
         stack.push_copy(-1);
         stack.raw_set_index(CODES, slot + 1);
-        Ok(self.state.intern_code(&self.dump, slot))
+        Ok(self.state.intern_code(&self.scratch.dump, slot))
     }
 
     fn code_number(&mut self, code: Arc<Code>) -> u32 {
-        if let Some(number) = self.codes.get(&code.id) {
+        if let Some(number) = self.scratch.codes.get(&code.id) {
             return *number;
         }
         let number = self.references.len() as u32;
-        if self.codes.len() < 64 {
-            self.codes.insert(code.id, number);
+        if self.scratch.codes.len() < 64 {
+            self.scratch.codes.insert(code.id, number);
         }
         self.references.push(Reference::Code(code));
         number
@@ -612,15 +673,16 @@ impl<'a> Encoder<'a> {
     }
 
     fn want_global(&mut self, name: &[u8]) {
-        if !self.global_known.contains(name) {
-            self.global_known.insert(name.into());
-            self.global_names.push(name.into());
+        self.needs_modules |= matches!(name, b"require" | b"package" | b"dofile" | b"loadfile" | b"load");
+        if !self.scratch.global_known.contains(name) {
+            self.scratch.global_known.insert(name.into());
+            self.scratch.global_names.push(name.into());
         }
     }
 
     /// Goes on with the innermost open object.
     fn step(&mut self, stack: &mut Stack<'_>) -> Result<(), Refusal> {
-        match self.frames.last_mut() {
+        match self.scratch.frames.last_mut() {
             None => Ok(()),
             Some(Frame::Table {
                 at,
@@ -695,7 +757,7 @@ impl<'a> Encoder<'a> {
 
     fn close(&mut self, stack: &mut Stack<'_>) -> Result<(), Refusal> {
         stack.pop(1);
-        self.frames.pop();
+        self.scratch.frames.pop();
         Ok(())
     }
 
@@ -711,8 +773,8 @@ impl<'a> Encoder<'a> {
         }
         let cell = stack.upvalue_id(at, i32::from(n));
         if cell != 0 {
-            if let Some((owner, m)) = self.cells.get(&cell).copied()
-                && let Some(seen) = self.seen.get(&owner).copied()
+            if let Some((owner, m)) = self.scratch.cells.get(&cell).copied()
+                && let Some(seen) = self.scratch.seen.get(&owner).copied()
             {
                 self.out[seen.flags] |= flag::SHARED;
                 self.out.push(tag::JOIN);
@@ -721,7 +783,7 @@ impl<'a> Encoder<'a> {
                 stack.pop(1);
                 return Ok(());
             }
-            self.cells.insert(cell, (function, n));
+            self.scratch.cells.insert(cell, (function, n));
         }
         self.value(stack)
     }
@@ -783,17 +845,20 @@ impl<'a> Encoder<'a> {
     fn path(&mut self, stack: &mut Stack<'_>) -> String {
         let mut path = match (&self.origin, self.roots) {
             (Origin::Global(index), _) => {
-                format!("global '{}'", String::from_utf8_lossy(&self.global_names[*index]))
+                format!(
+                    "global '{}'",
+                    String::from_utf8_lossy(&self.scratch.global_names[*index])
+                )
             }
             (Origin::Root(1), Roots::Start) => String::from("the function"),
             (Origin::Root(n), Roots::Start) => format!("argument {}", n - 1),
             (Origin::Root(_), Roots::Values(noun)) if self.count == 1 => format!("the {noun}"),
             (Origin::Root(n), Roots::Values(noun)) => format!("{noun} {n}"),
         };
-        if self.later_done > 0 && self.later_done <= self.later.len() {
+        if self.later_done > 0 && self.later_done <= self.scratch.later.len() {
             path.push_str("...");
         }
-        for frame in &self.frames {
+        for frame in &self.scratch.frames {
             match frame {
                 Frame::Table {
                     phase: Phase::Metatable,

@@ -32,7 +32,7 @@ use crate::code::Code;
 use crate::object::Object;
 
 pub(crate) use decode::{decode, decode_onto};
-pub(crate) use encode::{Refusal, Roots, encode};
+pub(crate) use encode::{Refusal, Roots, Scratch, encode};
 
 /// How deep objects nest within one record.
 const MAX_DEPTH: usize = 48;
