@@ -1,1 +1,75 @@
-//! Under construction.
+//! What the benches share: a home state with goroutines in it.
+
+use std::sync::Arc;
+
+use goroutine::Goroutines;
+use mlua::{Function, Lua};
+use runtime_core::Backend;
+
+/// The backends that are compared.
+pub const BACKENDS: [&str; 2] = ["tokio", "threads"];
+
+/// A home state whose `require("goroutine")` works, and the runtime under it.
+pub struct Home {
+    lua: Lua,
+    _goroutines: Goroutines,
+}
+
+impl Home {
+    /// A home state on the backend of this name, with `isolates` isolates.
+    ///
+    /// # Panics
+    /// When the runtime cannot be started.
+    pub fn new(backend: &str, isolates: usize) -> Self {
+        let backend: Arc<dyn Backend> = match backend {
+            "threads" => Arc::new(backend_threads::Threads::new()),
+            _ => Arc::new(backend_tokio::Tokio::new()),
+        };
+        let lua = goroutine::new_state();
+        match Goroutines::builder()
+            .shared_backend(backend)
+            .isolates(isolates)
+            .build()
+        {
+            Ok(goroutines) => {
+                if let Err(error) = goroutines.install(&lua) {
+                    panic!("{error}");
+                }
+                Self {
+                    lua,
+                    _goroutines: goroutines,
+                }
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// Loads Lua code that returns a function.
+    ///
+    /// # Panics
+    /// When the code is wrong.
+    pub fn function(&self, code: &str) -> Function {
+        match self.lua.load(code).eval() {
+            Ok(function) => function,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// Runs Lua code.
+    ///
+    /// # Panics
+    /// When the code fails.
+    pub fn run(&self, code: &str) {
+        if let Err(error) = self.lua.load(code).exec() {
+            panic!("{error}");
+        }
+    }
+}
+
+/// The memory of this process that is in use, in bytes, where the system tells (Linux).
+pub fn resident() -> Option<usize> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
+    let kilobytes: usize = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kilobytes * 1024)
+}
