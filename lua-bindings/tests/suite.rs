@@ -36,8 +36,17 @@ files! {
     channel_views
     channels
     close_variables
+    coroutines
     handles
+    modules
+    pool_stress
+    pools
+    refusals
+    reports
     scope
+    shipping_functions
+    shipping_globals
+    shipping_values
     timeout
     wait_group
 }

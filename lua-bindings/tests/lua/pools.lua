@@ -1,0 +1,575 @@
+-- Pools: how many run and wait, what a submit gives, order, waiting, closing.
+if not test then
+  dofile((arg[0]:match("^.*/") or "") .. "support/prelude.lua")
+end
+local goroutine = require("goroutine")
+
+local create, submit, wait, close = goroutine.pool_create, goroutine.pool_submit, goroutine.pool_wait, goroutine.pool_close
+local stats, pool_async, await = goroutine.pool_stats, goroutine.pool_async, goroutine.await
+
+-- A name that no other test has: both homes run in one process.
+local names = goroutine.atomic_int()
+local function fresh() return "pool " .. names:add() end
+
+-- Occupies all workers of a pool until the channel that it gives is closed.
+local function occupy(name, workers)
+  local started, gate = goroutine.channel(), goroutine.channel()
+  for _ = 1, workers do
+    assert(submit(name, function()
+      started:send(true)
+      gate:receive()
+    end))
+    started:receive()
+  end
+  return gate
+end
+
+everywhere("create gives true, submit a task id that is a text of its own", function()
+  local name, seen = fresh(), {}
+  gives(values(true), create(name))
+  for _ = 1, 50 do
+    local id, more = submit(name, function() end)
+    equal(type(id), "string")
+    equal(more, nil)
+    equal(seen[id], nil)
+    seen[id] = true
+  end
+  gives(values(1), select("#", submit(name, function() end)))
+  gives(values(true), close(name))
+end)
+
+everywhere("the default is 4 workers and 8 places in the queue", function()
+  local name = fresh()
+  create(name, { on_full = "error" })
+  local gate = occupy(name, 4)
+  for _ = 1, 8 do equal(type(submit(name, function() end)), "string") end
+  gives(values(nil, "pool queue is full"), submit(name, function() end))
+  equal(stats(name).workers, 4)
+  gate:close()
+  close(name)
+end)
+
+everywhere("the queue is twice the workers unless told", function()
+  local name = fresh()
+  create(name, { workers = 3, on_full = "error" })
+  local gate = occupy(name, 3)
+  for _ = 1, 6 do equal(type(submit(name, function() end)), "string") end
+  gives(values(nil, "pool queue is full"), submit(name, function() end))
+  gate:close()
+  close(name)
+end)
+
+everywhere("a queue of 0 takes a task only where a worker is free", function()
+  local name = fresh()
+  create(name, { workers = 1, queue = 0, on_full = "error" })
+  local gate = occupy(name, 1)
+  gives(values(nil, "pool queue is full"), submit(name, function() end))
+  gives(values(nil, "pool queue is full"), pool_async(name, function() end))
+  equal(stats(name).rejected, 2)
+  gate:close()
+  wait(name)
+  gives(values(true, "ran"), await(pool_async(name, function() return "ran" end)))
+  close(name)
+end)
+
+everywhere("a full pool that blocks holds the submitter back until there is room", function()
+  local name, submitted = fresh(), goroutine.atomic_int()
+  create(name, { workers = 1, queue = 1 })
+  local gate = occupy(name, 1)
+  submit(name, function() end)
+  local submitter = goroutine.async(function()
+    local id = submit(name, function() end)
+    submitted:add()
+    return type(id)
+  end)
+  parked(submitter)
+  equal(submitted:load(), 0)
+  gate:close()
+  gives(values(true, "string"), await(submitter))
+  close(name)
+end)
+
+everywhere("never more run at once than there are workers", function()
+  local name = fresh()
+  create(name, { workers = 3, queue = 100 })
+  local running, most = goroutine.atomic_int(), goroutine.atomic_int()
+  for _ = 1, 60 do
+    submit(name, function()
+      local now = running:add()
+      local seen = most:load()
+      while now > seen and not most:compare_and_swap(seen, now) do seen = most:load() end
+      goroutine.sleep(1)
+      running:add(-1)
+    end)
+  end
+  gives(values(true), wait(name))
+  equal(most:load(), 3)
+  close(name)
+end)
+
+everywhere("one worker runs the tasks in the order in which they were submitted", function()
+  local name, order = fresh(), goroutine.channel(100)
+  create(name, { workers = 1, queue = 100 })
+  for i = 1, 50 do submit(name, function() order:send(i) end) end
+  wait(name)
+  for i = 1, 50 do gives(values(i, true), order:try_receive()) end
+  close(name)
+end)
+
+everywhere("higher priorities come first, in order among equals", function()
+  local name, order = fresh(), goroutine.channel(100)
+  create(name, { workers = 1, queue = 100, priority = true })
+  local gate = occupy(name, 1)
+  local function put(priority, mark)
+    equal(type(goroutine.pool_submit_priority(name, priority, function() order:send(mark) end)), "string")
+  end
+  put(1, "c1")
+  put(5, "b1")
+  put(1, "c2")
+  put(9, "a1")
+  submit(name, function() order:send("zero") end)
+  put(-3, "last")
+  put(5, "b2")
+  put(9, "a2")
+  gate:close()
+  wait(name)
+  for _, mark in ipairs({ "a1", "a2", "b1", "b2", "c1", "c2", "zero", "last" }) do
+    equal(order:receive(), mark)
+  end
+  close(name)
+end)
+
+everywhere("a priority is a wrong call on a pool without", function()
+  local name = fresh()
+  create(name)
+  raises("priority", goroutine.pool_submit_priority, name, 1, function() end)
+  close(name)
+end)
+
+everywhere("arguments are handed over, and pool_async gives a handle like others", function()
+  local name = fresh()
+  create(name)
+  local handle = pool_async(name, function(...) return select("#", ...), ... end, nil, "b", nil)
+  gives(values(true, 3, nil, "b", nil), await(handle))
+  equal(handle:status(), "done")
+  local handles = {}
+  for i = 1, 20 do handles[i] = pool_async(name, function(n) return n * n end, i) end
+  for i, result in ipairs(goroutine.await_all(handles)) do same(result, { success = true, values = { n = 1, i * i } }) end
+  local ok, err, traceback = await(pool_async(name, function() error({ code = 1 }) end))
+  equal(ok, false)
+  equal(err.code, 1)
+  equal(traceback:sub(1, 15), "stack traceback")
+  close(name)
+end)
+
+everywhere("a pool that is not there gives nil, or false, and says so", function()
+  local name = "nobody made this one"
+  local why = "pool not found: " .. name
+  gives(values(nil, why), submit(name, function() end))
+  gives(values(nil, why), goroutine.pool_submit_priority(name, 1, function() end))
+  gives(values(nil, why), pool_async(name, function() end))
+  gives(values(nil, why), goroutine.pool_map(name, { 1 }, function() end))
+  gives(values(false, why), wait(name))
+  gives(values(false), close(name))
+  gives(values(nil), stats(name))
+end)
+
+everywhere("wait waits for what was submitted, and again", function()
+  local name, done = fresh(), goroutine.atomic_int()
+  create(name, { workers = 2, queue = 50 })
+  gives(values(true), wait(name))
+  for round = 1, 3 do
+    for _ = 1, 30 do submit(name, function() goroutine.yield() done:add() end) end
+    gives(values(true), wait(name))
+    equal(done:load(), round * 30)
+  end
+  close(name)
+end)
+
+everywhere("wait ends by its limit", function()
+  local name = fresh()
+  create(name, { workers = 1 })
+  local gate = occupy(name, 1)
+  local took, ok, why = timed(wait, name, 20)
+  gives(values(false, "timeout exceeded"), ok, why)
+  assert(took >= 20, took)
+  gives(values(false, "timeout exceeded"), wait(name, 0))
+  gate:close()
+  gives(values(true), wait(name, 30000))
+  close(name)
+end)
+
+everywhere("wait waits for failed and cancelled tasks as for others", function()
+  local name = fresh()
+  create(name, { workers = 2, queue = 50 })
+  local handles = {}
+  for i = 1, 10 do
+    handles[i] = pool_async(name, function()
+      if i % 2 == 0 then error("even", 0) end
+      goroutine.sleep(1e9)
+    end)
+  end
+  for i = 1, 10, 2 do handles[i]:cancel() end
+  gives(values(true), wait(name, 30000))
+  local s = stats(name)
+  equal(s.failed, 5)
+  equal(s.cancelled, 5)
+  goroutine.await_all(handles)
+  close(name)
+end)
+
+everywhere("map gives the results in the list's order, and the index to the function", function()
+  local name = fresh()
+  create(name, { workers = 4 })
+  local list = {}
+  for i = 1, 100 do list[i] = "item " .. i end
+  local results, err = goroutine.pool_map(name, list, function(item, index)
+    for _ = 1, (index * 7) % 5 do goroutine.yield() end
+    return item .. " at " .. index
+  end)
+  equal(err, nil)
+  equal(#results, 100)
+  for i = 1, 100 do equal(results[i], "item " .. i .. " at " .. i) end
+  same(goroutine.pool_map(name, {}, function() end), {})
+  close(name)
+end)
+
+everywhere("map works through a queue of 0, with items that are false and tables", function()
+  local name = fresh()
+  create(name, { workers = 2, queue = 0 })
+  same(goroutine.pool_map(name, { false, { 5 }, "x" }, function(item) return { item } end), { { false }, { { 5 } }, { "x" } })
+  close(name)
+end)
+
+everywhere("map gives nil and the first error, and cancels the rest", function()
+  local name, cancelled = fresh(), goroutine.atomic_int()
+  create(name, { workers = 4, queue = 10 })
+  local results, err = goroutine.pool_map(name, { 1, 2, 3, 4 }, function(item)
+    if item == 2 then
+      goroutine.sleep(5)
+      error("item " .. item, 0)
+    end
+    local _, e = pcall(goroutine.sleep, 1e9)
+    if goroutine.is_cancelled(e) then cancelled:add() end
+    error(e, 0)
+  end)
+  gives(values(nil, "item 2"), results, err)
+  gives(values(true), wait(name, 30000))
+  equal(cancelled:load(), 3)
+  close(name)
+end)
+
+everywhere("an error early in a long map keeps the rest from running", function()
+  local name, ran = fresh(), goroutine.atomic_int()
+  create(name, { workers = 1, queue = 0 })
+  local list = {}
+  for i = 1, 200 do list[i] = i end
+  gives(values(nil, "first"), goroutine.pool_map(name, list, function(item)
+    ran:add()
+    if item == 1 then error("first", 0) end
+  end))
+  wait(name)
+  assert(ran:load() < 100, "ran " .. ran:load() .. " of 200 after the error of the first")
+  close(name)
+end)
+
+everywhere("an error in a task leaves its worker and the others at work", function()
+  local name = fresh()
+  create(name, { workers = 1, queue = 20 })
+  local handles = {}
+  for i = 1, 20 do
+    handles[i] = pool_async(name, function()
+      if i % 2 == 0 then error("even", 0) end
+      return i
+    end)
+  end
+  for i = 1, 20 do equal((await(handles[i])), i % 2 == 1) end
+  local s = stats(name)
+  equal(s.completed, 10)
+  equal(s.failed, 10)
+  close(name)
+end)
+
+everywhere("close finishes all that was accepted, then the name is unknown", function()
+  local name, done = fresh(), goroutine.atomic_int()
+  create(name, { workers = 2, queue = 100 })
+  for _ = 1, 50 do submit(name, function() goroutine.yield() done:add() end) end
+  gives(values(true), close(name))
+  equal(done:load(), 50)
+  gives(values(nil), stats(name))
+  gives(values(nil, "pool not found: " .. name), submit(name, function() end))
+  gives(values(false), close(name))
+end)
+
+everywhere("while it closes, a submit says so", function()
+  local name = fresh()
+  create(name, { workers = 1, queue = 10, priority = true })
+  local gate = occupy(name, 1)
+  local queued = pool_async(name, function() return "finished" end)
+  local closing = goroutine.async(function() return close(name) end)
+  parked(closing)
+  gives(values(nil, "pool is closed"), submit(name, function() end))
+  gives(values(nil, "pool is closed"), pool_async(name, function() end))
+  gives(values(nil, "pool is closed"), goroutine.pool_submit_priority(name, 1, function() end))
+  gives(values(nil, "pool is closed"), goroutine.pool_map(name, { 1 }, function() end))
+  equal(type(stats(name)), "table")
+  gate:close()
+  gives(values(true, "finished"), await(queued))
+  gives(values(true, true), await(closing))
+  gives(values(nil), stats(name))
+end)
+
+everywhere("those that wait for room when it closes are told", function()
+  local name = fresh()
+  create(name, { workers = 1, queue = 0 })
+  local gate = occupy(name, 1)
+  local submitter = goroutine.async(function() return submit(name, function() end) end)
+  parked(submitter)
+  local closing = goroutine.async(function() return close(name) end)
+  gives(values(true, nil, "pool is closed"), await(submitter, 30000))
+  gate:close()
+  gives(values(true, true), await(closing))
+end)
+
+everywhere("close with cancel drops the queue and stops the running, and their handles say so", function()
+  local name, ran = fresh(), goroutine.atomic_int()
+  create(name, { workers = 2, queue = 10 })
+  local running, queued = {}, {}
+  for i = 1, 2 do running[i] = pool_async(name, function() goroutine.sleep(1e9) end) end
+  for i = 1, 2 do parked(running[i]) end
+  for i = 1, 10 do queued[i] = pool_async(name, function() ran:add() end) end
+  for i = 1, 10 do equal(queued[i]:status(), "queued") end
+  gives(values(true), close(name, { cancel = true }))
+  for _, list in ipairs({ running, queued }) do
+    for _, handle in ipairs(list) do
+      equal(handle:status(), "cancelled")
+      local ok, err = await(handle)
+      equal(ok, false)
+      equal(goroutine.is_cancelled(err), true)
+    end
+  end
+  equal(ran:load(), 0)
+  gives(values(nil), stats(name))
+end)
+
+everywhere("close without cancel in its options finishes", function()
+  local name, done = fresh(), goroutine.atomic_int()
+  create(name, { workers = 1, queue = 10 })
+  for _ = 1, 5 do submit(name, function() done:add() end) end
+  gives(values(true), close(name, { cancel = false }))
+  equal(done:load(), 5)
+  create(name)
+  gives(values(true), close(name, {}))
+end)
+
+everywhere("creating a pool of a name that is there closes the old one first", function()
+  local name, done = fresh(), goroutine.atomic_int()
+  create(name, { workers = 1, queue = 50 })
+  for _ = 1, 20 do submit(name, function() goroutine.yield() done:add() end) end
+  gives(values(true), create(name, { workers = 7 }))
+  equal(done:load(), 20)
+  local s = stats(name)
+  equal(s.workers, 7)
+  equal(s.submitted, 0)
+  close(name)
+end)
+
+everywhere("two that create it at the same time leave one, and close the other", function()
+  for _ = 1, 30 do
+    local name, accepted, done = fresh(), goroutine.atomic_int(), goroutine.atomic_int()
+    create(name)
+    local gate = occupy(name, 1)
+    local handles = goroutine.spawn_many(4, function()
+      goroutine.pool_create(name)
+      if goroutine.pool_submit(name, function()
+        goroutine.sleep(1)
+        done:add()
+      end) then
+        accepted:add()
+      end
+    end)
+    for _, handle in ipairs(handles) do parked(handle) end
+    gate:close()
+    for _, result in ipairs(goroutine.await_all(handles)) do assert(result.success, result.error) end
+    gives(values(true), close(name))
+    equal(done:load(), accepted:load(), "tasks that had run when the pool was closed, of those accepted")
+    gives(values(nil), stats(name))
+  end
+end)
+
+everywhere("a queued task that is cancelled never runs, and makes room", function()
+  local name, ran = fresh(), goroutine.atomic_int()
+  create(name, { workers = 1, queue = 1, on_full = "error" })
+  local gate = occupy(name, 1)
+  local queued = pool_async(name, function() ran:add() end)
+  equal(queued:status(), "queued")
+  queued:cancel("not needed")
+  gate:close()
+  local ok, err = await(queued, 30000)
+  equal(ok, false)
+  equal(tostring(err), "cancelled: not needed")
+  wait(name)
+  equal(ran:load(), 0)
+  equal(stats(name).cancelled, 1)
+  close(name)
+end)
+
+everywhere("a task may submit to its own pool, and to others", function()
+  local a, b, done = fresh(), fresh(), goroutine.atomic_int()
+  create(a, { workers = 2, queue = 100 })
+  create(b, { workers = 2, queue = 100 })
+  local function spread(depth)
+    done:add()
+    if depth > 0 then
+      goroutine.pool_submit(a, spread, depth - 1)
+      goroutine.pool_submit(b, spread, depth - 1)
+    end
+  end
+  submit(a, spread, 4)
+  -- Each task submits before it ends: when neither has anything left, all have run.
+  eventually("all have run", function() return done:load() == 31 end)
+  wait(a)
+  wait(b)
+  equal(stats(a).submitted + stats(b).submitted, 31)
+  close(a)
+  close(b)
+end)
+
+everywhere("a task that would wait for ever for its own full pool raises instead", function()
+  local name = fresh()
+  create(name, { workers = 1, queue = 1 })
+  local handle = pool_async(name, function()
+    goroutine.pool_submit(name, function() end)
+    local ok, err = pcall(goroutine.pool_submit, name, function() end)
+    return ok, err
+  end)
+  local ok, submitted, err = await(handle, 30000)
+  equal(ok, true)
+  equal(submitted, false)
+  equal(type(err), "string")
+  gives(values(true), wait(name, 30000))
+  close(name)
+end)
+
+everywhere("a task cannot close, or wait for, the pool it runs in", function()
+  local name = fresh()
+  create(name, { workers = 2 })
+  local ok, err = await(pool_async(name, function() return goroutine.pool_close(name) end), 30000)
+  equal(ok, false)
+  contains(err, name)
+  gives(values(true, false, "timeout exceeded"), await(pool_async(name, function()
+    return goroutine.pool_wait(name, 20)
+  end), 30000))
+  close(name)
+end)
+
+everywhere("stats have all fields", function()
+  local name = fresh()
+  create(name, { workers = 2, queue = 5, on_full = "error" })
+  local s = stats(name)
+  for _, field in ipairs({ "workers", "active", "queued", "completed", "failed", "rejected", "cancelled", "submitted", "utilisation" }) do
+    equal(type(s[field]), "number", field)
+    equal(s[field], field == "workers" and 2 or s[field] * 0, field)
+  end
+  equal(s.name, name)
+  for _, field in ipairs({ "wait_ms", "run_ms" }) do
+    for _, percentile in ipairs({ "p50", "p95", "p99", "max" }) do
+      equal(type(s[field][percentile]), "number", field .. "." .. percentile)
+    end
+  end
+  local gate = occupy(name, 2)
+  for _ = 1, 3 do submit(name, function() end) end
+  s = stats(name)
+  equal(s.active, 2)
+  equal(s.queued, 3)
+  equal(s.submitted, 5)
+  goroutine.sleep(5)
+  gate:close()
+  wait(name)
+  s = stats(name)
+  equal(s.active, 0)
+  equal(s.queued, 0)
+  equal(s.completed, 5)
+  assert(s.run_ms.max >= 5, s.run_ms.max)
+  assert(s.wait_ms.max >= 5, s.wait_ms.max)
+  for _, field in ipairs({ "wait_ms", "run_ms" }) do
+    local p = s[field]
+    assert(p.p50 <= p.p95 and p.p95 <= p.p99 and p.p99 <= p.max, field)
+  end
+  assert(s.utilisation > 0 and s.utilisation <= 1, s.utilisation)
+  close(name)
+end)
+
+everywhere("the name of a pool may be any text", function()
+  for _, name in ipairs({ "", "with spaces", "ünï", ("long"):rep(500) }) do
+    create(name)
+    equal(stats(name).name, name)
+    gives(values(true, 1), await(pool_async(name, function() return 1 end)))
+    gives(values(true), close(name))
+  end
+end)
+
+everywhere("options may be nil, or few", function()
+  local name = fresh()
+  for _, options in ipairs({ false, {}, { workers = 1 }, { queue = 3.0 }, { on_full = "block" }, { priority = false } }) do
+    gives(values(true), create(name, options or nil))
+  end
+  close(name)
+end)
+
+test("a pool is the same in every goroutine", function()
+  local name = fresh()
+  create(name)
+  local handle = goroutine.async(function() return goroutine.pool_submit(name, function() end) end)
+  local ok, id = await(handle)
+  equal(ok, true)
+  equal(type(id), "string")
+  wait(name)
+  equal(stats(name).submitted, 1)
+  gives(values(true, true), await(goroutine.async(function() return goroutine.pool_close(name) end)))
+  gives(values(nil), stats(name))
+end)
+
+test("cancelling a goroutine that waits for room submits nothing", function()
+  local name, ran = fresh(), goroutine.atomic_int()
+  create(name, { workers = 1, queue = 0 })
+  local gate = occupy(name, 1)
+  local submitter = goroutine.async(function() return submit(name, function() ran:add() end) end)
+  parked(submitter)
+  submitter:cancel()
+  equal(await(submitter, 30000), false)
+  gate:close()
+  wait(name)
+  equal(ran:load(), 0)
+  equal(stats(name).submitted, 1)
+  close(name)
+end)
+
+test("cancelling a goroutine that waits for a pool leaves the pool alone", function()
+  local name = fresh()
+  create(name, { workers = 1 })
+  local gate = occupy(name, 1)
+  local waiting = goroutine.async(function() return wait(name) end)
+  parked(waiting)
+  waiting:cancel()
+  equal(await(waiting, 30000), false)
+  gate:close()
+  gives(values(true), wait(name))
+  close(name)
+end)
+
+test("cancelling a goroutine that waits for a map cancels the map", function()
+  local name = fresh()
+  create(name, { workers = 4 })
+  local mapping = goroutine.async(function()
+    return goroutine.pool_map(name, { 1, 2, 3 }, function() goroutine.sleep(1e9) end)
+  end)
+  eventually("all run", function() return stats(name).active == 3 end)
+  mapping:cancel()
+  equal(await(mapping, 30000), false)
+  gives(values(true), wait(name, 30000))
+  equal(stats(name).cancelled, 3)
+  close(name)
+end)
+
+finish()

@@ -1,0 +1,199 @@
+-- What cannot travel is refused where it is given, with the way to it, and nothing has run.
+if not test then
+  dofile((arg[0]:match("^.*/") or "") .. "support/prelude.lua")
+end
+local goroutine = require("goroutine")
+
+local async, await, spawn = goroutine.async, goroutine.await, goroutine.spawn
+
+local file = io.tmpfile()
+local thread = coroutine.create(print)
+local FILE = "(userdata 'FILE*') to a goroutine: open it inside"
+
+-- All that start a function, as functions of the function to start and its first argument. (In parentheses: a tail call would
+-- leave no line to be named in messages.)
+local starters = {
+  spawn = function(fn, arg) return (goroutine.spawn(fn, arg)) end,
+  async = function(fn, arg) return (goroutine.async(fn, arg)) end,
+  spawn_many = function(fn, arg) return (goroutine.spawn_many(3, fn, arg)) end,
+  timeout = function(fn, arg) return (goroutine.timeout(1000, fn, arg)) end,
+  scope = function(fn, arg) return (goroutine.scope(function(s) return (s:spawn(fn, arg)) end)) end,
+  pool_submit = function(fn, arg) return (goroutine.pool_submit("refusals", fn, arg)) end,
+  pool_submit_priority = function(fn, arg) return (goroutine.pool_submit_priority("refusals", 1, fn, arg)) end,
+  pool_async = function(fn, arg) return (goroutine.pool_async("refusals", fn, arg)) end,
+  pool_map = function(fn, arg) return (goroutine.pool_map("refusals", { arg == nil and 1 or arg }, fn)) end,
+}
+goroutine.pool_create("refusals", { workers = 2, priority = true })
+
+for name, start in pairs(starters) do
+  test(name .. " refuses a captured file, and nothing has run", function()
+    local ran = goroutine.atomic_int()
+    local err = raises("cannot send upvalue 'file' " .. FILE, start, function()
+      ran:add()
+      return file
+    end)
+    assert(err:match("refusals%.lua:%d+: cannot send"), err)
+    equal(goroutine.wait_all(30000), true)
+    equal(ran:load(), 0)
+  end)
+
+  test(name .. " refuses a coroutine as an argument, and nothing has run", function()
+    local ran = goroutine.atomic_int()
+    raises("(coroutine) to a goroutine", start, function() ran:add() end, thread)
+    equal(goroutine.wait_all(30000), true)
+    equal(ran:load(), 0)
+  end)
+
+  test(name .. " refuses a function that assigns to what it captured", function()
+    local count, ran = 0, goroutine.atomic_int()
+    local err = raises("assigns to a variable it captured", start, function()
+      ran:add()
+      count = count + 1
+    end)
+    contains(err, "'count'")
+    equal(goroutine.wait_all(30000), true)
+    equal(ran:load(), 0)
+    equal(count, 0)
+  end)
+end
+
+test("the path names upvalues, fields, indices and arguments", function()
+  local cfg = { log = { file = file } }
+  raises("cannot send upvalue 'cfg'.log.file " .. FILE, spawn, function() return cfg end)
+  local list = { { 1, { handle = file } } }
+  raises("upvalue 'list'[1][2].handle " .. FILE, async, function() return list end)
+  raises("argument 1 " .. FILE, async, print, file)
+  raises("argument 3[2].x " .. FILE, async, print, 1, 2, { 0, { x = file } })
+  local odd = { ["two words"] = file }
+  contains(raises(FILE, async, function() return odd end), '["two words"]')
+end)
+
+test("the path goes through functions that functions captured", function()
+  local function inner() return file end
+  local function outer() return inner() end
+  local err = raises(FILE, async, function() return outer() end)
+  contains(err, "upvalue 'outer'")
+  contains(err, "upvalue 'inner'")
+  contains(err, "upvalue 'file'")
+end)
+
+test("values sent through channels are refused in the same words", function()
+  local channel = goroutine.channel(1)
+  contains(raises(FILE, channel.send, channel, { log = file }), "log")
+  contains(raises("coroutine", channel.send, channel, { { thread } }), "[1][1]")
+  equal(channel:len(), 0)
+end)
+
+test("a file deep in a metatable is found as well", function()
+  local object = setmetatable({}, { __index = { handle = file } })
+  raises(FILE, async, function() return object end)
+end)
+
+everywhere("a refusal leaves everything as it was", function()
+  for _ = 1, 50 do
+    local co = coroutine.create(print)
+    equal(pcall(async, function() return co end), false)
+  end
+  gives(values(true, "still works"), await(async(function() return "still works" end)))
+end)
+
+test("the line of the assignment is named, and what to use instead", function()
+  local total = 0
+  local fn = function(n)
+    local x = n * 2
+    total = total + x
+  end
+  local err = raises("'total'", spawn, fn, 1)
+  local line = debug.getinfo(fn, "S").linedefined + 2
+  contains(err, "refusals.lua:" .. line)
+  for _, instead in ipairs({ "goroutine.shared", "atomic_int", "channel", "return value", "goroutine.local" }) do
+    contains(err, instead)
+  end
+end)
+
+test("an assignment in a function inside it counts as its own", function()
+  local total = 0
+  raises("'total'", spawn, function()
+    local function add() total = total + 1 end
+    add()
+  end)
+  raises("'total'", spawn, function()
+    return function() return function() total = 5 end end
+  end)
+  equal(total, 0)
+end)
+
+test("every way to assign is seen", function()
+  local a, b, f = 1, 2, nil
+  raises("'a'", spawn, function() a, b = b, a end)
+  raises("'f'", spawn, function() function f() end end)
+  raises("'b'", spawn, function() for i = 1, 3 do b = i end end)
+  raises("'a'", spawn, function() if b then return else a = nil end end)
+  raises("'a'", spawn, function(...) a = ... end)
+  gives(values(1, 2, nil), a, b, f)
+end)
+
+test("assigning to variables of its own is no matter", function()
+  local outside = 1
+  gives(values(true, 6), await(async(function()
+    local sum = outside
+    local function add(n) sum = sum + n end
+    add(2)
+    add(3)
+    return sum
+  end)))
+end)
+
+test("changing what a captured table holds is no assignment", function()
+  local list = { 1 }
+  gives(values(true, 2), await(async(function()
+    list[1] = list[1] + 1
+    return list[1]
+  end)))
+  equal(list[1], 1)
+end)
+
+test("a helper that it captured may keep state of its own", function()
+  local count = 0
+  local function helper()
+    count = count + 1
+    return count
+  end
+  gives(values(true, 2), await(async(function()
+    helper()
+    return helper()
+  end)))
+  equal(count, 0)
+end)
+
+test("a function given as an argument may assign to what it captured", function()
+  local count = 0
+  gives(values(true, 1), await(async(function(f) return f() end, function()
+    count = count + 1
+    return count
+  end)))
+  equal(count, 0)
+end)
+
+test("assigning to globals is no matter", function()
+  gives(values(true, 5), await(async(function()
+    assigned_inside = 5
+    return assigned_inside
+  end)))
+  equal(assigned_inside, nil)
+end)
+
+test("a C function of no module is refused", function()
+  -- What gmatch returns is a function written in C that no module has.
+  local matcher = ("a b"):gmatch("%a")
+  raises("C function", async, function() return matcher() end)
+  raises("C function", async, matcher)
+end)
+
+test("standard streams travel, being named in io", function()
+  gives(values(true, true), await(async(function(stream) return stream == io.stdout end, io.stdout)))
+end)
+
+goroutine.pool_close("refusals")
+
+finish()
