@@ -45,6 +45,7 @@ goroutine.timeout(limit, function()
   })
   goroutine.sleep(60000)
 end)
--- `timeout` returns on time and does not wait for that; `wait_all` does, for all that is still ending.
+-- Mostly that has happened when `timeout` returns, but it returns on time even if it takes longer. `wait_all` waits until
+-- no goroutine is left.
 goroutine.wait_all()
 print("connections closed:", closed:load())

@@ -1,0 +1,116 @@
+//! Running the examples with the built `sloth-runner`.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// An example that takes longer hangs.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// The backends that every example has to run under.
+pub(crate) const BACKENDS: [&str; 2] = ["tokio", "threads"];
+
+/// What a run came to.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Run {
+    /// What a run that went well has printed.
+    #[track_caller]
+    pub(crate) fn printed(self) -> String {
+        assert!(self.status.success(), "it failed: {self:#?}");
+        assert_eq!(self.stderr, "", "it complained");
+        self.stdout
+    }
+}
+
+/// The folder of the examples.
+pub(crate) fn folder() -> PathBuf {
+    root().join("examples")
+}
+
+/// The folder that users run the examples from.
+pub(crate) fn root() -> PathBuf {
+    let runner = Path::new(env!("CARGO_MANIFEST_DIR"));
+    runner.parent().unwrap().to_path_buf()
+}
+
+/// The names of all examples, sorted.
+pub(crate) fn names() -> Vec<String> {
+    stems(&folder(), "lua")
+}
+
+/// The names, without the extension, of the files in `folder` that have it; sorted.
+pub(crate) fn stems(folder: &Path, extension: &str) -> Vec<String> {
+    let mut stems: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|found| found == extension))
+        .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    stems.sort();
+    stems
+}
+
+/// Runs an example as its first lines say, from the root of the repository.
+pub(crate) fn run(name: &str, backend: &str, args: &[&str]) -> Run {
+    run_from(&root(), &format!("examples/{name}.lua"), backend, args)
+}
+
+/// Runs a script from `folder`, at most for a minute.
+pub(crate) fn run_from(folder: &Path, script: &str, backend: &str, args: &[&str]) -> Run {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sloth-runner"));
+    command
+        .args(["run", "--backend", backend, script, "--"])
+        .args(args)
+        .current_dir(folder)
+        // Where mandelbrot.lua writes when it is not told.
+        .env("TMPDIR", env!("CARGO_TARGET_TMPDIR"));
+    limited(command)
+}
+
+/// Runs a command, and ends it when its time is up: then the test fails.
+fn limited(mut command: Command) -> Run {
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let stdout = collected(child.stdout.take().unwrap());
+    let stderr = collected(child.stderr.take().unwrap());
+    // A process closes both streams when it ends. They are read side by side, so that neither can fill up and hold it.
+    let deadline = Instant::now() + LIMIT;
+    let mut until_end = |stream: Receiver<String>| {
+        let left = deadline.saturating_duration_since(Instant::now());
+        stream.recv_timeout(left).unwrap_or_else(|_| {
+            child.kill().unwrap();
+            panic!("still running after {LIMIT:?}: {command:?}");
+        })
+    };
+    let (stdout, stderr) = (until_end(stdout), until_end(stderr));
+    Run {
+        status: child.wait().unwrap(),
+        stdout,
+        stderr,
+    }
+}
+
+/// All that comes out of a stream, once it has ended.
+fn collected(mut stream: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).unwrap();
+        // Nobody is there any more if the time was up.
+        let _ = sender.send(String::from_utf8(bytes).unwrap());
+    });
+    receiver
+}
