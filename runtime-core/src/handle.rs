@@ -2,14 +2,13 @@
 
 use std::fmt;
 use std::future::Future;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use atomic_waker::AtomicWaker;
 use event_listener::Event;
 
-use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering, fence};
+use crate::sync::{self, AtomicWaker, Mutex, OnceLock};
 
 /// How a task ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,12 +102,12 @@ pub enum Reporting<E> {
 /// assert_eq!(handle.outcome(), Some(&Outcome::Done(42)));
 /// ```
 pub struct Handle<T, E> {
-    shared: Arc<Shared<T, E>>,
+    shared: sync::Arc<Shared<T, E>>,
 }
 
 /// The side of the one who runs the task: it says when it starts, parks and ends, and hears of cancelling.
 pub struct Completer<T, E> {
-    shared: Arc<Shared<T, E>>,
+    shared: sync::Arc<Shared<T, E>>,
 }
 
 struct Shared<T, E> {
@@ -130,7 +129,7 @@ struct Shared<T, E> {
 impl<T, E> Handle<T, E> {
     /// A task that is queued: the handle for those who wait, the completer for the one who will run it.
     pub fn new(id: u64, reporting: Reporting<E>) -> (Self, Completer<T, E>) {
-        let shared = Arc::new(Shared {
+        let shared = sync::Arc::new(Shared {
             id,
             status: AtomicU8::new(Status::Queued as u8),
             handles: AtomicUsize::new(1),
@@ -144,7 +143,7 @@ impl<T, E> Handle<T, E> {
         });
         (
             Self {
-                shared: Arc::clone(&shared),
+                shared: sync::Arc::clone(&shared),
             },
             Completer { shared },
         )
@@ -157,7 +156,7 @@ impl<T, E> Handle<T, E> {
 
     /// An address that is this task's alone while any handle of it lives.
     pub fn address(&self) -> usize {
-        Arc::as_ptr(&self.shared) as *const () as usize
+        sync::Arc::as_ptr(&self.shared) as *const () as usize
     }
 
     /// Where the task stands. Once it has ended this does not change any more.
@@ -233,7 +232,7 @@ impl<T, E> Completer<T, E> {
     pub fn handle(&self) -> Handle<T, E> {
         self.shared.handles.fetch_add(1, Ordering::AcqRel);
         Handle {
-            shared: Arc::clone(&self.shared),
+            shared: sync::Arc::clone(&self.shared),
         }
     }
 
@@ -327,7 +326,7 @@ impl<T, E> Clone for Handle<T, E> {
     fn clone(&self) -> Self {
         self.shared.handles.fetch_add(1, Ordering::AcqRel);
         Self {
-            shared: Arc::clone(&self.shared),
+            shared: sync::Arc::clone(&self.shared),
         }
     }
 }
@@ -359,7 +358,7 @@ impl<T, E> Drop for Completer<T, E> {
 impl<T, E> PartialEq for Handle<T, E> {
     /// Whether both stand for the same task.
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.shared, &other.shared)
+        sync::Arc::ptr_eq(&self.shared, &other.shared)
     }
 }
 

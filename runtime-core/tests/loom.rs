@@ -1,0 +1,184 @@
+//! Handles and wait groups under every interleaving:
+//! `RUSTFLAGS="--cfg loom" cargo test -p runtime-core --test loom --release`.
+//!
+//! All that they are made of is modelled: atomics, fences, locks, `OnceLock`, `AtomicWaker` (the last two by what they
+//! promise, see `src/sync.rs`), and event-listener by its own loom feature. A lost wake-up shows as a deadlock.
+#![cfg(loom)]
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use loom::future::block_on;
+use loom::model::Builder;
+use loom::thread;
+use runtime_core::{Completer, Handle, Outcome, Report, Reporting, WaitGroup};
+
+type Task = Handle<u32, u32>;
+
+/// Explores every way with up to three preemptions.
+fn model(test: impl Fn() + Send + Sync + 'static) {
+    explore(3, test);
+}
+
+/// The same with up to two, for three threads that share an event: with three that takes minutes.
+fn model_of_three(test: impl Fn() + Send + Sync + 'static) {
+    explore(2, test);
+}
+
+fn explore(preemptions: usize, test: impl Fn() + Send + Sync + 'static) {
+    let mut bounded = Builder::new();
+    bounded.preemption_bound = Some(preemptions);
+    bounded.check(test);
+}
+
+fn task() -> (Task, Completer<u32, u32>) {
+    Handle::new(1, Reporting::Never)
+}
+
+/// A task whose unseen failure is counted. Not a loom atomic: it is read when all threads are joined.
+fn reported() -> (Task, Completer<u32, u32>, Arc<AtomicUsize>) {
+    let reports = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&reports);
+    let report: Report<u32> = Arc::new(move |_| {
+        count.fetch_add(1, Ordering::SeqCst);
+    });
+    let (handle, completer) = Handle::new(1, Reporting::IfUnseen(report));
+    (handle, completer, reports)
+}
+
+#[test]
+fn who_waits_for_a_task_hears_of_its_end() {
+    model(|| {
+        let (handle, completer) = task();
+        let runner = thread::spawn(move || completer.complete(Outcome::Done(7)));
+        block_on(handle.wait());
+        assert_eq!(handle.outcome(), Some(&Outcome::Done(7)));
+        runner.join().unwrap();
+    });
+}
+
+#[test]
+fn all_who_wait_hear_of_it() {
+    model_of_three(|| {
+        let (handle, completer) = task();
+        let other = handle.clone();
+        let waiter = thread::spawn(move || {
+            block_on(other.wait());
+            other.outcome().cloned()
+        });
+        let runner = thread::spawn(move || completer.complete(Outcome::Done(7)));
+        block_on(handle.wait());
+        assert_eq!(waiter.join().unwrap(), Some(Outcome::Done(7)));
+        runner.join().unwrap();
+    });
+}
+
+#[test]
+fn nobody_waits_for_a_runner_that_is_gone() {
+    model(|| {
+        let (handle, completer) = task();
+        let runner = thread::spawn(move || drop(completer));
+        block_on(handle.wait());
+        assert!(matches!(handle.outcome(), Some(Outcome::Cancelled(Some(_)))));
+        runner.join().unwrap();
+    });
+}
+
+#[test]
+fn a_runner_hears_of_cancelling() {
+    model(|| {
+        let (handle, completer) = task();
+        let runner = thread::spawn(move || {
+            block_on(poll_fn(|cx| completer.poll_cancelled(cx)));
+            completer.complete(Outcome::Cancelled(None));
+        });
+        assert!(handle.cancel(None));
+        block_on(handle.wait());
+        assert_eq!(handle.outcome(), Some(&Outcome::Cancelled(None)));
+        runner.join().unwrap();
+    });
+}
+
+#[test]
+fn one_of_two_cancels_is_the_first() {
+    model(|| {
+        let (handle, completer) = task();
+        let other = handle.clone();
+        let canceller = thread::spawn(move || other.cancel(Some("other")));
+        let here = handle.cancel(Some("here"));
+        let there = canceller.join().unwrap();
+        assert!(here != there);
+        let reason = if here { "here" } else { "other" };
+        assert_eq!(completer.cancelled(), Some(&Some(reason.into())));
+    });
+}
+
+#[test]
+fn a_failure_that_nobody_can_see_any_more_is_reported_once() {
+    model(|| {
+        let (handle, completer, reports) = reported();
+        let other = handle.clone();
+        let runner = thread::spawn(move || completer.complete(Outcome::Failed(7)));
+        let dropper = thread::spawn(move || drop(other));
+        drop(handle);
+        runner.join().unwrap();
+        dropper.join().unwrap();
+        assert_eq!(reports.load(Ordering::SeqCst), 1);
+    });
+}
+
+#[test]
+fn a_failure_that_was_seen_is_not_reported() {
+    model(|| {
+        let (handle, completer, reports) = reported();
+        let runner = thread::spawn(move || completer.complete(Outcome::Failed(7)));
+        block_on(handle.wait());
+        assert_eq!(handle.outcome(), Some(&Outcome::Failed(7)));
+        drop(handle);
+        runner.join().unwrap();
+        assert_eq!(reports.load(Ordering::SeqCst), 0);
+    });
+}
+
+#[test]
+fn who_waits_for_a_group_goes_on_at_zero() {
+    model(|| {
+        let group = WaitGroup::new();
+        group.add(2).unwrap();
+        let workers = [group.clone(), group.clone()].map(|group| thread::spawn(move || group.done()));
+        block_on(group.wait());
+        assert_eq!(group.count(), 0);
+        for worker in workers {
+            assert_eq!(worker.join().unwrap(), Ok(()));
+        }
+    });
+}
+
+#[test]
+fn all_who_wait_for_a_group_go_on() {
+    model_of_three(|| {
+        let group = WaitGroup::new();
+        group.add(1).unwrap();
+        let other = group.clone();
+        let waiter = thread::spawn(move || block_on(other.wait()));
+        let last = group.clone();
+        let worker = thread::spawn(move || last.done());
+        block_on(group.wait());
+        assert_eq!(worker.join().unwrap(), Ok(()));
+        waiter.join().unwrap();
+    });
+}
+
+#[test]
+fn the_counter_never_goes_below_zero() {
+    model(|| {
+        let group = WaitGroup::new();
+        group.add(1).unwrap();
+        let other = group.clone();
+        let worker = thread::spawn(move || other.done().is_ok());
+        let here = group.done().is_ok();
+        assert!(here != worker.join().unwrap());
+        assert_eq!(group.count(), 0);
+    });
+}
