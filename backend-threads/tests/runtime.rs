@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use backend_threads::Threads;
 use backend_tokio::Tokio;
 use futures_lite::future::yield_now;
-use runtime_core::{Backend, Handle, Outcome, Runtime, TaskError, Unfinished, block_on, deadline};
+use runtime_core::{Backend, Handle, Outcome, Runtime, Status, TaskError, Unfinished, block_on, deadline};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -69,6 +69,21 @@ fn blocked(runtime: &Runtime) -> (Task, flume::Sender<()>) {
     });
     begun.recv_timeout(PATIENCE).unwrap();
     (task, release)
+}
+
+/// A task that waits at an `await` until it is told to go, and then blocks its worker until the second sender is dropped.
+fn parked(runtime: &Runtime) -> (Task, flume::Sender<()>, flume::Sender<()>) {
+    let (release, released) = flume::bounded::<()>(0);
+    let (go, told) = flume::bounded(1);
+    let task: Task = runtime.spawn(move || async move {
+        let _ = told.recv_async().await;
+        let _ = released.recv();
+        Ok(())
+    });
+    while task.status() != Status::Waiting {
+        thread::yield_now();
+    }
+    (task, go, release)
 }
 
 on_both! {
@@ -152,6 +167,34 @@ on_both! {
             drop(release);
             assert_eq!(end_of(&runtime, &busy), Outcome::Done(()));
         }
+    }
+
+    fn a_start_passes_by_a_worker_that_becomes_busy_in_that_moment(backend) {
+        let runtime = start(&backend, 2);
+        for _ in 0..200 {
+            let (parked, go, release) = parked(&runtime);
+            // It races with the start, which may have chosen the same worker, and blocks until that task has run.
+            go.send(()).unwrap();
+            let task: Task = runtime.spawn(move || async move {
+                drop(release);
+                Ok(())
+            });
+            assert_eq!(end_of(&runtime, &task), Outcome::Done(()));
+            assert_eq!(end_of(&runtime, &parked), Outcome::Done(()));
+        }
+    }
+
+    fn what_was_started_while_all_were_busy_begins_when_one_is_free(backend) {
+        let runtime = start(&backend, 1);
+        let (parked, go, release) = parked(&runtime);
+        go.send(()).unwrap();
+        while parked.status() != Status::Running {
+            thread::yield_now();
+        }
+        let task: Task = runtime.spawn(|| async { Ok(()) });
+        drop(release);
+        assert_eq!(end_of(&runtime, &task), Outcome::Done(()));
+        assert_eq!(end_of(&runtime, &parked), Outcome::Done(()));
     }
 
     fn tasks_that_start_tasks_all_end(backend) {

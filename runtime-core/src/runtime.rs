@@ -87,8 +87,8 @@ impl Runtime {
         for seat in 0..workers {
             let queue = Arc::clone(&runtime.queue);
             let body = move |spawner: Rc<dyn LocalSpawn>| async move {
-                while let Some(start) = queue.next(seat).await {
-                    spawner.spawn_local(start(seat));
+                while queue.wait(seat).await {
+                    spawner.spawn_local(Box::pin(Arc::clone(&queue).run_one(seat)));
                     // It runs now; other workers may take the next one meanwhile.
                     futures_lite::future::yield_now().await;
                 }

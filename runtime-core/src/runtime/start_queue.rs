@@ -19,8 +19,8 @@ pub(super) type Start = Box<dyn FnOnce(usize) -> LocalFuture + Send>;
 /// If none is free nobody is woken: a worker that becomes free looks into the queue after it has said so. Either
 /// the one sees the worker free or the other sees the start, since both go through the queue's lock in between.
 ///
-/// A worker that was woken may poll a task first, perhaps for long; so whoever begins a poll while starts are waiting
-/// wakes another free worker.
+/// A worker that was woken may poll another task first, perhaps for long. So a start stays in the queue until the
+/// moment that it runs, and whoever begins a poll while starts are waiting wakes another free worker.
 pub(super) struct StartQueue {
     give: flume::Sender<Start>,
     take: flume::Receiver<Start>,
@@ -62,21 +62,28 @@ impl StartQueue {
         }
     }
 
-    /// The next start for the worker `seat`; `None` when the queue was closed.
-    pub(super) fn next(&self, seat: usize) -> impl Future<Output = Option<Start>> {
+    /// Waits, on the worker `seat`, for a start to be there; `false` when the queue was closed.
+    pub(super) fn wait(&self, seat: usize) -> impl Future<Output = bool> {
         let seat = &self.seats[seat];
         poll_fn(move |cx| {
             seat.free.store(false, Ordering::SeqCst);
             seat.body.register(cx.waker());
             if self.closed.load(Ordering::SeqCst) {
-                return Poll::Ready(None);
+                return Poll::Ready(false);
             }
-            if let Ok(start) = self.take.try_recv() {
-                return Poll::Ready(Some(start));
+            if !self.take.is_empty() {
+                return Poll::Ready(true);
             }
             self.become_free(seat);
             Poll::Pending
         })
+    }
+
+    /// Begins the next start on the worker `seat` and runs it to its end, if nobody was faster.
+    pub(super) async fn run_one(self: Arc<Self>, seat: usize) {
+        if let Ok(start) = self.take.try_recv() {
+            start(seat).await;
+        }
     }
 
     /// Polls a task on the worker `seat`.
