@@ -31,6 +31,7 @@ files! {
     atomic_int
     await_many
     awaiting
+    bad_arguments
     cancel
     channel_stress
     channel_views

@@ -24,7 +24,7 @@ local function watch(name, over)
       assert(s.submitted >= last, "submitted went down")
       assert(s.utilisation >= 0 and s.utilisation <= 1)
       last = s.submitted
-      goroutine.yield()
+      goroutine.sleep(0.3)
     end
     return looks
   end)

@@ -1,0 +1,427 @@
+-- Wrong calls: every function and method of the module, given everything that it should not get.
+--
+-- `functions` and `methods` below have a row for each, which says what its arguments are; a test fails if one is missing. A wrong
+-- call raises a text with the caller's line, the function, the argument, and what was got.
+if not test then
+  dofile((arg[0]:match("^.*/") or "") .. "support/prelude.lua")
+end
+local goroutine = require("goroutine")
+
+local nan, huge = 0 / 0, math.huge
+local unpack = table.unpack or unpack
+local ABSENT = {} -- stands for an argument that is not given at all
+
+-- Values of every type, with what messages call them.
+local function samples()
+  local scope
+  goroutine.scope(function(s) scope = s end)
+  local sleeping = goroutine.async(goroutine.sleep, 1e9)
+  sleeping:cancel()
+  local _, cancelled = sleeping:await()
+  return {
+    { ABSENT, "no value" }, { nil, "nil" }, { true, "boolean" }, { false, "boolean" }, { 7, "number" }, { 0.5, "number" },
+    { "text", "string" }, { "", "string" }, { {}, "table" }, { print, "function" }, { function() end, "function" },
+    { coroutine.create(function() end), "thread" }, { io.stdout, "userdata" },
+    { goroutine.channel(), "channel" }, { goroutine.channel():sender(), "channel" }, { sleeping, "handle" },
+    { goroutine.wait_group(), "wait group" }, { goroutine.atomic_int(), "atomic int" }, { scope, "scope" },
+    { cancelled, "cancelled error" }, { goroutine, "table" },
+    { setmetatable({}, { __call = function() end, __index = function() error("looked into") end }), "table" },
+  }
+end
+
+-- What an argument may be. `fits`: the words for what else is right; `wrong`: values of the right type that are wrong,
+-- with what the message says was got where it is not the type.
+local optional = { ["nil"] = true, ["no value"] = true }
+local function either(a, b)
+  local all = {}
+  for word in pairs(a) do all[word] = true end
+  for word in pairs(b) do all[word] = true end
+  return all
+end
+
+local FUNCTION = { fits = { ["function"] = true }, wrong = {} }
+local ANY = { fits = false, wrong = {} }
+local MS = { fits = { number = true }, wrong = { nan } }
+local MS_OR_NONE = { fits = either(optional, { number = true }), wrong = { nan } }
+local WHOLE = { fits = { number = true }, wrong = { 0.5, -1.5, nan, huge, -huge, 1e308, 2 ^ 64 } }
+local WHOLE_OR_NONE = { fits = either(optional, WHOLE.fits), wrong = WHOLE.wrong }
+local COUNT = { fits = { number = true }, wrong = { -1, 0.5, nan, huge, -huge, 1e308, 2 ^ 64, -2 ^ 53 } }
+local COUNT_OR_NONE = { fits = either(optional, COUNT.fits), wrong = COUNT.wrong }
+local MANY = { fits = { number = true }, wrong = { -1, 0.5, nan, huge, -huge, 1e308, 2 ^ 53, -2 ^ 53 } }
+local TEXT = { fits = { string = true }, wrong = {} }
+local TEXT_OR_NONE = { fits = either(optional, TEXT.fits), wrong = {} }
+local DIRECTION = { fits = either(optional, TEXT.fits), wrong = { "", "sideways", "Send" } }
+local HANDLE = { fits = { handle = true }, wrong = {} }
+local CHANNEL = { fits = { channel = true }, wrong = {} }
+local LIST = { fits = { table = true }, wrong = {} }
+local HANDLES = { fits = { table = true }, wrong = { { 1 }, { false }, { {} }, { [2] = 1 } } }
+local VALUE = { fits = false, wrong = { ABSENT } }
+local OPTIONS = { fits = either(optional, { table = true }), wrong = { { 1 }, { [true] = 1 } } }
+
+local function done_handle()
+  local handle = goroutine.async(function() return "done" end)
+  handle:await()
+  return handle
+end
+
+local function filled()
+  local channel = goroutine.channel(1)
+  channel:send("value")
+  return channel
+end
+
+local function noop() end
+
+-- Every function: the kinds of its arguments, and right ones, with which it returns at once. `limit`: which argument is a limit
+-- that does not matter then.
+local functions = {
+  spawn = { FUNCTION, right = function() return noop end },
+  async = { FUNCTION, right = function() return noop end },
+  spawn_many = { MANY, FUNCTION, right = function() return 2, noop end },
+  await = { HANDLE, MS_OR_NONE, limit = 2, right = function() return done_handle(), 1000 end },
+  await_all = { HANDLES, MS_OR_NONE, limit = 2, right = function() return { done_handle() }, 1000 end },
+  await_any = { HANDLES, MS_OR_NONE, limit = 2, right = function() return { done_handle() }, 1000 end },
+  wait_all = { MS_OR_NONE, limit = 1, right = function() return 1000 end },
+  timeout = { MS, FUNCTION, right = function() return 60000, noop end },
+  scope = { FUNCTION, right = function() return noop end },
+  sleep = { MS, right = function() return 0 end },
+  yield = { right = noop },
+  now = { right = noop },
+  current = { right = noop },
+  backend = { right = noop },
+  is_cancelled = { ANY, right = function() return "anything" end },
+  wait_group = { right = noop },
+  atomic_int = { WHOLE_OR_NONE, right = function() return 5 end },
+  channel = { COUNT_OR_NONE, DIRECTION, right = function() return 1, "send" end },
+  channel_send = { CHANNEL, VALUE, MS_OR_NONE, limit = 3, right = function() return goroutine.channel(1), "value", 1000 end },
+  channel_receive = { CHANNEL, MS_OR_NONE, limit = 2, right = function() return filled(), 1000 end },
+  channel_close = { CHANNEL, right = function() return goroutine.channel() end },
+  channel_len = { CHANNEL, right = function() return goroutine.channel() end },
+  channel_cap = { CHANNEL, right = function() return goroutine.channel() end },
+  pool_create = { TEXT, OPTIONS, right = function() return "made", { workers = 1 } end },
+  pool_submit = { TEXT, FUNCTION, right = function() return "bad arguments", noop end },
+  pool_submit_priority = { TEXT, WHOLE, FUNCTION, right = function() return "bad arguments", 1, noop end },
+  pool_async = { TEXT, FUNCTION, right = function() return "bad arguments", noop end },
+  pool_map = { TEXT, LIST, FUNCTION, right = function() return "bad arguments", { 1 }, noop end },
+  pool_wait = { TEXT, MS_OR_NONE, limit = 2, right = function()
+    goroutine.pool_wait("bad arguments")
+    return "bad arguments", 1000
+  end },
+  pool_close = { TEXT, OPTIONS, right = function() return "not there", { cancel = true } end },
+  pool_stats = { TEXT, right = function() return "bad arguments" end },
+}
+
+-- Every method: the object comes first.
+local methods = {
+  handle = {
+    make = done_handle,
+    await = { MS_OR_NONE, limit = 1, right = function() return 1000 end },
+    cancel = { TEXT_OR_NONE, right = function() return "reason" end },
+    done = { right = noop },
+    status = { right = noop },
+    id = { right = noop },
+    name = { TEXT_OR_NONE, right = function() return "name" end },
+  },
+  ["wait group"] = {
+    make = function()
+      local group = goroutine.wait_group()
+      group:add(3)
+      return group
+    end,
+    add = { WHOLE_OR_NONE, right = function() return 1 end },
+    done = { right = noop },
+    wait = { MS_OR_NONE, limit = false, right = function() return 0 end },
+  },
+  ["atomic int"] = {
+    make = function() return goroutine.atomic_int(1) end,
+    add = { WHOLE_OR_NONE, right = function() return 1 end },
+    load = { right = noop },
+    store = { WHOLE, right = function() return 1 end },
+    swap = { WHOLE, right = function() return 1 end },
+    compare_and_swap = { WHOLE, WHOLE, right = function() return 1, 2 end },
+  },
+  channel = {
+    make = function()
+      local channel = goroutine.channel(2)
+      channel:send("value")
+      return channel
+    end,
+    send = { VALUE, MS_OR_NONE, limit = 2, right = function() return "value", 1000 end },
+    receive = { MS_OR_NONE, limit = 1, right = function() return 1000 end },
+    try_send = { VALUE, right = function() return "value" end },
+    try_receive = { right = noop },
+    close = { right = noop },
+    len = { right = noop },
+    cap = { right = noop },
+    is_closed = { right = noop },
+    sender = { right = noop },
+    receiver = { right = noop },
+    range = { FUNCTION, right = false },
+    iter = { right = noop },
+  },
+  scope = {
+    make = function()
+      local scope
+      goroutine.scope(function(s) scope = s end)
+      return scope
+    end,
+    spawn = { FUNCTION, right = false },
+  },
+}
+local views = { channel = { "sender", "receiver" } }
+
+local function call(f, ...)
+  local results = values(f(...))
+  return results
+end
+local call_line = debug and debug.getinfo(call, "S").linedefined + 1
+
+local function list_of(row, ...)
+  local list = values(...)
+  for i = list.n + 1, #row do list[i] = nil end
+  return list
+end
+
+local function right_arguments(row)
+  if not row.right then
+    local list = { n = #row }
+    for i = 1, #row do list[i] = noop end
+    return list
+  end
+  return list_of(row, row.right())
+end
+
+-- Calls f with the arguments, and gives the message that it must raise, without the place in front.
+local function refused(name, f, arguments)
+  local ok, err = pcall(call, f, unpack(arguments, 1, arguments.n))
+  local shown = {}
+  for i = 1, arguments.n do shown[i] = show(arguments[i]) end
+  local called = name .. "(" .. table.concat(shown, ", ") .. ")"
+  if ok then error(called .. " raises nothing", 0) end
+  if type(err) ~= "string" then error(called .. " raises a " .. type(err) .. ": " .. tostring(err), 0) end
+  local line, message = err:match("^[^\n]-bad_arguments%.lua:(%d+): (.*)$")
+  if not line then error(called .. ": no place in front of: " .. err, 0) end
+  if call_line and tonumber(line) ~= call_line then error(called .. ": line " .. line .. " is not the caller's: " .. err, 0) end
+  return message, called
+end
+
+-- Tries everything that is wrong as argument n of f. `object`: what comes before the arguments.
+local function try_argument(name, f, row, n, object)
+  local kind = row[n]
+  local function attempt(value, got)
+    local arguments = right_arguments(row)
+    if value == ABSENT then
+      arguments.n = n - 1
+    else
+      arguments[n] = value
+      arguments.n = math.max(arguments.n, n)
+    end
+    local all = { n = arguments.n }
+    for i = 1, arguments.n do all[i] = arguments[i] end
+    if object then
+      for i = all.n, 1, -1 do all[i + 1] = all[i] end
+      all[1], all.n = object(), all.n + 1
+    end
+    local message, called = refused(name, f, all)
+    local argument, function_name, why, what = message:match("^bad argument #(%d+) to '([%w_]+)' %((.+) expected, got (.+)%)$")
+    if not argument then error(called .. ": not in the form of a wrong call: " .. message, 0) end
+    if tonumber(argument) ~= n or function_name ~= name then error(called .. " names another argument: " .. message, 0) end
+    if got and what ~= got then error(called .. ": got " .. got .. ", it says: " .. message, 0) end
+    if why:find("\n") or #message > 200 then error(called .. ": a long message: " .. message, 0) end
+  end
+  if kind.fits then
+    for _, sample in ipairs(samples()) do
+      if not kind.fits[sample[2]] then attempt(sample[1], sample[2]) end
+    end
+  end
+  for _, value in pairs(kind.wrong) do attempt(value, value == ABSENT and "no value" or nil) end
+end
+
+for name, row in pairs(functions) do
+  everywhere(name .. " refuses what it should not get", function()
+    goroutine.pool_create("bad arguments", { priority = true })
+    for n = 1, #row do try_argument(name, goroutine[name], row, n) end
+    goroutine.pool_close("bad arguments")
+  end)
+
+  everywhere(name .. " takes what is right, and more arguments than it has", function()
+    goroutine.pool_create("bad arguments", { priority = true })
+    local arguments = right_arguments(row)
+    local more = { n = arguments.n + 1 }
+    for i = 1, arguments.n do more[i] = arguments[i] end
+    call(goroutine[name], unpack(more, 1, more.n))
+    goroutine.pool_close("bad arguments")
+    goroutine.pool_close("made")
+  end)
+
+  if row.limit then
+    everywhere(name .. " takes any limit", function()
+      goroutine.pool_create("bad arguments", { priority = true })
+      for _, limit in ipairs({ 0, -1, 0.001, -0.5, 2 ^ 31, 2 ^ 53, 2 ^ 64, 1e308, huge, -huge, -1e308, -2 ^ 53 }) do
+        local arguments = right_arguments(row)
+        arguments[row.limit] = limit
+        call(goroutine[name], unpack(arguments, 1, arguments.n))
+      end
+      goroutine.pool_close("bad arguments")
+    end)
+  end
+end
+
+for class, rows in pairs(methods) do
+  for name, row in pairs(rows) do
+    if type(row) == "table" then
+      everywhere(class .. ":" .. name .. " refuses what it should not get", function()
+        local method = rows.make()[name]
+        for n = 1, #row do try_argument(name, method, row, n, rows.make) end
+      end)
+
+      everywhere(class .. ":" .. name .. " refuses every other object", function()
+        local method = rows.make()[name]
+        for _, sample in ipairs(samples()) do
+          if sample[2] ~= class then
+            local arguments = right_arguments(row)
+            local all = { n = 0 }
+            if sample[1] ~= ABSENT then
+              all = { sample[1], unpack(arguments, 1, arguments.n) }
+              all.n = arguments.n + 1
+            end
+            local message, called = refused(name, method, all)
+            local wanted = "calling '" .. name .. "' on bad self (" .. class .. " expected, got " .. sample[2] .. ")"
+            -- Without any argument at all it may speak of the first that is missing.
+            local also = "bad argument #1 to '" .. name .. "' ("
+            if message:sub(1, #wanted) ~= wanted and not (all.n == 0 and message:sub(1, #also) == also) then
+              error(called .. ": " .. wanted .. " expected, got " .. message, 0)
+            end
+          end
+        end
+      end)
+
+      everywhere(class .. ":" .. name .. " takes what is right", function()
+        if row.right then
+          local arguments = right_arguments(row)
+          call(rows.make()[name], rows.make(), unpack(arguments, 1, arguments.n))
+        end
+      end)
+
+      if row.limit then
+        everywhere(class .. ":" .. name .. " takes any limit", function()
+          for _, limit in ipairs({ 0, -1, 0.001, 2 ^ 53, 1e308, huge, -huge }) do
+            local arguments = right_arguments(row)
+            arguments[row.limit] = limit
+            call(rows.make()[name], rows.make(), unpack(arguments, 1, arguments.n))
+          end
+        end)
+      end
+    end
+  end
+end
+
+test("every function of the module has a row here", function()
+  for name, value in pairs(goroutine) do
+    if type(value) == "function" then
+      assert(functions[name], "no row for the function " .. name)
+    else
+      equal(name, "_VERSION")
+    end
+  end
+  for name in pairs(functions) do equal(type(goroutine[name]), "function", name) end
+end)
+
+test("every method of every object has a row here", function()
+  for class, rows in pairs(methods) do
+    local object = rows.make()
+    local index = debug.getmetatable(object).__index
+    equal(type(index), "table", "the methods of a " .. class)
+    for name in pairs(index) do assert(rows[name], "no row for the method " .. name .. " of a " .. class) end
+    for name, row in pairs(rows) do
+      if type(row) == "table" then equal(type(index[name]), "function", class .. ":" .. name) end
+    end
+    for _, view in ipairs(views[class] or {}) do equal(debug.getmetatable(object[view](object)).__index, index) end
+  end
+end)
+
+everywhere("a sleep for ever, and limits that no clock reaches, can be cancelled", function()
+  for _, limit in ipairs({ 2 ^ 53, 1e308, huge }) do
+    gives(values(false, "timeout exceeded"), goroutine.timeout(5, goroutine.sleep, limit))
+    gives(values(false, "timeout exceeded"), goroutine.timeout(5, goroutine.timeout, limit, goroutine.sleep, limit))
+    gives(values(false, "timeout exceeded"), goroutine.timeout(5, function() goroutine.channel():receive(limit) end))
+  end
+end)
+
+everywhere("numbers at the ends of their range do no harm", function()
+  local group = goroutine.wait_group()
+  for _, n in ipairs({ 2 ^ 53, 2 ^ 53, 2 ^ 62, 2 ^ 62, -2 ^ 62, -2 ^ 53 }) do
+    local ok, err = pcall(group.add, group, n)
+    if not ok then equal(type(err), "string") end
+  end
+  for _, capacity in ipairs({ 2 ^ 31, 2 ^ 40, 2 ^ 53, math.maxinteger or 2 ^ 53 }) do
+    local ok, channel = pcall(goroutine.channel, capacity)
+    if ok then
+      channel:send("value", 0)
+      gives(values("value", true), channel:receive(0))
+    else
+      contains(channel, "bad argument #1 to 'channel'")
+    end
+  end
+  for _, size in ipairs({ 2 ^ 20, 1e9 }) do
+    local ok, err = pcall(goroutine.pool_create, "huge", { workers = size, queue = size })
+    if ok then
+      gives(values(true, "ran"), goroutine.pool_async("huge", function() return "ran" end):await())
+      goroutine.pool_close("huge")
+    else
+      contains(err, "bad argument #2 to 'pool_create'")
+    end
+  end
+end)
+
+everywhere("an unknown option is refused, and the nearest is named", function()
+  local function unknown(near, f, ...)
+    local message = refused("call", f, values(...))
+    contains(message, "bad argument #2 to")
+    contains(message, "unknown option")
+    contains(message, "'" .. near .. "'")
+  end
+  for given, near in pairs({
+    worker = "workers", Workers = "workers", wrokers = "workers", queu = "queue", queues = "queue", onfull = "on_full", on_ful = "on_full",
+    prioritiy = "priority",
+  }) do
+    unknown(near, goroutine.pool_create, "p", { [given] = 1 })
+  end
+  for _, given in ipairs({ "cancle", "Cancel", "canceled", "cance" }) do
+    unknown("cancel", goroutine.pool_close, "p", { [given] = true })
+  end
+  local message = refused("pool_create", goroutine.pool_create, values("p", { zzzzzzzz = 1 }))
+  contains(message, "unknown option 'zzzzzzzz'")
+  equal(goroutine.pool_stats("p"), nil)
+end)
+
+everywhere("an option's value of the wrong kind is refused by its name", function()
+  local function wrong(option, f, value)
+    local message, called = refused("call", f, values("p", { [option] = value }))
+    if not message:match("^bad argument #2 to '[%w_]+' %(.*" .. option .. ".* expected, got .+%)$") then
+      error(called .. " " .. option .. " = " .. show(value) .. ": " .. message, 0)
+    end
+  end
+  for _, value in ipairs({ 0, -1, 1.5, nan, huge, -huge, 1e308, "4", true, {}, print }) do wrong("workers", goroutine.pool_create, value) end
+  for _, value in ipairs({ -1, 0.5, nan, huge, -huge, 1e308, "4", false, {}, print }) do wrong("queue", goroutine.pool_create, value) end
+  for _, value in ipairs({ "", "Block", "drop", 1, true, {} }) do wrong("on_full", goroutine.pool_create, value) end
+  for _, value in ipairs({ 0, 1, "true", {} }) do wrong("priority", goroutine.pool_create, value) end
+  for _, value in ipairs({ 0, 1, "true", {} }) do wrong("cancel", goroutine.pool_close, value) end
+end)
+
+everywhere("numbers from texts are not numbers here", function()
+  for _, f in ipairs({ goroutine.sleep, goroutine.atomic_int, goroutine.channel }) do
+    contains(refused("call", f, values("5")), "got string")
+  end
+end)
+
+everywhere("wrong calls leave nothing behind", function()
+  for _ = 1, 100 do
+    pcall(goroutine.spawn, 5)
+    pcall(goroutine.pool_submit, "bad arguments", nil)
+    pcall(goroutine.timeout, nan, noop)
+  end
+  gives(values(true), goroutine.wait_all(30000))
+end)
+
+finish()
