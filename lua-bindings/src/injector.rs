@@ -21,6 +21,8 @@ const SEARCH: Duration = Duration::from_micros(50);
 /// steps, at least one sees the other: either `push` sees no searcher and notifies, or the searcher sees the item.
 pub(crate) struct Injector<T> {
     queue: (flume::Sender<T>, flume::Receiver<T>),
+    /// Items in the queue, or just about to be: so that those who search do not take its lock for nothing.
+    items: AtomicUsize,
     searching: AtomicUsize,
     parked: Event,
 }
@@ -29,6 +31,7 @@ impl<T> Injector<T> {
     pub(crate) fn new() -> Self {
         Self {
             queue: flume::unbounded(),
+            items: AtomicUsize::new(0),
             searching: AtomicUsize::new(0),
             parked: Event::new(),
         }
@@ -37,6 +40,7 @@ impl<T> Injector<T> {
     pub(crate) fn push(&self, item: T) {
         // Cannot fail: this very structure holds the receiving end.
         let _ = self.queue.0.send(item);
+        self.items.fetch_add(1, Ordering::SeqCst);
         fence(Ordering::SeqCst);
         if self.searching.load(Ordering::Relaxed) == 0 {
             self.parked.notify(1);
@@ -45,7 +49,18 @@ impl<T> Injector<T> {
 
     /// The next item, if there is one now.
     pub(crate) fn try_pop(&self) -> Option<T> {
-        self.queue.1.try_recv().ok()
+        if self.is_empty() {
+            return None;
+        }
+        let item = self.queue.1.try_recv().ok()?;
+        self.items.fetch_sub(1, Ordering::SeqCst);
+        Some(item)
+    }
+
+    /// An item counts once it is there. One that is taken before it was counted makes the count wrap for a moment,
+    /// which counts as "something there".
+    fn is_empty(&self) -> bool {
+        self.items.load(Ordering::SeqCst) == 0
     }
 
     /// Waits for the next item. Dropping the future loses none.
@@ -99,7 +114,7 @@ impl<'a, T> Searching<'a, T> {
         drop(self);
         fence(Ordering::SeqCst);
         // What was added while this one searched has woken nobody.
-        if !injector.queue.1.is_empty() && injector.searching.load(Ordering::Relaxed) == 0 {
+        if !injector.is_empty() && injector.searching.load(Ordering::Relaxed) == 0 {
             injector.parked.notify(1);
         }
         item

@@ -11,8 +11,10 @@
 //! more, so that what it may have received is not lost; only if it is still pending is it dropped (and leaves no trace
 //! where it waited), and the call that parked raises.
 
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -165,9 +167,9 @@ impl Task {
     pub(crate) fn run(&mut self) -> bool {
         self.status(|completer| completer.running());
         let before = self.isolate.state.set_current(Some(Rc::clone(&self.running)));
-        let end = self.resume();
-        let end = end.or_else(|| self.parked());
+        let end = catch_unwind(AssertUnwindSafe(|| self.resume().or_else(|| self.parked())));
         self.isolate.state.set_current(before);
+        let end = end.unwrap_or_else(|panic| Some((self.panicked(&*panic), false)));
         match end {
             Some((end, reusable)) => {
                 self.finish(end, reusable);
@@ -310,6 +312,12 @@ impl Task {
         })
     }
 
+    fn panicked(&self, panic: &(dyn Any + Send)) -> End {
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+        self.failed_with(&format!("a Rust function panicked: {}", text.unwrap_or_default()))
+    }
+
     fn failed_with(&self, message: &str) -> End {
         End::Failed(failure_of_text(
             message,
@@ -373,7 +381,14 @@ impl Task {
     fn poll_driven(&mut self, cx: &mut Context<'_>) -> Option<(End, bool)> {
         let driven = self.driven.as_mut()?;
         self.isolate.state.set_current(Some(Rc::clone(&self.running)));
-        let polled = driven.as_mut().poll(cx);
+        // A panic that the script has caught, and returns, is resumed by mlua when it reaches Rust.
+        let polled = match catch_unwind(AssertUnwindSafe(|| driven.as_mut().poll(cx))) {
+            Ok(polled) => polled,
+            Err(panic) => {
+                self.isolate.state.set_current(None);
+                return Some((self.panicked(&*panic), false));
+            }
+        };
         let end = match polled {
             Poll::Pending => {
                 self.wait = self.running.wait.borrow_mut().take();
@@ -459,6 +474,11 @@ fn take_plain(stack: &mut Stack<'_>, coroutine: Coroutine, count: i32) -> Option
         return None;
     }
     let skip = i32::from(!cfg!(feature = "lua51"));
+    for index in 1..=count {
+        if stack.kind(index) == Kind::Userdata {
+            failure_to_text(stack, index);
+        }
+    }
     if skip == 1 && !stack.boolean(1) || count - skip > 1 {
         return None;
     }
@@ -477,4 +497,19 @@ fn take_plain(stack: &mut Stack<'_>, coroutine: Coroutine, count: i32) -> Option
     };
     stack.pop(count);
     Some(packet)
+}
+
+/// Replaces an error that a Rust function raised, or its panic, by its text: mlua resumes a panic as soon as it sees it
+/// as a value.
+fn failure_to_text(stack: &mut Stack<'_>, index: i32) {
+    if !stack.reserve(4) || !stack.push_metafield(index, c"__type") {
+        return;
+    }
+    let failure = stack.bytes(-1) == b"error";
+    stack.pop(1);
+    if failure && stack.push_metafield(index, c"__tostring") {
+        stack.push_copy(index);
+        stack.call(1, 1);
+        stack.replace(index);
+    }
 }

@@ -207,10 +207,17 @@ fn send(context: &Context<'_>, args: &Args, this: ChannelObject, offset: usize) 
         Err(TrySendError::Closed(_)) => return context.values(closed()),
         Err(TrySendError::Full(packet)) => packet,
     };
-    context.wait(limit, this.channel.send(packet), |sent| match sent {
-        Ok(()) => Reply::True,
-        Err(_) => Reply::make(|lua, _| Ok(closed().into_lua_multi(lua)?)),
-    })
+    let backend = Arc::clone(&context.state.system.backend);
+    let mut send = this.channel.send(packet);
+    Ok(Answer::Wait(Box::pin(async move {
+        match runtime_core::deadline(&*backend, limit, &mut send).await {
+            Some(Ok(())) => Reply::True,
+            Some(Err(_)) => Reply::make(|lua, _| Ok(closed().into_lua_multi(lua)?)),
+            // The value may have been taken since the last look: only what could be withdrawn was not sent.
+            None if send.cancel().is_some() => Reply::TimedOut,
+            None => Reply::True,
+        }
+    })))
 }
 
 fn receive(context: &Context<'_>, args: &Args, this: ChannelObject, offset: usize) -> Outcome {
@@ -225,12 +232,23 @@ fn receive(context: &Context<'_>, args: &Args, this: ChannelObject, offset: usiz
         Err(TryReceiveError::Empty) => {}
     }
     let backend = Arc::clone(&context.state.system.backend);
-    let receive = this.channel.receive();
+    let mut receive = this.channel.receive();
     Ok(Answer::Wait(Box::pin(async move {
-        match runtime_core::deadline(&*backend, limit, receive).await {
-            Some(Some(packet)) => Reply::make(move |lua, state| received(lua, state, &packet)),
-            Some(None) => Reply::make(|lua, _| Ok((Value::Nil, false).into_lua_multi(lua)?)),
-            None => Reply::make(|lua, _| Ok((Value::Nil, false, "timeout exceeded").into_lua_multi(lua)?)),
+        let packet = match runtime_core::deadline(&*backend, limit, &mut receive).await {
+            Some(packet) => packet,
+            // A value may have been handed over since the last look.
+            None => match receive.cancel() {
+                None => {
+                    return Reply::make(|lua, _| {
+                        Ok((Value::Nil, false, "timeout exceeded").into_lua_multi(lua)?)
+                    });
+                }
+                handed => handed,
+            },
+        };
+        match packet {
+            Some(packet) => Reply::make(move |lua, state| received(lua, state, &packet)),
+            None => Reply::make(|lua, _| Ok((Value::Nil, false).into_lua_multi(lua)?)),
         }
     })))
 }

@@ -213,7 +213,7 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
         state: &state,
         table: lua.create_table()?,
     };
-    prim.table.raw_set("methods", methods)?;
+    prim.table.raw_set("methods", &methods)?;
     prim.table.raw_set("version", env!("CARGO_PKG_VERSION"))?;
     start::add(&prim)?;
     time::add(&prim)?;
@@ -243,7 +243,17 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
     )?;
     lua.set_named_registry_value(MODULE, &module)?;
     adopt.call::<()>((&module, "goroutine"))?;
+    for pair in methods.pairs::<String, Table>() {
+        let (class, index) = pair?;
+        adopt.call::<()>((index, format!("goroutine:{class}")))?;
+    }
     if isolate {
+        lua.globals().raw_set("goroutine", &module)?;
+        state.tables.package_loaded.raw_set("goroutine", &module)?;
+        // Before the standard functions are replaced: mlua's async functions keep the real coroutine.yield.
+        if let Some(setup) = &state.system.setup {
+            setup(lua)?;
+        }
         let complete = {
             let state = Rc::clone(&state);
             lua.create_function(move |lua, ()| state.complete_environment(lua))?
@@ -255,11 +265,6 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
             (&prim.table, settle, complete, park, Lua::poll_pending()),
         )?;
         state.tables.handler.replace(handler);
-        lua.globals().raw_set("goroutine", &module)?;
-        state.tables.package_loaded.raw_set("goroutine", &module)?;
-        if let Some(setup) = &state.system.setup {
-            setup(lua)?;
-        }
         let mut globals = FxHashSet::default();
         lua.globals().for_each(|name: Value, _: Value| {
             globals.extend(name.as_string().map(|name| Box::from(&*name.as_bytes())));

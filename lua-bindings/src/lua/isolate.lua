@@ -19,12 +19,15 @@ local depth = 0
 
 local step
 
-local function passed(level, co, ok, first, ...)
+local function passed(level, co, ok, ...)
   depth = level
-  if ok and (first == park or first == pending) and select("#", ...) == 0 then
-    return step(co, raw_yield(first))
+  if ok and select("#", ...) == 1 then
+    local first = ...
+    if first == park or first == pending then
+      return step(co, raw_yield(first))
+    end
   end
-  return ok, first, ...
+  return ok, ...
 end
 
 function step(co, ...)
@@ -59,7 +62,8 @@ function coroutine.wrap(fn)
 end
 
 function coroutine.yield(...)
-  if depth == 0 then
+  -- What an async function of the embedder's yields is for its driver, at any depth.
+  if depth == 0 and (...) ~= pending then
     error("attempt to yield from outside a coroutine", 2)
   end
   return raw_yield(...)

@@ -63,8 +63,12 @@ local function refresh()
   first = false
 end
 
--- Marks our own module: its functions are written in Lua, and travel by name all the same.
+-- Tables of ours that are no modules, by the name they were adopted under.
+local ours = {}
+
+-- Marks our own module and method tables: their functions are written in Lua, and travel by name all the same.
 local function adopt(module, name)
+  ours[name] = module
   name_it(module, name)
   name_fields(module, name, true)
 end
@@ -76,6 +80,8 @@ local function resolve(name)
   local module
   if module_name == "_G" then
     module = globals
+  elseif ours[module_name] then
+    module = ours[module_name]
   else
     local ok, loaded = pcall(require, module_name)
     if not ok then

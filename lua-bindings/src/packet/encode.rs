@@ -103,7 +103,8 @@ const STANDARD: [&[u8]; 12] = [
 /// Whether the value of this name, or using it, may load a module.
 fn loads_modules(name: &[u8]) -> bool {
     let module = name.split(|byte| *byte == 0).next().unwrap_or(name);
-    !STANDARD.contains(&module) || matches!(name, b"_G\0require" | b"_G\0dofile" | b"_G\0loadfile")
+    !(STANDARD.contains(&module) || module.starts_with(b"goroutine:"))
+        || matches!(name, b"_G\0require" | b"_G\0dofile" | b"_G\0loadfile")
 }
 
 // What lies at the bottom of the stack, below the roots.
