@@ -2,6 +2,7 @@
 //!
 //! `cargo test --test suite tokio::channels` runs one file under one backend. The files are scripts that any interpreter
 //! with the module runs, too.
+#![cfg(test)]
 
 mod support;
 
@@ -61,8 +62,5 @@ fn every_lua_file_is_in_the_list() {
         .map(|path| path.file_stem().unwrap().to_string_lossy().into_owned())
         .collect();
     found.sort();
-    assert_eq!(
-        found, FILES,
-        "the list in suite.rs is sorted, and has every file of tests/lua"
-    );
+    assert_eq!(found, FILES, "the list in suite.rs is sorted, and has every file of tests/lua");
 }

@@ -64,37 +64,21 @@ pub(crate) fn run(name: &str, backend: Arc<dyn Backend>) {
         let running = lock(&progress).running.take();
         let running = running.map_or_else(|| "no test".to_owned(), |(name, _)| name);
         // Not `eprintln`, whose text the test runner would keep to itself.
-        let _ = writeln!(
-            std::io::stderr(),
-            "{}: has not ended after {LIMIT:?}, in: {running}",
-            path.display()
-        );
+        let _ =
+            writeln!(std::io::stderr(), "{}: has not ended after {LIMIT:?}, in: {running}", path.display());
         std::process::abort();
     }
     if let Err(panic) = file.join() {
         std::panic::resume_unwind(panic);
     }
     let progress = lock(&progress);
-    println!(
-        "{}: {} passed, {} failed",
-        path.display(),
-        progress.passed,
-        progress.failed.len()
-    );
-    assert!(
-        progress.passed + progress.failed.len() > 0,
-        "{} holds no tests",
-        path.display()
-    );
+    println!("{}: {} passed, {} failed", path.display(), progress.passed, progress.failed.len());
+    assert!(progress.passed + progress.failed.len() > 0, "{} holds no tests", path.display());
     let mut failures = String::new();
     for (name, error) in &progress.failed {
         let _ = writeln!(failures, "\n{name}:\n{error}");
     }
-    assert!(
-        progress.failed.is_empty(),
-        "{} failed:\n{failures}",
-        progress.failed.len()
-    );
+    assert!(progress.failed.is_empty(), "{} failed:\n{failures}", progress.failed.len());
 }
 
 fn run_file(path: &Path, backend: Arc<dyn Backend>, progress: &Shared) {

@@ -1,0 +1,32 @@
+//! What the Rust API promises to a program that embeds goroutines, under every backend that is among the features.
+#![cfg(test)]
+
+mod building;
+mod errors;
+mod functions;
+mod homes;
+mod refusing;
+mod shutting_down;
+mod support;
+
+/// Tests that are functions of a backend, as `#[test]`s under each.
+macro_rules! under_each_backend {
+    ($($name:ident)+) => {
+        #[cfg(feature = "backend-threads")]
+        mod threads {
+            $(#[test]
+            fn $name() {
+                super::$name(std::sync::Arc::new(goroutine::backend_threads::Threads::new()));
+            })+
+        }
+
+        #[cfg(feature = "backend-tokio")]
+        mod tokio {
+            $(#[test]
+            fn $name() {
+                super::$name(std::sync::Arc::new(goroutine::backend_tokio::Tokio::new()));
+            })+
+        }
+    };
+}
+pub(crate) use under_each_backend;
