@@ -50,10 +50,7 @@ impl BlockingPool {
         }
         let pool = Arc::clone(self);
         // Started under the lock, so that the counts below are right by the time the thread looks.
-        match std::thread::Builder::new()
-            .name("blocking".to_owned())
-            .spawn(move || pool.work())
-        {
+        match std::thread::Builder::new().name("blocking".to_owned()).spawn(move || pool.work()) {
             Ok(_detached) => {
                 state.threads += 1;
                 state.free += 1;

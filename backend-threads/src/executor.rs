@@ -128,16 +128,9 @@ impl Executor {
     /// Makes the calling thread a worker, runs `body` and what it spawns until the body has ended, and drops what is
     /// left. Panics of all of them are contained.
     pub(crate) fn run(body: impl FnOnce(Rc<dyn LocalSpawn>) -> LocalFuture + 'static) {
-        let home = Arc::new(Home {
-            worker: next_id(),
-            inbox: Inbox::of_this_thread(),
-        });
+        let home = Arc::new(Home { worker: next_id(), inbox: Inbox::of_this_thread() });
         READY.with(|ready| ready.worker.set(home.worker));
-        let executor = Rc::new(Self {
-            home,
-            tasks: RefCell::default(),
-            closed: Cell::new(false),
-        });
+        let executor = Rc::new(Self { home, tasks: RefCell::default(), closed: Cell::new(false) });
         let spawner = Rc::clone(&executor);
         // The call of `body` is made by the first poll, so that one wrapper contains all its panics.
         executor.spawn_local(Box::pin(async move { body(spawner).await }));
@@ -165,11 +158,7 @@ impl Executor {
         });
         let place = &mut tasks.places[slot as usize];
         place.serial = serial;
-        place.task = Some(Task {
-            future,
-            waker: Waker::from(Arc::clone(&state)),
-            state,
-        });
+        place.task = Some(Task { future, waker: Waker::from(Arc::clone(&state)), state });
         ticket
     }
 

@@ -38,11 +38,7 @@ struct Woken {
 impl Inbox {
     /// The inbox of the calling thread.
     pub(crate) fn of_this_thread() -> Self {
-        Self {
-            filled: AtomicBool::new(false),
-            woken: Mutex::default(),
-            worker: std::thread::current(),
-        }
+        Self { filled: AtomicBool::new(false), woken: Mutex::default(), worker: std::thread::current() }
     }
 
     /// Hands `ticket` to the worker. Called on other threads.

@@ -49,11 +49,7 @@ struct Table {
 impl Timers {
     /// A future that is ready once `deadline` has passed.
     pub(crate) fn sleep_until(self: &Arc<Self>, deadline: Instant) -> SleepUntil {
-        SleepUntil {
-            deadline,
-            number: None,
-            timers: Arc::clone(self),
-        }
+        SleepUntil { deadline, number: None, timers: Arc::clone(self) }
     }
 
     /// Tells the thread to end as soon as nobody sleeps.
@@ -80,19 +76,14 @@ impl Timers {
         if !table.has_thread {
             let timers = Arc::clone(self);
             // The thread begins by taking the lock that is held here.
-            std::thread::Builder::new()
-                .name("timers".to_owned())
-                .spawn(move || timers.run())?;
+            std::thread::Builder::new().name("timers".to_owned()).spawn(move || timers.run())?;
             table.has_thread = true;
         }
         let number = table.next_number;
         table.next_number += 1;
         let key = (deadline, number);
         table.sleepers.insert(key, waker);
-        let is_earliest = table
-            .sleepers
-            .first_key_value()
-            .is_some_and(|(first, _)| *first == key);
+        let is_earliest = table.sleepers.first_key_value().is_some_and(|(first, _)| *first == key);
         drop(table);
         if is_earliest {
             self.changed.notify_one();

@@ -15,9 +15,7 @@ fn both() -> [(Arc<dyn Backend>, Arc<dyn Backend>); 2] {
 
 #[test]
 fn they_wait_for_each_other() {
-    both()
-        .into_iter()
-        .for_each(|(one, other)| conformance::two_backends_wait_for_each_other(one, other));
+    both().into_iter().for_each(|(one, other)| conformance::two_backends_wait_for_each_other(one, other));
 }
 
 #[test]

@@ -28,10 +28,7 @@ struct OwnRuntime {
 impl Home {
     /// A home that is not started yet. Blocking jobs run at the `embedder`'s, if there is one.
     pub(crate) fn new(embedder: Option<Handle>) -> Self {
-        Self {
-            own: Mutex::new(None),
-            embedder,
-        }
+        Self { own: Mutex::new(None), embedder }
     }
 
     /// The runtime whose timers are always driven, started if it was not.
@@ -57,10 +54,7 @@ impl Home {
 
 impl OwnRuntime {
     fn start() -> io::Result<Self> {
-        let runtime = Builder::new_current_thread()
-            .enable_all()
-            .thread_name("blocking")
-            .build()?;
+        let runtime = Builder::new_current_thread().enable_all().thread_name("blocking").build()?;
         let handle = runtime.handle().clone();
         let (end, ended) = flume::bounded::<()>(0);
         let thread = std::thread::Builder::new().name("timers".to_owned());

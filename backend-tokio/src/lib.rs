@@ -80,9 +80,7 @@ pub enum Unsuitable {
 impl Tokio {
     /// A backend of its own, which shares nothing with others. No thread is started before it is needed.
     pub fn new() -> Self {
-        Self {
-            home: Arc::new(Home::new(None)),
-        }
+        Self { home: Arc::new(Home::new(None)) }
     }
 
     /// A backend that runs blocking jobs on the embedder's multi-thread runtime, and so within its limits. Workers, and
@@ -96,9 +94,7 @@ impl Tokio {
         if runtime.runtime_flavor() == tokio::runtime::RuntimeFlavor::CurrentThread {
             return Err(Unsuitable::CurrentThread);
         }
-        Ok(Self {
-            home: Arc::new(Home::new(Some(runtime))),
-        })
+        Ok(Self { home: Arc::new(Home::new(Some(runtime))) })
     }
 }
 

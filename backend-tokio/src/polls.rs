@@ -77,7 +77,5 @@ pub(crate) fn worker_polling_with(waker: &Waker) -> Option<u64> {
 
 /// The runtime of the worker that this thread is.
 pub(crate) fn runtime_here() -> Option<Handle> {
-    WORKER
-        .try_with(|worker| worker.borrow().as_ref().map(|worker| worker.runtime.clone()))
-        .unwrap_or(None)
+    WORKER.try_with(|worker| worker.borrow().as_ref().map(|worker| worker.runtime.clone())).unwrap_or(None)
 }

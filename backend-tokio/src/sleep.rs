@@ -29,12 +29,7 @@ pin_project! {
 
 impl SleepUntil {
     pub(crate) fn new(deadline: Instant, home: Arc<Home>) -> Self {
-        Self {
-            deadline,
-            home,
-            timer_of: HOME,
-            timer: None,
-        }
+        Self { deadline, home, timer_of: HOME, timer: None }
     }
 }
 
@@ -59,8 +54,7 @@ impl Future for SleepUntil {
                 return Poll::Pending;
             };
             let _inside = runtime.enter();
-            this.timer
-                .set(Some(tokio::time::sleep_until((*this.deadline).into())));
+            this.timer.set(Some(tokio::time::sleep_until((*this.deadline).into())));
             *this.timer_of = worker;
         }
         match this.timer.as_pin_mut() {

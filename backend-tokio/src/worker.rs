@@ -16,9 +16,7 @@ pub(crate) fn start(name: &str, body: WorkerBody) -> io::Result<Box<dyn WorkerHa
     // A local runtime has to be built on its own thread, which says here how that went.
     let (built, is_built) = flume::bounded(1);
     let worker = worker_thread(name, move || {
-        let runtime = Builder::new_current_thread()
-            .enable_all()
-            .build_local(LocalOptions::default());
+        let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
         match runtime {
             Ok(runtime) => {
                 let _ = built.send(Ok(()));
@@ -36,9 +34,7 @@ pub(crate) fn start(name: &str, body: WorkerBody) -> io::Result<Box<dyn WorkerHa
 }
 
 fn run(runtime: LocalRuntime, body: WorkerBody) {
-    let spawner = Rc::new(Spawner {
-        closed: Cell::new(false),
-    });
+    let spawner = Rc::new(Spawner { closed: Cell::new(false) });
     let body_spawner = Rc::clone(&spawner);
     // The call of `body` is made by the first poll, so that one wrapper contains all its panics.
     let body = contain_panic(Box::pin(async move { body(body_spawner).await }));

@@ -23,9 +23,7 @@ mod at_an_embedders {
     fn tokio() -> Arc<dyn Backend> {
         static RUNTIME: OnceLock<tokio::runtime::Runtime> = OnceLock::new();
         let runtime = RUNTIME.get_or_init(|| {
-            let runtime = tokio::runtime::Builder::new_multi_thread()
-                .worker_threads(1)
-                .build();
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build();
             runtime.unwrap_or_else(|error| panic!("no runtime: {error}"))
         });
         let backend = Tokio::on(runtime.handle().clone());

@@ -1,7 +1,11 @@
 //! What goroutines cost: starting, awaiting, pools, channels, sleeping. Beside each what one would use instead.
 //!
 //! `cargo bench -p benches` prints times per element; sleepers print their memory first.
-#![allow(missing_docs, clippy::expect_used, reason = "criterion's macros make undocumented items; a bench may stop")]
+#![allow(
+    missing_docs,
+    clippy::expect_used,
+    reason = "criterion's macros make undocumented items; a bench may stop"
+)]
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -29,9 +33,7 @@ fn start(c: &mut Criterion) {
                 group:wait()
             end"#,
         );
-        group.bench_function(BenchmarkId::new("goroutine", backend), |b| {
-            b.iter(|| run.call::<()>(MANY))
-        });
+        group.bench_function(BenchmarkId::new("goroutine", backend), |b| b.iter(|| run.call::<()>(MANY)));
         let captured = home.function(
             r#"
             local goroutine = require("goroutine")
@@ -46,10 +48,8 @@ fn start(c: &mut Criterion) {
         });
     }
     group.bench_function("tokio::spawn", |b| {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .build()
-            .expect("a runtime");
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().expect("a runtime");
         b.iter(|| {
             runtime.block_on(async {
                 let tasks: Vec<_> = (0..MANY).map(|_| tokio::spawn(async {})).collect();
@@ -136,9 +136,7 @@ fn channels(c: &mut Criterion) {
                 end):await()
             end"#,
         );
-        group.bench_function(BenchmarkId::new("stream", backend), |b| {
-            b.iter(|| run.call::<()>(MANY))
-        });
+        group.bench_function(BenchmarkId::new("stream", backend), |b| b.iter(|| run.call::<()>(MANY)));
     }
     group.finish();
 }
@@ -165,9 +163,7 @@ fn cpu(c: &mut Criterion) {
         .load(format!("{FIB} return function() for _ = 1, 8 do fib(27) end end"))
         .eval()
         .expect("a function");
-    group.bench_function("one after another in a plain state", |b| {
-        b.iter(|| plain.call::<()>(()))
-    });
+    group.bench_function("one after another in a plain state", |b| b.iter(|| plain.call::<()>(())));
     group.finish();
 }
 
@@ -217,9 +213,7 @@ criterion_group!(all, start, awaiting, pools, channels, cpu);
 fn main() {
     // `cargo test` runs benches too, with `--test`: then one sample of each shows that they work.
     let test = std::env::args().any(|arg| arg == "--test");
-    let filtered = std::env::args()
-        .skip(1)
-        .any(|arg| !arg.starts_with('-') && !"sleepers".contains(&arg));
+    let filtered = std::env::args().skip(1).any(|arg| !arg.starts_with('-') && !"sleepers".contains(&arg));
     if !test && !filtered {
         sleepers();
     }

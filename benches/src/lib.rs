@@ -26,19 +26,12 @@ impl Home {
             _ => Arc::new(backend_tokio::Tokio::new()),
         };
         let lua = goroutine::new_state();
-        match Goroutines::builder()
-            .shared_backend(backend)
-            .isolates(isolates)
-            .build()
-        {
+        match Goroutines::builder().shared_backend(backend).isolates(isolates).build() {
             Ok(goroutines) => {
                 if let Err(error) = goroutines.install(&lua) {
                     panic!("{error}");
                 }
-                Self {
-                    lua,
-                    _goroutines: goroutines,
-                }
+                Self { lua, _goroutines: goroutines }
             }
             Err(error) => panic!("{error}"),
         }

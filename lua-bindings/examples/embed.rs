@@ -94,9 +94,7 @@ pub(crate) fn run() -> Result<String, Box<dyn Error>> {
     let result: Table = lua.load(SCRIPT).set_name("@embed.lua").call(PAGES)?;
 
     let slugs: Vec<String> = result.get("slugs")?;
-    let expected: Vec<_> = (1..=PAGES)
-        .map(|page| format!("contents-of-page-{page}"))
-        .collect();
+    let expected: Vec<_> = (1..=PAGES).map(|page| format!("contents-of-page-{page}")).collect();
     ensure(slugs == expected, || format!("wrong pages: {slugs:?}"))?;
 
     // One after another they would have taken ten seconds; two isolates with one fetch each, five.
@@ -111,21 +109,16 @@ pub(crate) fn run() -> Result<String, Box<dyn Error>> {
     let [first, failed, last] = &ports[..] else {
         return Err(format!("three ports expected: {ports:?}").into());
     };
-    ensure(
-        u16::from_lua(first.clone(), &lua)? == 80 && u16::from_lua(last.clone(), &lua)? == 443,
-        || format!("wrong ports: {ports:?}"),
-    )?;
-    let message = failed.to_string()?;
-    ensure(message.contains("'eighty' is no port"), || {
-        format!("not the panic's message: {message}")
+    ensure(u16::from_lua(first.clone(), &lua)? == 80 && u16::from_lua(last.clone(), &lua)? == 443, || {
+        format!("wrong ports: {ports:?}")
     })?;
+    let message = failed.to_string()?;
+    ensure(message.contains("'eighty' is no port"), || format!("not the panic's message: {message}"))?;
 
     // Everything has ended already, so nothing is left to be cancelled. Without this call, dropping `goroutines` would do
     // the same, and not say whether all isolates have ended.
     let shutdown = goroutines.shutdown(Duration::from_secs(2));
-    ensure(shutdown == Shutdown::Complete, || {
-        format!("no clean end: {shutdown:?}")
-    })?;
+    ensure(shutdown == Shutdown::Complete, || format!("no clean end: {shutdown:?}"))?;
     Ok(format!(
         "{PAGES} pages in {} ms, {most} at once\nports: 80, (failed: {message}), 443\nshutdown: complete",
         took.as_millis()

@@ -67,13 +67,7 @@ pub enum Shutdown {
 impl Goroutines {
     /// Starts to set up a runtime.
     pub fn builder() -> Builder {
-        Builder {
-            backend: None,
-            isolates: None,
-            setup: None,
-            report: None,
-            lazy: false,
-        }
+        Builder { backend: None, isolates: None, setup: None, report: None, lazy: false }
     }
 
     /// Makes `require("goroutine")` give the module in this Lua state, the home state.
@@ -84,9 +78,7 @@ impl Goroutines {
     /// # Errors
     /// When the state lacks a library that is needed, or has the module already.
     pub fn install(&self, lua: &Lua) -> Result<(), InstallError> {
-        self.module(lua)
-            .map(|_| ())
-            .map_err(|error| InstallError(fault::text(&error)))
+        self.module(lua).map(|_| ()).map_err(|error| InstallError(fault::text(&error)))
     }
 
     /// Installs the module, and gives its table.
@@ -187,24 +179,17 @@ impl Builder {
     /// # Errors
     /// [`BuildError`] says which.
     pub fn build(self) -> Result<Goroutines, BuildError> {
-        let isolates = self
-            .isolates
-            .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, NonZero::get));
+        let isolates =
+            self.isolates.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, NonZero::get));
         if !(1..=1024).contains(&isolates) {
             return Err(BuildError::Isolates(isolates));
         }
-        let backend = self
-            .backend
-            .or_else(default_backend)
-            .ok_or(BuildError::NoBackend)?;
+        let backend = self.backend.or_else(default_backend).ok_or(BuildError::NoBackend)?;
         let report = self.report.unwrap_or_else(|| Arc::new(to_stderr));
         let system = Arc::new(System::new(backend, isolates, self.setup, report));
         let goroutines = Goroutines { system };
         if !self.lazy {
-            goroutines
-                .system
-                .start()
-                .map_err(|error: StartError| BuildError::Start(error.to_string()))?;
+            goroutines.system.start().map_err(|error: StartError| BuildError::Start(error.to_string()))?;
         }
         Ok(goroutines)
     }

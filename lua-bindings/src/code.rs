@@ -22,11 +22,7 @@ pub(crate) struct Code {
 
 impl Code {
     fn new(bytes: &[u8]) -> Self {
-        Self {
-            id: next_id(),
-            bytes: bytes.into(),
-            analysis: bytecode::analyse(bytes).ok(),
-        }
+        Self { id: next_id(), bytes: bytes.into(), analysis: bytecode::analyse(bytes).ok() }
     }
 
     /// Whether `name` stands anywhere in the bytecode.

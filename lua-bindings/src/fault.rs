@@ -48,10 +48,7 @@ pub(crate) fn traceback(text: &str) -> String {
     for line in text.trim_start().lines() {
         if line.contains("[goroutine:") {
             // The call of `error` in it is ours, too.
-            if lines
-                .last()
-                .is_some_and(|last| last.ends_with("in function 'error'"))
-            {
+            if lines.last().is_some_and(|last| last.ends_with("in function 'error'")) {
                 lines.pop();
             }
             ours = true;
@@ -60,10 +57,7 @@ pub(crate) fn traceback(text: &str) -> String {
             lines.push(line);
         }
     }
-    if lines
-        .last()
-        .is_some_and(|last| last.ends_with("in function 'xpcall'"))
-    {
+    if lines.last().is_some_and(|last| last.ends_with("in function 'xpcall'")) {
         lines.pop();
     }
     lines.join("\n")
@@ -77,10 +71,7 @@ mod tests {
     fn a_traceback_shows_the_script_alone() {
         let full = "\nstack traceback:\n\t[C]: in function 'error'\n\t[goroutine:base]:20: in function <[goroutine:base]:14>\
                     \n\t(...tail calls...)\n\ta.lua:3: in function 'f'\n\t(...tail calls...)\n\t[C]: in function 'xpcall'";
-        assert_eq!(
-            traceback(full),
-            "stack traceback:\n\ta.lua:3: in function 'f'\n\t(...tail calls...)"
-        );
+        assert_eq!(traceback(full), "stack traceback:\n\ta.lua:3: in function 'f'\n\t(...tail calls...)");
     }
 
     #[test]

@@ -33,13 +33,7 @@ pub(crate) struct Failure {
 impl Failure {
     /// The report of a failure that nobody will await.
     pub(crate) fn report(&self) -> String {
-        let Self {
-            id,
-            started_at,
-            message,
-            traceback,
-            ..
-        } = self;
+        let Self { id, started_at, message, traceback, .. } = self;
         format!("goroutine {id} (started at {started_at}) failed: {message}\n{traceback}")
     }
 }

@@ -77,10 +77,7 @@ impl Isolate {
     fn new(system: &Arc<System>) -> mlua::Result<Self> {
         let lua = raw::new_state();
         let state = api::install(&lua, Arc::clone(system), Role::Isolate)?;
-        let close = lua
-            .globals()
-            .get::<Table>("coroutine")?
-            .get::<Option<Function>>("close")?;
+        let close = lua.globals().get::<Table>("coroutine")?.get::<Option<Function>>("close")?;
         Ok(Self {
             lua,
             state,
@@ -122,13 +119,8 @@ impl Isolate {
 
     /// Cancels what still runs, and waits for it. Whoever joins the worker bounds this.
     async fn wind_down(&self) {
-        let live: Vec<Rc<Running>> = self
-            .slots
-            .borrow()
-            .slots
-            .iter()
-            .filter_map(|slot| slot.running.clone())
-            .collect();
+        let live: Vec<Rc<Running>> =
+            self.slots.borrow().slots.iter().filter_map(|slot| slot.running.clone()).collect();
         for running in live {
             running.handle.cancel(Some("shutdown"));
         }
@@ -190,10 +182,7 @@ impl Isolate {
                 return Err(error);
             }
         };
-        let slot = Slot {
-            coroutine: Some(coroutine),
-            running: None,
-        };
+        let slot = Slot { coroutine: Some(coroutine), running: None };
         match slots.slots.get_mut(index) {
             Some(place) => *place = slot,
             None => slots.slots.push(slot),

@@ -29,9 +29,7 @@ pub(crate) fn share(state: &State, lua: &Lua) -> mlua::Result<()> {
     };
     let (path, cpath) = (field("path"), field("cpath"));
     let preload = package.raw_get::<Value>("preload")?;
-    let preload_count = preload
-        .as_table()
-        .map_or(0, |preload| preload.pairs::<Value, Value>().count());
+    let preload_count = preload.as_table().map_or(0, |preload| preload.pairs::<Value, Value>().count());
     {
         let known = state.system.modules.read();
         if known.path == path && known.cpath == cpath && known.preload_count == preload_count {
@@ -57,11 +55,6 @@ pub(crate) fn share(state: &State, lua: &Lua) -> mlua::Result<()> {
                 .map_err(mlua::Error::external)?,
         )
     };
-    *state.system.modules.write() = Arc::new(Modules {
-        path,
-        cpath,
-        preload,
-        preload_count,
-    });
+    *state.system.modules.write() = Arc::new(Modules { path, cpath, preload, preload_count });
     Ok(())
 }

@@ -48,9 +48,7 @@ impl Task for PoolTask {
     }
 
     fn dropped(self) {
-        let Start {
-            completer, family, ..
-        } = self.start;
+        let Start { completer, family, .. } = self.start;
         completer.complete_then(Outcome::Cancelled(Some(Arc::from(CLOSED))), || drop(family));
     }
 }

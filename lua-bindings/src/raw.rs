@@ -64,14 +64,7 @@ pub(crate) fn protected(
 ) -> mlua::Result<MultiValue> {
     // SAFETY: `exec_raw` runs the closure in a protected call on the current state; the stack wrapper borrows it for
     // that time only. The closure's captures are references (see the module's contract), so an unwinding leaks nothing.
-    unsafe {
-        lua.exec_raw(args, |state| {
-            body(&mut Stack {
-                state,
-                _call: PhantomData,
-            })
-        })
-    }
+    unsafe { lua.exec_raw(args, |state| body(&mut Stack { state, _call: PhantomData })) }
 }
 
 impl Stack<'_> {
@@ -476,9 +469,7 @@ impl Stack<'_> {
     /// Pushes a new coroutine.
     pub(crate) fn push_coroutine(&mut self) -> Coroutine {
         // SAFETY: room was reserved. May raise when memory runs out.
-        Coroutine {
-            state: unsafe { ffi::lua_newthread(self.state) },
-        }
+        Coroutine { state: unsafe { ffi::lua_newthread(self.state) } }
     }
 
     /// Moves the topmost `n` values to a coroutine that is suspended and kept alive by the caller's table.
@@ -556,12 +547,8 @@ const SOURCE: usize = 60;
 impl Position {
     /// The file, or `[string "..."]`.
     pub(crate) fn source(&self) -> String {
-        let bytes: Vec<u8> = self
-            .source
-            .iter()
-            .map(|byte| *byte as u8)
-            .take_while(|byte| *byte != 0)
-            .collect();
+        let bytes: Vec<u8> =
+            self.source.iter().map(|byte| *byte as u8).take_while(|byte| *byte != 0).collect();
         String::from_utf8_lossy(&bytes).into_owned()
     }
 }
@@ -579,16 +566,9 @@ pub(crate) fn position(lua: &Lua, level: usize) -> Option<Position> {
                 return None;
             }
             // What lies behind the zero byte is of no meaning, and must not make two places differ.
-            let end = record
-                .short_src
-                .iter()
-                .position(|byte| *byte == 0)
-                .unwrap_or(SOURCE);
+            let end = record.short_src.iter().position(|byte| *byte == 0).unwrap_or(SOURCE);
             record.short_src[end..].fill(0);
-            Some(Position {
-                source: record.short_src,
-                line: record.currentline,
-            })
+            Some(Position { source: record.short_src, line: record.currentline })
         }
     })
 }

@@ -28,11 +28,7 @@ struct Members {
 
 impl Scope {
     pub(crate) fn new() -> Self {
-        Self {
-            members: Mutex::default(),
-            group: WaitGroup::new(),
-            failed: OnceLock::new(),
-        }
+        Self { members: Mutex::default(), group: WaitGroup::new(), failed: OnceLock::new() }
     }
 
     /// Takes a child in, before it is started. False once the scope has ended.

@@ -150,10 +150,7 @@ impl State {
 
     /// Whether the running goroutine was asked to stop: then its blocking calls raise, also where they need not wait.
     pub(crate) fn is_cancelled(&self) -> bool {
-        self.current
-            .borrow()
-            .as_ref()
-            .is_some_and(|running| running.is_cancelled())
+        self.current.borrow().as_ref().is_some_and(|running| running.is_cancelled())
     }
 
     /// Makes `running` the running goroutine, and returns the one that was.
@@ -174,11 +171,7 @@ impl State {
     /// The globals of the running goroutine if it has some of its own, else nil for the state's.
     pub(crate) fn environment(&self) -> Value {
         match &*self.current.borrow() {
-            Some(running) => self
-                .tables
-                .environments
-                .raw_get(running.slot)
-                .unwrap_or(Value::Nil),
+            Some(running) => self.tables.environments.raw_get(running.slot).unwrap_or(Value::Nil),
             None => Value::Nil,
         }
     }
@@ -186,11 +179,7 @@ impl State {
     /// The table that received functions get as their globals, if it exists: in a goroutine it is made when needed.
     pub(crate) fn environment_if_made(&self, lua: &Lua) -> Value {
         match &*self.current.borrow() {
-            Some(running) => self
-                .tables
-                .environments
-                .raw_get(running.slot)
-                .unwrap_or(Value::Nil),
+            Some(running) => self.tables.environments.raw_get(running.slot).unwrap_or(Value::Nil),
             None => Value::Table(lua.globals()),
         }
     }
@@ -253,11 +242,7 @@ impl State {
 
     /// What the call that parked returns, after the goroutine was resumed.
     pub(crate) fn resumed(self: &Rc<Self>, lua: &Lua) -> mlua::Result<MultiValue> {
-        let reply = self
-            .current
-            .borrow()
-            .as_ref()
-            .and_then(|running| running.reply.borrow_mut().take());
+        let reply = self.current.borrow().as_ref().and_then(|running| running.reply.borrow_mut().take());
         match reply {
             Some(reply) => self.reply_values(lua, reply),
             None => (WRONG, "a parked call was resumed by something else than its wait").into_lua_multi(lua),
@@ -284,9 +269,7 @@ impl State {
             Some(running) => CancelledObject::of(&running.handle),
             None => CancelledObject::new(None),
         };
-        Object::Cancelled(error)
-            .to_userdata(lua, self)
-            .map(Value::UserData)
+        Object::Cancelled(error).to_userdata(lua, self).map(Value::UserData)
     }
 
     /// The values of a primitive for its outcome.

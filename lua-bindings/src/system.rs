@@ -165,11 +165,7 @@ impl System {
             system.shutdown(GRACE);
             std::process::exit(code);
         };
-        if std::thread::Builder::new()
-            .name("exit".into())
-            .spawn(exit)
-            .is_err()
-        {
+        if std::thread::Builder::new().name("exit".into()).spawn(exit).is_err() {
             std::process::exit(code);
         }
     }

@@ -64,14 +64,7 @@ impl Task {
         slot: usize,
         coroutine: Coroutine,
     ) -> Option<Self> {
-        let Start {
-            packet,
-            completer,
-            started_at,
-            slot: mut pool_slot,
-            scope,
-            family,
-        } = start;
+        let Start { packet, completer, started_at, slot: mut pool_slot, scope, family } = start;
         if let Some(pool_slot) = &mut pool_slot {
             pool_slot.begin();
         }
@@ -120,13 +113,7 @@ impl Task {
 
     /// Ends a goroutine that was cancelled while it was queued.
     pub(crate) fn never_started(start: Start) {
-        let Start {
-            completer,
-            slot,
-            scope,
-            family,
-            ..
-        } = start;
+        let Start { completer, slot, scope, family, .. } = start;
         let reason = completer.cancelled().cloned().flatten();
         let handle = completer.handle();
         completer.complete_then(Outcome::Cancelled(reason), || {
@@ -142,14 +129,7 @@ impl Task {
 
     /// Ends a goroutine for which the isolate has no coroutine.
     pub(crate) fn not_startable(_state: &State, start: Start, error: &mlua::Error) {
-        let Start {
-            completer,
-            slot,
-            scope,
-            family,
-            started_at,
-            ..
-        } = start;
+        let Start { completer, slot, scope, family, started_at, .. } = start;
         let failure = failure_of_text(&fault::text(error), completer.id(), started_at);
         let handle = completer.handle();
         completer.complete_then(Outcome::Failed(failure), || {
@@ -240,15 +220,10 @@ impl Task {
             stack.clear(coroutine);
         });
         if !awaits_mlua {
-            return Some((
-                self.failed_with("attempt to yield from outside a coroutine"),
-                false,
-            ));
+            return Some((self.failed_with("attempt to yield from outside a coroutine"), false));
         }
-        let driven = self
-            .isolate
-            .thread(self.running.slot)
-            .and_then(|thread| thread.into_async::<MultiValue>(()));
+        let driven =
+            self.isolate.thread(self.running.slot).and_then(|thread| thread.into_async::<MultiValue>(()));
         match driven {
             Ok(driven) => {
                 self.driven = Some(Box::pin(driven));
@@ -287,9 +262,7 @@ impl Task {
         let message = match &error {
             Value::String(message) => message.to_string_lossy(),
             Value::Error(error) => fault::text(error),
-            other => other
-                .to_string()
-                .unwrap_or_else(|_| format!("a {} value", other.type_name())),
+            other => other.to_string().unwrap_or_else(|_| format!("a {} value", other.type_name())),
         };
         let text = Packet::text(&message);
         let error = match error {
@@ -319,11 +292,7 @@ impl Task {
     }
 
     fn failed_with(&self, message: &str) -> End {
-        End::Failed(failure_of_text(
-            message,
-            self.running.handle.id(),
-            self.running.started_at.clone(),
-        ))
+        End::Failed(failure_of_text(message, self.running.handle.id(), self.running.started_at.clone()))
     }
 
     /// Tells the end to everybody, and gives the slot back.
@@ -339,17 +308,13 @@ impl Task {
             End::Failed(failure) => (Outcome::Failed(failure), Ended::Failed),
             End::Cancelled => {
                 let completer = running.completer.borrow();
-                let reason = completer
-                    .as_ref()
-                    .and_then(|completer| completer.cancelled().cloned().flatten());
+                let reason =
+                    completer.as_ref().and_then(|completer| completer.cancelled().cloned().flatten());
                 (Outcome::Cancelled(reason), Ended::Cancelled)
             }
         };
-        let (scope, pool_slot, family) = (
-            self.scope.take(),
-            running.pool_slot.borrow_mut().take(),
-            self.family.take(),
-        );
+        let (scope, pool_slot, family) =
+            (self.scope.take(), running.pool_slot.borrow_mut().take(), self.family.take());
         let Some(completer) = running.completer.borrow_mut().take() else {
             return;
         };
@@ -368,10 +333,9 @@ impl Task {
     /// are closed. Nothing can be raised there.
     fn stop_driven(&mut self) -> (End, bool) {
         self.driven = None;
-        if let (Some(close), Ok(thread)) = (
-            &self.isolate.close_coroutine,
-            self.isolate.thread(self.running.slot),
-        ) {
+        if let (Some(close), Ok(thread)) =
+            (&self.isolate.close_coroutine, self.isolate.thread(self.running.slot))
+        {
             let _ = close.call::<MultiValue>(thread);
         }
         (End::Cancelled, false)

@@ -39,10 +39,7 @@ pub unsafe extern "C-unwind" fn luaopen_goroutine(state: *mut mlua::lua_State) -
 }
 
 fn open(lua: &Lua) -> mlua::Result<Table> {
-    let goroutines = Goroutines::builder()
-        .lazy(true)
-        .build()
-        .map_err(mlua::Error::external)?;
+    let goroutines = Goroutines::builder().lazy(true).build().map_err(mlua::Error::external)?;
     let module = goroutines.module(lua)?;
     lua.set_named_registry_value("goroutine.anchor", lua.create_userdata(Anchor(goroutines))?)?;
     Ok(module)
@@ -61,10 +58,7 @@ fn pin() {
         if libc::dladdr(here, &mut info) != 0 && !info.dli_fname.is_null() {
             let name = CStr::from_ptr(info.dli_fname);
             // The handle is never closed: that is the purpose.
-            libc::dlopen(
-                name.as_ptr(),
-                libc::RTLD_NOW | libc::RTLD_NODELETE | libc::RTLD_NOLOAD,
-            );
+            libc::dlopen(name.as_ptr(), libc::RTLD_NOW | libc::RTLD_NODELETE | libc::RTLD_NOLOAD);
         }
     }
 }

@@ -16,10 +16,7 @@ pub(crate) fn install(lua: &Lua) -> mlua::Result<()> {
         };
         module.raw_set(level, lua.create_function(write)?)?;
     }
-    lua.globals()
-        .get::<Table>("package")?
-        .get::<Table>("loaded")?
-        .raw_set("log", &module)?;
+    lua.globals().get::<Table>("package")?.get::<Table>("loaded")?.raw_set("log", &module)?;
     lua.globals().raw_set("log", module)
 }
 

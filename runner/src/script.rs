@@ -34,10 +34,7 @@ pub(crate) fn run(run: &Run) -> ExitCode {
         Carrier::Tokio => Arc::new(backend_tokio::Tokio::new()),
         Carrier::Threads => Arc::new(backend_threads::Threads::new()),
     };
-    let mut builder = Goroutines::builder()
-        .shared_backend(backend)
-        .setup(log::install)
-        .lazy(true);
+    let mut builder = Goroutines::builder().shared_backend(backend).setup(log::install).lazy(true);
     if let Some(isolates) = run.isolates {
         builder = builder.isolates(isolates.into());
     }
@@ -69,15 +66,8 @@ fn start(lua: &Lua, goroutines: &Goroutines, run: &Run, name: &str, source: &[u8
         arg.raw_set(index + 1, value.as_str())?;
     }
     lua.globals().raw_set("arg", arg)?;
-    let chunk_name = if name == "-" {
-        "=stdin".to_owned()
-    } else {
-        format!("@{name}")
-    };
-    let chunk = lua
-        .load(source)
-        .set_name(chunk_name)
-        .set_mode(mlua::chunk::ChunkMode::Text);
+    let chunk_name = if name == "-" { "=stdin".to_owned() } else { format!("@{name}") };
+    let chunk = lua.load(source).set_name(chunk_name).set_mode(mlua::chunk::ChunkMode::Text);
     let main = match chunk.into_function() {
         Ok(main) => main,
         Err(error) => return Ok(fail(USAGE, message(&error))),

@@ -24,11 +24,7 @@ fn every_example_has_an_expectation() {
     let covered: BTreeSet<_> = expected.iter().map(String::as_str).chain(COMPUTED).collect();
     let names = names();
     assert_eq!(names.iter().map(String::as_str).collect::<BTreeSet<_>>(), covered);
-    assert_eq!(
-        names.len(),
-        expected.len() + COMPUTED.len(),
-        "one is both recorded and computed"
-    );
+    assert_eq!(names.len(), expected.len() + COMPUTED.len(), "one is both recorded and computed");
 }
 
 #[test]
@@ -54,19 +50,11 @@ fn examples_find_their_input_from_anywhere() {
         let from_elsewhere = run_from(elsewhere.path(), script.to_str().unwrap(), "tokio", &[]).printed();
         // Where the paths of files are printed, they lead there from where the script was run.
         let from_elsewhere = from_elsewhere.replace(&format!("{}/", root().display()), "");
-        assert_eq!(
-            without_times(&from_elsewhere),
-            without_times(&from_root),
-            "{name}.lua"
-        );
+        assert_eq!(without_times(&from_elsewhere), without_times(&from_root), "{name}.lua");
 
         let from_beside = run_from(&folder(), &format!("{name}.lua"), "tokio", &[]).printed();
         let from_root = from_root.replace("examples/data/", "./data/");
-        assert_eq!(
-            without_times(&from_beside),
-            without_times(&from_root),
-            "{name}.lua"
-        );
+        assert_eq!(without_times(&from_beside), without_times(&from_root), "{name}.lua");
     }
 }
 
@@ -75,9 +63,7 @@ fn word_count_counts_as_rust_does() {
     let mut counts = BTreeMap::<String, usize>::new();
     let texts = texts();
     for path in &texts {
-        let text = std::fs::read_to_string(root().join(path))
-            .unwrap()
-            .to_ascii_lowercase();
+        let text = std::fs::read_to_string(root().join(path)).unwrap().to_ascii_lowercase();
         for word in text.split(|char: char| !char.is_ascii_alphabetic()) {
             if !word.is_empty() {
                 *counts.entry(word.to_owned()).or_default() += 1;
@@ -86,11 +72,7 @@ fn word_count_counts_as_rust_does() {
     }
     let total: usize = counts.values().sum();
     assert!(texts.len() >= 6 && total > 500, "too little to count");
-    let mut expected = format!(
-        "{total} words, {} different, in {} files\n",
-        counts.len(),
-        texts.len()
-    );
+    let mut expected = format!("{total} words, {} different, in {} files\n", counts.len(), texts.len());
     let mut ranking: Vec<_> = counts.into_iter().collect();
     // A stable sort: words with equal counts stay in the alphabetical order of the map.
     ranking.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
@@ -140,10 +122,7 @@ fn mandelbrot_draws_the_picture_that_rust_draws() {
         let printed = run("mandelbrot", backend, &["150", "101", path]).printed();
         assert_eq!(
             without_times(&printed),
-            format!(
-                "size: 150 x 101\nadler32: {:08x}\nfile: {path}\ntime: *\n",
-                adler32(&pixels)
-            )
+            format!("size: 150 x 101\nadler32: {:08x}\nfile: {path}\ntime: *\n", adler32(&pixels))
         );
         assert!(std::fs::read(path).unwrap() == picture, "another picture: {path}");
     }
@@ -198,10 +177,7 @@ fn a_file_that_cannot_be_read_does_not_hide_the_others() {
     let args = [missing.to_str().unwrap(), text.to_str().unwrap()];
     for backend in BACKENDS {
         let printed = run("async_all", backend, &args).printed();
-        assert!(
-            printed.starts_with("missing: failed: cannot be read\nsloth.txt: 10 lines"),
-            "{printed}"
-        );
+        assert!(printed.starts_with("missing: failed: cannot be read\nsloth.txt: 10 lines"), "{printed}");
         assert!(printed.contains("\n1 of 2 failed\n"), "{printed}");
     }
 }
@@ -215,10 +191,7 @@ fn empty_files_hold_nothing() {
         let printed = run(name, "tokio", args).printed();
         printed.lines().next().unwrap().to_owned()
     };
-    assert_eq!(
-        first_line("word_count", &[folder]),
-        "0 words, 0 different, in 1 files"
-    );
+    assert_eq!(first_line("word_count", &[folder]), "0 words, 0 different, in 1 files");
     assert_eq!(first_line("channels", &["x", folder]), "0 lines match in 1 files");
     let printed = run("stages", "tokio", &[folder]).printed();
     assert!(printed.ends_with("0 different words\n"), "{printed}");
@@ -228,11 +201,7 @@ fn empty_files_hold_nothing() {
 fn without_times(printed: &str) -> String {
     let mut text = String::new();
     for line in printed.lines() {
-        text += if line.starts_with("time: ") {
-            "time: *"
-        } else {
-            line
-        };
+        text += if line.starts_with("time: ") { "time: *" } else { line };
         text += "\n";
     }
     text
@@ -250,11 +219,7 @@ fn texts() -> Vec<PathBuf> {
 fn sha256(paths: &[PathBuf]) -> String {
     let programs: [&[&str]; 2] = [&["sha256sum"], &["shasum", "-a", "256"]];
     for program in programs {
-        let output = Command::new(program[0])
-            .args(&program[1..])
-            .args(paths)
-            .current_dir(root())
-            .output();
+        let output = Command::new(program[0]).args(&program[1..]).args(paths).current_dir(root()).output();
         if let Ok(output) = output {
             assert!(output.status.success(), "{output:?}");
             return String::from_utf8(output.stdout).unwrap();

@@ -19,9 +19,7 @@ pub struct AtomicInt {
 impl AtomicInt {
     /// An integer that starts at `value`.
     pub fn new(value: i64) -> Self {
-        Self {
-            value: Arc::new(AtomicI64::new(value)),
-        }
+        Self { value: Arc::new(AtomicI64::new(value)) }
     }
 
     /// Adds `n` and returns the sum.
@@ -46,9 +44,7 @@ impl AtomicInt {
 
     /// Sets `new` if the value is `old`; returns whether it was.
     pub fn compare_and_swap(&self, old: i64, new: i64) -> bool {
-        self.value
-            .compare_exchange(old, new, Ordering::SeqCst, Ordering::SeqCst)
-            .is_ok()
+        self.value.compare_exchange(old, new, Ordering::SeqCst, Ordering::SeqCst).is_ok()
     }
 
     /// An address that is this integer's alone while any clone of it lives.

@@ -141,12 +141,7 @@ impl<T, E> Handle<T, E> {
             name: Mutex::new(None),
             reporting,
         });
-        (
-            Self {
-                shared: sync::Arc::clone(&shared),
-            },
-            Completer { shared },
-        )
+        (Self { shared: sync::Arc::clone(&shared) }, Completer { shared })
     }
 
     /// The number the task was made with.
@@ -231,9 +226,7 @@ impl<T, E> Completer<T, E> {
     /// A new handle of the same task.
     pub fn handle(&self) -> Handle<T, E> {
         self.shared.handles.fetch_add(1, Ordering::AcqRel);
-        Handle {
-            shared: sync::Arc::clone(&self.shared),
-        }
+        Handle { shared: sync::Arc::clone(&self.shared) }
     }
 
     /// The number the task was made with.
@@ -325,9 +318,7 @@ impl<T, E> Shared<T, E> {
 impl<T, E> Clone for Handle<T, E> {
     fn clone(&self) -> Self {
         self.shared.handles.fetch_add(1, Ordering::AcqRel);
-        Self {
-            shared: sync::Arc::clone(&self.shared),
-        }
+        Self { shared: sync::Arc::clone(&self.shared) }
     }
 }
 
@@ -375,8 +366,6 @@ impl<T, E> fmt::Debug for Handle<T, E> {
 
 impl<T, E> fmt::Debug for Completer<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Completer")
-            .field("id", &self.id())
-            .finish_non_exhaustive()
+        f.debug_struct("Completer").field("id", &self.id()).finish_non_exhaustive()
     }
 }

@@ -75,10 +75,7 @@ impl Times {
 
     pub(crate) fn new() -> Self {
         match Histogram::new_with_bounds(Self::FINEST, Self::DAY, Self::DIGITS) {
-            Ok(nanoseconds) => Self {
-                nanoseconds,
-                longest: 0,
-            },
+            Ok(nanoseconds) => Self { nanoseconds, longest: 0 },
             Err(error) => unreachable!("constant bounds of a histogram: {error}"),
         }
     }
@@ -92,12 +89,7 @@ impl Times {
     pub(crate) fn percentiles(&self) -> Percentiles {
         let milliseconds = |nanoseconds: u64| nanoseconds as f64 / 1e6;
         let at = |quantile| milliseconds(self.nanoseconds.value_at_quantile(quantile).min(self.longest));
-        Percentiles {
-            p50: at(0.50),
-            p95: at(0.95),
-            p99: at(0.99),
-            max: milliseconds(self.longest),
-        }
+        Percentiles { p50: at(0.50), p95: at(0.95), p99: at(0.99), max: milliseconds(self.longest) }
     }
 }
 
@@ -113,11 +105,7 @@ pub(crate) struct Usage {
 
 impl Usage {
     pub(crate) fn new(now: Instant) -> Self {
-        Self {
-            made: now,
-            until: now,
-            held: 0,
-        }
+        Self { made: now, until: now, held: 0 }
     }
 
     /// Adds up the time until `now`, in which `active` slots were held. To be called before that number changes.

@@ -72,10 +72,7 @@ impl Runtime {
     /// When the backend can't start them; then none is left. When `workers` is 0.
     pub fn new(backend: Arc<dyn Backend>, workers: usize) -> io::Result<Self> {
         if workers == 0 {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "a runtime needs a worker",
-            ));
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "a runtime needs a worker"));
         }
         // From here on dropping it ends the workers that were started.
         let mut runtime = Self {
@@ -94,9 +91,7 @@ impl Runtime {
                 }
             };
             let name = format!("worker-{seat}");
-            let worker = runtime
-                .backend
-                .start_worker(&name, Box::new(|spawner| Box::pin(body(spawner))))?;
+            let worker = runtime.backend.start_worker(&name, Box::new(|spawner| Box::pin(body(spawner))))?;
             runtime.workers.get_mut().push(worker);
         }
         Ok(runtime)

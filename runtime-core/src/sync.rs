@@ -52,10 +52,7 @@ mod chosen {
         }
 
         pub(crate) fn get(&self) -> Option<&T> {
-            self.is_set
-                .load(Ordering::Acquire)
-                .then(|| self.value.get())
-                .flatten()
+            self.is_set.load(Ordering::Acquire).then(|| self.value.get()).flatten()
         }
 
         pub(crate) fn set(&self, value: T) -> Result<(), T> {

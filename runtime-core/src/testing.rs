@@ -24,10 +24,7 @@ impl Backend for BareBackend {
     }
 
     fn start_worker(&self, _name: &str, _body: WorkerBody) -> io::Result<Box<dyn WorkerHandle>> {
-        Err(io::Error::new(
-            io::ErrorKind::Unsupported,
-            "the bare backend starts no workers",
-        ))
+        Err(io::Error::new(io::ErrorKind::Unsupported, "the bare backend starts no workers"))
     }
 
     fn now(&self) -> Instant {
@@ -38,9 +35,7 @@ impl Backend for BareBackend {
         let (wake, woken) = flume::bounded::<()>(1);
         std::thread::spawn(move || {
             std::thread::sleep(
-                deadline
-                    .saturating_duration_since(Instant::now())
-                    .min(Duration::from_secs(60)),
+                deadline.saturating_duration_since(Instant::now()).min(Duration::from_secs(60)),
             );
             drop(wake);
         });

@@ -36,9 +36,7 @@ enum State<M> {
 
 impl<M> Token<M> {
     pub(crate) fn new(waker: &Waker) -> Arc<Self> {
-        Arc::new(Self {
-            state: Mutex::new(State::Waiting(waker.clone())),
-        })
+        Arc::new(Self { state: Mutex::new(State::Waiting(waker.clone())) })
     }
 
     /// Claims the waiter for the place it called `case` and leaves it `message`. The waker is for the caller to
@@ -105,18 +103,12 @@ pub(crate) struct WaitQueue<P> {
 
 impl<P> WaitQueue<P> {
     pub(crate) fn new() -> Self {
-        Self {
-            places: BTreeMap::new(),
-            next: 0,
-        }
+        Self { places: BTreeMap::new(), next: 0 }
     }
 
     /// Adds a place behind all others of its rank.
     pub(crate) fn push(&mut self, rank: i64, place: P) -> Ticket {
-        let ticket = Ticket {
-            rank: Reverse(rank),
-            number: self.next,
-        };
+        let ticket = Ticket { rank: Reverse(rank), number: self.next };
         self.next += 1;
         self.places.insert(ticket, place);
         ticket

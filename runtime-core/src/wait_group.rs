@@ -61,11 +61,7 @@ impl WaitGroup {
     pub fn add(&self, n: i64) -> Result<(), NegativeCounter> {
         let reached_zero = {
             let mut counter = self.shared.counter.lock();
-            let sum = counter
-                .count
-                .checked_add(n)
-                .filter(|sum| *sum >= 0)
-                .ok_or(NegativeCounter)?;
+            let sum = counter.count.checked_add(n).filter(|sum| *sum >= 0).ok_or(NegativeCounter)?;
             counter.count = sum;
             let reached_zero = n != 0 && sum == 0;
             counter.zeros += u64::from(reached_zero);

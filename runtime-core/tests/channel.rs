@@ -22,10 +22,7 @@ impl Alarm {
     }
 
     fn acting(act: impl Fn() + Send + Sync + 'static) -> Arc<Self> {
-        Arc::new(Self {
-            rung: AtomicUsize::new(0),
-            act: Box::new(act),
-        })
+        Arc::new(Self { rung: AtomicUsize::new(0), act: Box::new(act) })
     }
 
     fn rung(&self) -> usize {

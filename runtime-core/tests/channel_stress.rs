@@ -117,11 +117,7 @@ fn rush(capacity: usize, close_after: Option<usize>) -> (Vec<u8>, usize) {
                 block_on(&BareBackend::new(), async {
                     let mut dice = Dice(0x9E37_79B9 + producer as u64);
                     for number in producer * EACH..(producer + 1) * EACH {
-                        let message = Message {
-                            number,
-                            fates: Arc::clone(fates),
-                            received: false,
-                        };
+                        let message = Message { number, fates: Arc::clone(fates), received: false };
                         if !send(channel, message, &mut dice).await {
                             refused.fetch_add(1, Ordering::Relaxed);
                         }

@@ -59,10 +59,7 @@ fn main() {
     } else {
         let plain = median(plain);
         let (p, t, a) = (plain.as_secs_f64(), together.as_secs_f64(), alone.as_secs_f64());
-        println!(
-            "8 x fib(32), stock lua5.4               {plain:.3?}   {:.2} x",
-            p / t
-        );
+        println!("8 x fib(32), stock lua5.4               {plain:.3?}   {:.2} x", p / t);
         println!("one goroutine against stock lua5.4: {:.2} x its time", a / p);
     }
 }

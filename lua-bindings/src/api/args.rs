@@ -25,11 +25,7 @@ pub(crate) trait Named: Sized + Clone + 'static {
 
 impl Args {
     pub(crate) fn new(function: &'static str, values: MultiValue, method: bool) -> Self {
-        Self {
-            function,
-            values,
-            object: usize::from(method),
-        }
+        Self { function, values, object: usize::from(method) }
     }
 
     /// Argument `n`, from 1.
@@ -181,21 +177,14 @@ impl Args {
                 largest = largest.max(key);
             }
         }
-        let len = len.max(
-            usize::try_from(largest)
-                .unwrap_or(0)
-                .min(len.saturating_add(1_000_000)),
-        );
+        let len = len.max(usize::try_from(largest).unwrap_or(0).min(len.saturating_add(1_000_000)));
         let mut objects = Vec::with_capacity(len.min(1 << 16));
         for index in 1..=len {
             let value: Value = table.raw_get(index)?;
             let object = value.as_userdata().and_then(object::<T>);
             let Some(object) = object else {
                 let got = type_name(&value);
-                return Err(self.bad(
-                    n,
-                    &format!("list of {}s expected, got {got} at [{index}]", T::NAME),
-                ));
+                return Err(self.bad(n, &format!("list of {}s expected, got {got} at [{index}]", T::NAME)));
             };
             objects.push(object);
         }
@@ -227,10 +216,6 @@ fn exact(value: f64) -> Option<i64> {
     fits.then_some(value as i64)
 }
 
-fn shown(value: f64) -> String {
-    if value.is_nan() {
-        "nan".into()
-    } else {
-        format!("{value}")
-    }
+pub(super) fn shown(value: f64) -> String {
+    if value.is_nan() { "nan".into() } else { format!("{value}") }
 }

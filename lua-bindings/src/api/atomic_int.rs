@@ -31,9 +31,7 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
     prim.method("atomic_int", "add", move |context, args| {
         context.values(this(&args)?.add(args.optional_integer(1, 1)?))
     })?;
-    prim.method("atomic_int", "load", move |context, args| {
-        context.values(this(&args)?.load())
-    })?;
+    prim.method("atomic_int", "load", move |context, args| context.values(this(&args)?.load()))?;
     prim.method("atomic_int", "store", move |context, args| {
         this(&args)?.store(args.integer(1)?);
         context.values(())

@@ -15,9 +15,7 @@ pub(crate) struct CancelledObject {
 
 impl CancelledObject {
     pub(crate) fn new(reason: Option<Arc<str>>) -> Self {
-        Self {
-            reason: Arc::new(reason),
-        }
+        Self { reason: Arc::new(reason) }
     }
 
     /// The error for a goroutine that was asked to stop.
@@ -52,13 +50,9 @@ impl UserData for CancelledObject {
 
 /// Whether an error value is the one that cancelling raises.
 pub(crate) fn is_cancelled(error: &Value) -> bool {
-    error
-        .as_userdata()
-        .is_some_and(|error| error.is::<CancelledObject>())
+    error.as_userdata().is_some_and(|error| error.is::<CancelledObject>())
 }
 
 pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
-    prim.function("is_cancelled", |context, args| {
-        context.values(args.get(1).is_some_and(is_cancelled))
-    })
+    prim.function("is_cancelled", |context, args| context.values(args.get(1).is_some_and(is_cancelled)))
 }

@@ -41,10 +41,7 @@ impl UserData for ChannelObject {
 
 impl ChannelObject {
     fn view(&self, direction: Direction) -> Self {
-        Self {
-            channel: self.channel.clone(),
-            direction,
-        }
+        Self { channel: self.channel.clone(), direction }
     }
 
     fn can_send(&self) -> Result<(), Fault> {
@@ -77,10 +74,7 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
                 return Err(args.bad(2, &why));
             }
         };
-        let channel = ChannelObject {
-            channel: Channel::new(capacity),
-            direction,
-        };
+        let channel = ChannelObject { channel: Channel::new(capacity), direction };
         context.values(context.object(Object::Channel(channel))?)
     })?;
     // As methods the channel is the object; as functions it is argument 1.
@@ -93,21 +87,16 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
             ("send", "channel_send", send),
             ("receive", "channel_receive", receive),
             ("close", "channel_close", close),
-            ("len", "channel_len", |context, _, this, _| {
-                context.values(this.channel.len() as i64)
-            }),
+            ("len", "channel_len", |context, _, this, _| context.values(this.channel.len() as i64)),
             ("cap", "channel_cap", |context, _, this, _| {
                 context.values(i64::try_from(this.channel.capacity()).unwrap_or(i64::MAX))
             }),
         ];
         for (method, full, body) in both {
             if function {
-                prim.add(
-                    &format!("channel_function_{method}"),
-                    full,
-                    false,
-                    move |context, args| body(context, &args, this(&args)?, offset),
-                )?;
+                prim.add(&format!("channel_function_{method}"), full, false, move |context, args| {
+                    body(context, &args, this(&args)?, offset)
+                })?;
             } else {
                 prim.method("channel", method, move |context, args| {
                     body(context, &args, this(&args)?, offset)
@@ -146,24 +135,25 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
         this.can_receive()?;
         context.values(context.object(Object::Channel(this.view(Direction::Receive)))?)
     })?;
-    prim.raw(
-        "channel_check_receive",
-        |_, _, (this, function): (Value, String)| {
-            let object = this.as_userdata().and_then(super::args::object::<ChannelObject>);
-            let check = match object {
-                Some(object) => object.can_receive(),
-                None => Err(Fault::Wrong(format!(
-                    "calling '{function}' on bad self (channel expected, got {}): call it with a colon",
-                    super::args::type_name(&this)
-                ))),
-            };
-            Ok(match check {
-                Ok(()) => (0, None),
-                Err(Fault::Wrong(message)) => (2, Some(message)),
-                Err(Fault::Raise(_)) => (2, None),
-            })
-        },
-    )
+    // For functions whose Lua part receives and calls its callback itself.
+    prim.raw("channel_check_receive", |_, _, (function, values): (String, MultiValue)| {
+        let object =
+            values.front().and_then(Value::as_userdata).and_then(super::args::object::<ChannelObject>);
+        let check = match object {
+            Some(object) => object.can_receive(),
+            None => {
+                let got = values.front().map_or_else(|| "no value".into(), super::args::type_name);
+                Err(Fault::Wrong(format!(
+                    "calling '{function}' on bad self (channel expected, got {got}): call it with a colon"
+                )))
+            }
+        };
+        Ok(match check {
+            Ok(()) => (0, None),
+            Err(Fault::Wrong(message)) => (2, Some(message)),
+            Err(Fault::Raise(_)) => (2, None),
+        })
+    })
 }
 
 fn closed() -> (bool, &'static str) {
@@ -174,11 +164,7 @@ fn closed() -> (bool, &'static str) {
 fn value(context: &Context<'_>, args: &Args, n: usize) -> Result<Packet, Fault> {
     match args.get(n) {
         None => Err(args.wrong(n, "value")),
-        Some(value) => Ok(ship(
-            context,
-            MultiValue::from_iter([value.clone()]),
-            Roots::Values("value"),
-        )?),
+        Some(value) => Ok(ship(context, MultiValue::from_iter([value.clone()]), Roots::Values("value"))?),
     }
 }
 

@@ -57,9 +57,7 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
     prim.method("handle", "status", |context, args| {
         context.values(args.this::<HandleObject>()?.0.status().as_str())
     })?;
-    prim.method("handle", "id", |context, args| {
-        context.values(args.this::<HandleObject>()?.0.id() as i64)
-    })?;
+    prim.method("handle", "id", |context, args| context.values(args.this::<HandleObject>()?.0.id() as i64))?;
     prim.method("handle", "name", |context, args| {
         let handle = args.this::<HandleObject>()?.0;
         if let Some(name) = args.optional_string(1)? {
@@ -82,16 +80,13 @@ pub(super) fn awaited(lua: &Lua, state: &State, handle: &GoroutineHandle) -> Res
                 values.push_front(Value::Boolean(true));
                 return Ok(values);
             }
-            Err(error) => (
-                crate::fault::text(&error),
-                "stack traceback:\n\t[the results could not be received]",
-            )
-                .into_lua_multi(lua)?,
+            Err(error) => {
+                (crate::fault::text(&error), "stack traceback:\n\t[the results could not be received]")
+                    .into_lua_multi(lua)?
+            }
         },
         Some(Ended::Failed(failure)) => {
-            let error = packet::decode(lua, state, &failure.error)?
-                .pop_front()
-                .unwrap_or(Value::Nil);
+            let error = packet::decode(lua, state, &failure.error)?.pop_front().unwrap_or(Value::Nil);
             (error, failure.traceback.as_str()).into_lua_multi(lua)?
         }
         Some(Ended::Cancelled(reason)) => {
@@ -116,9 +111,7 @@ fn await_one(context: &Context<'_>, args: &Args, handle: GoroutineHandle, limit:
     if handle.outcome().is_some() {
         return Ok(Answer::Values(awaited(context.lua, context.state, &handle)?));
     }
-    context.wait(limit, handle.wait(), move |()| {
-        Reply::make(move |lua, state| awaited(lua, state, &handle))
-    })
+    context.wait(limit, handle.wait(), move |()| Reply::make(move |lua, state| awaited(lua, state, &handle)))
 }
 
 /// How long `timeout` waits for the function to unwind after it was told to stop. A function that waits does so at
@@ -142,10 +135,7 @@ pub(super) fn await_or_cancel(
     let backend = Arc::clone(&context.state.system.backend);
     let guard = CancelOnDrop(handle.clone());
     Ok(Answer::Wait(Box::pin(async move {
-        if runtime_core::deadline(&*backend, limit, handle.wait())
-            .await
-            .is_none()
-        {
+        if runtime_core::deadline(&*backend, limit, handle.wait()).await.is_none() {
             drop(guard);
             // What it was waiting for may come to it at this very moment. It has to be known before the caller goes on
             // whether it did: then the function has its values after all, and they are not lost.
@@ -212,11 +202,7 @@ impl<F: Future<Output = ()>> Future for Any<F> {
 }
 
 fn handles(args: &Args) -> Result<Vec<GoroutineHandle>, Fault> {
-    Ok(args
-        .list_of::<HandleObject>(1)?
-        .into_iter()
-        .map(|object| object.0)
-        .collect())
+    Ok(args.list_of::<HandleObject>(1)?.into_iter().map(|object| object.0).collect())
 }
 
 fn await_all(context: &Context<'_>, args: Args) -> Outcome {
@@ -225,11 +211,7 @@ fn await_all(context: &Context<'_>, args: Args) -> Outcome {
     for handle in &handles {
         not_oneself(context, &args, handle)?;
     }
-    let pending = handles
-        .iter()
-        .rev()
-        .map(|handle| Box::pin(handle.wait()))
-        .collect();
+    let pending = handles.iter().rev().map(|handle| Box::pin(handle.wait())).collect();
     let backend = Arc::clone(&context.state.system.backend);
     Ok(Answer::Wait(Box::pin(async move {
         // What has not ended by the limit is reported in its place.

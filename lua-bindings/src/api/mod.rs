@@ -139,11 +139,7 @@ impl Primitives<'_> {
         body: impl Fn(&Lua, &Rc<State>, A) -> mlua::Result<R> + 'static,
     ) -> mlua::Result<()> {
         let state = Rc::clone(self.state);
-        self.table.raw_set(
-            key,
-            self.lua
-                .create_function(move |lua, values: A| body(lua, &state, values))?,
-        )
+        self.table.raw_set(key, self.lua.create_function(move |lua, values: A| body(lua, &state, values))?)
     }
 }
 
@@ -165,9 +161,7 @@ fn chunk<R: mlua::FromLuaMulti>(
 /// In an isolate this also replaces some standard functions, makes `goroutine` a global and runs the embedder's setup.
 pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Result<Rc<State>> {
     if lua.named_registry_value::<Value>(MODULE)? != Value::Nil {
-        return Err(mlua::Error::runtime(
-            "goroutines are installed in this Lua state already",
-        ));
+        return Err(mlua::Error::runtime("goroutines are installed in this Lua state already"));
     }
     let is_c = lua.create_function(|_, function: Function| Ok(function.info().what == "C"))?;
     let isolate = role == Role::Isolate;
@@ -182,11 +176,7 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
         table.set_metatable(Some(weak.clone()))?;
         Ok(table)
     };
-    let xpcall = if cfg!(feature = "lua51") {
-        Value::Nil
-    } else {
-        lua.globals().get("xpcall")?
-    };
+    let xpcall = if cfg!(feature = "lua51") { Value::Nil } else { lua.globals().get("xpcall")? };
     let tables = Tables {
         named,
         by_name,
@@ -208,11 +198,7 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
 
     let methods = lua.create_table()?;
     lua.set_named_registry_value(METHODS, &methods)?;
-    let prim = Primitives {
-        lua,
-        state: &state,
-        table: lua.create_table()?,
-    };
+    let prim = Primitives { lua, state: &state, table: lua.create_table()? };
     prim.table.raw_set("methods", &methods)?;
     prim.table.raw_set("version", env!("CARGO_PKG_VERSION"))?;
     start::add(&prim)?;
@@ -233,14 +219,10 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
     };
     // Any value that nobody else has; a table is unique, and never leaves the state.
     let park = lua.create_table()?;
-    let (settle, face): (Function, Function) =
+    let (settle, face, attempt): (Function, Function, Function) =
         chunk(lua, "base", include_str!("../lua/base.lua"), (resumed, &park))?;
-    let module: Table = chunk(
-        lua,
-        "module",
-        include_str!("../lua/module.lua"),
-        (&prim.table, &settle, face),
-    )?;
+    let module: Table =
+        chunk(lua, "module", include_str!("../lua/module.lua"), (&prim.table, &settle, face, attempt))?;
     lua.set_named_registry_value(MODULE, &module)?;
     adopt.call::<()>((&module, "goroutine"))?;
     for pair in methods.pairs::<String, Table>() {
@@ -314,9 +296,7 @@ fn add_isolate(prim: &Primitives<'_>) -> mlua::Result<()> {
         }
         Ok(())
     })?;
-    prim.raw("clean", |_, _, message: mlua::LuaString| {
-        Ok(fault::clean(&message.to_string_lossy()))
-    })?;
+    prim.raw("clean", |_, _, message: mlua::LuaString| Ok(fault::clean(&message.to_string_lossy())))?;
     prim.raw("exit", |_, state, code: i32| {
         state.system.exit(code);
         Ok(())
@@ -328,8 +308,7 @@ fn register<T: Named>(registry: &mut UserDataRegistry<T>) {
     use mlua::UserDataFields;
     registry.add_meta_field("__name", T::NAME);
     registry.add_meta_field_with("__index", |lua| {
-        lua.named_registry_value::<Table>(METHODS)?
-            .raw_get::<Table>(T::CLASS)
+        lua.named_registry_value::<Table>(METHODS)?.raw_get::<Table>(T::CLASS)
     });
 }
 

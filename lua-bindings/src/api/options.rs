@@ -3,7 +3,7 @@
 use mlua::{Table, Value};
 
 use super::Args;
-use super::args::type_name;
+use super::args::{shown, type_name};
 use crate::fault::Fault;
 
 /// A table of named options, all of them known.
@@ -28,10 +28,8 @@ impl<'a> Options<'a> {
             let name = match pair?.0 {
                 Value::String(name) => name.to_string_lossy(),
                 other => {
-                    return Err(args.bad(
-                        n,
-                        &format!("names of options expected, got a {} as one", type_name(&other)),
-                    ));
+                    return Err(args
+                        .bad(n, &format!("names of options expected, got a {} as one", type_name(&other))));
                 }
             };
             if !known.contains(&name.as_str()) {
@@ -66,10 +64,8 @@ impl<'a> Options<'a> {
             Some(other) => return Err(self.wrong(name, "number", &other)),
         };
         if value.fract() != 0.0 || !(least as f64..=most as f64).contains(&value) {
-            return Err(self.bad(
-                name,
-                &format!("whole number from {least} to {most} expected, got {value}"),
-            ));
+            return Err(self
+                .bad(name, &format!("whole number from {least} to {most} expected, got {}", shown(value))));
         }
         Ok(Some(value as usize))
     }

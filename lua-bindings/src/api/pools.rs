@@ -4,19 +4,21 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, Waker};
 
+use dashmap::Entry;
 use mlua::{IntoLuaMulti, Lua, MultiValue, Table, Value};
-use runtime_core::{
-    Close, OnFull, Outcome as Ended, Percentiles, Pool, PoolOptions, PoolStats, Status, SubmitErrorKind,
-};
+use runtime_core::{Close, OnFull, Percentiles, Pool, PoolOptions, PoolStats, Status, SubmitErrorKind};
 
 use super::handle::awaited;
 use super::options::Options;
+use super::scope::wait_for_scope;
 use super::start::{Report, prepare};
-use super::{Answer, Args, Context, HandleObject, Outcome, Primitives};
+use super::{Answer, Args, Context, HandleObject, Outcome, Primitives, ScopeObject};
 use crate::fault::Fault;
-use crate::goroutine::{GoroutineHandle, Reply};
+use crate::goroutine::Reply;
 use crate::object::Object;
 use crate::pool::{LuaPool, PoolTask};
+use crate::scope::Scope;
+use crate::system::System;
 
 /// More than this many workers or places is taken for a mistake.
 const MOST: i64 = 1_000_000_000;
@@ -26,7 +28,7 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
     prim.function("pool_submit", |context, args| {
         let name = args.string(1)?;
         args.check_function(2)?;
-        submit(context, name, args.rest(2), 0, Gives::TaskId)
+        submit(context, name, args.rest(2), 0, Gives::TaskId, None)
     })?;
     prim.function("pool_submit_priority", |context, args| {
         let name = args.string(1)?;
@@ -36,12 +38,12 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
         if pool.is_some_and(|pool| !pool.has_priority()) {
             return Err(args.bad(1, &format!("pool '{name}' was not created with priority=true")));
         }
-        submit(context, name, args.rest(3), priority, Gives::TaskId)
+        submit(context, name, args.rest(3), priority, Gives::TaskId, None)
     })?;
     prim.function("pool_async", |context, args| {
         let name = args.string(1)?;
         args.check_function(2)?;
-        submit(context, name, args.rest(2), 0, Gives::Handle)
+        submit(context, name, args.rest(2), 0, Gives::Handle, None)
     })?;
     prim.function("pool_wait", |context, args| {
         let name = args.string(1)?;
@@ -68,15 +70,16 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
     })?;
     prim.raw("pool_map_check", |_, _, values: MultiValue| {
         let args = Args::new("pool_map", values, false);
-        let check = args
-            .string(1)
-            .and_then(|_| args.table(2))
-            .and_then(|_| args.function(3));
+        let check = args.string(1).and_then(|_| args.table(2)).and_then(|_| args.function(3));
         Ok(match check {
             Ok(_) => (0, None),
             Err(Fault::Wrong(message)) => (2, Some(message)),
             Err(Fault::Raise(_)) => (2, None),
         })
+    })?;
+    prim.function("pool_map_submit", map_submit)?;
+    prim.raw("pool_map_failed", |_, _, scope: mlua::UserDataRef<ScopeObject>| {
+        Ok(scope.0.failed().is_some())
     })?;
     prim.function("pool_map_wait", map_wait)
 }
@@ -102,27 +105,43 @@ fn create(context: &Context<'_>, args: Args) -> Outcome {
         None | Some("block") => OnFull::Block,
         Some("error") => OnFull::Error,
         Some(other) => {
-            return Err(given.bad(
-                "on_full",
-                &format!("\"block\" or \"error\" expected, got \"{other}\""),
-            ));
+            return Err(given.bad("on_full", &format!("\"block\" or \"error\" expected, got \"{other}\"")));
         }
     };
     let system = Arc::clone(&context.state.system);
-    let make = move || Pool::new(&name, options, Arc::clone(&system.backend));
-    let name = args.string(1)?;
-    let Some(old) = find(context, &name) else {
-        context.state.system.pools.insert(name, make());
+    let new = Pool::new(&name, options, Arc::clone(&system.backend));
+    let Some(old) = put(&system, &name, &new, None) else {
         return context.values(true);
     };
     not_from_inside(context, &old, "pool_create")?;
-    // The old pool is closed first; its name is taken over once all that it had accepted has ended.
-    let closed = old.close(Close::Finish);
-    let system = Arc::clone(&context.state.system);
-    context.wait(None, closed, move |()| {
-        system.pools.insert(name, make());
-        Reply::True
-    })
+    // The old pool is closed first; the name is taken over once all that it had accepted has ended. Somebody else may
+    // have been waiting for the same, and be faster: then theirs is the old pool, and is closed likewise.
+    let replace = async move {
+        let mut old = old;
+        loop {
+            old.close(Close::Finish).await;
+            match put(&system, &name, &new, Some(&old)) {
+                None => return,
+                Some(other) => old = other,
+            }
+        }
+    };
+    context.wait(None, replace, |()| Reply::True)
+}
+
+/// Registers a pool under its name, if that is free or belongs to `old`. If not, gives the pool that has it.
+fn put(system: &System, name: &str, new: &LuaPool, old: Option<&LuaPool>) -> Option<LuaPool> {
+    match system.pools.entry(name.to_owned()) {
+        Entry::Vacant(place) => {
+            place.insert(new.clone());
+            None
+        }
+        Entry::Occupied(mut place) if old.is_some_and(|old| place.get().same(old)) => {
+            place.insert(new.clone());
+            None
+        }
+        Entry::Occupied(place) => Some(place.get().clone()),
+    }
 }
 
 /// What a submit gives to the script.
@@ -132,23 +151,23 @@ enum Gives {
     Handle,
 }
 
-fn submit(context: &Context<'_>, name: String, values: MultiValue, priority: i64, gives: Gives) -> Outcome {
+fn submit(
+    context: &Context<'_>,
+    name: String,
+    values: MultiValue,
+    priority: i64,
+    gives: Gives,
+    scope: Option<Arc<Scope>>,
+) -> Outcome {
     let Some(pool) = find(context, &name) else {
         return context.values((Value::Nil, not_found(&name)));
     };
     if pool.is_closed() {
         return context.values((Value::Nil, "pool is closed"));
     }
-    let report = if gives == Gives::Handle {
-        Report::IfUnseen
-    } else {
-        Report::AtOnce
-    };
-    let (start, handle) = prepare(context, values, report, None)?;
-    let task = PoolTask {
-        start,
-        system: Arc::clone(&context.state.system),
-    };
+    let report = if gives == Gives::Handle { Report::IfUnseen } else { Report::AtOnce };
+    let (start, handle) = prepare(context, values, report, scope)?;
+    let task = PoolTask { start, system: Arc::clone(&context.state.system) };
     let inside = context
         .state
         .current()
@@ -168,11 +187,7 @@ fn submit(context: &Context<'_>, name: String, values: MultiValue, priority: i64
     // Mostly there is room, and nothing to wait for.
     let at_once = Pin::new(&mut submit).poll(&mut TaskContext::from_waker(Waker::noop()));
     if let Poll::Ready(submitted) = at_once {
-        return Ok(Answer::Values(values(
-            context.lua,
-            context.state,
-            submitted.map_err(refused),
-        )?));
+        return Ok(Answer::Values(values(context.lua, context.state, submitted.map_err(refused))?));
     }
     context.wait(None, submit, move |submitted| {
         let submitted = submitted.map_err(refused);
@@ -196,11 +211,7 @@ fn refused(error: runtime_core::SubmitError<PoolTask>) -> Refused {
 /// Waiting in a pool's task for that pool to end would be waiting for oneself.
 fn not_from_inside(context: &Context<'_>, pool: &LuaPool, function: &str) -> Result<(), Fault> {
     let inside = context.state.current().is_some_and(|running| {
-        running
-            .pool_slot
-            .borrow()
-            .as_ref()
-            .is_some_and(|slot| slot.pool().same(pool))
+        running.pool_slot.borrow().as_ref().is_some_and(|slot| slot.pool().same(pool))
     });
     if inside {
         let name = pool.name();
@@ -214,11 +225,7 @@ fn not_from_inside(context: &Context<'_>, pool: &LuaPool, function: &str) -> Res
 fn close(context: &Context<'_>, args: Args) -> Outcome {
     let name = args.string(1)?;
     let given = Options::read(&args, 2, &["cancel"])?;
-    let mode = if given.boolean("cancel")?.unwrap_or(false) {
-        Close::Cancel
-    } else {
-        Close::Finish
-    };
+    let mode = if given.boolean("cancel")?.unwrap_or(false) { Close::Cancel } else { Close::Finish };
     let Some(pool) = find(context, &name) else {
         return context.values(false);
     };
@@ -258,82 +265,31 @@ fn percentiles_table(lua: &Lua, percentiles: &Percentiles) -> mlua::Result<Table
     Ok(table)
 }
 
-/// All handles, until one of them fails.
-struct AllOrFirstFailure {
-    handles: Vec<GoroutineHandle>,
-    pending: Vec<Option<Pin<Box<dyn Future<Output = ()>>>>>,
+/// Submits one item of `pool_map`: `scope, name, fn, item, index`.
+fn map_submit(context: &Context<'_>, args: Args) -> Outcome {
+    let scope = args.object::<ScopeObject>(1)?.0;
+    let name = args.string(2)?;
+    submit(context, name, args.rest(3), 0, Gives::Handle, Some(scope))
 }
 
-impl AllOrFirstFailure {
-    fn cancel(&self, why: &str) {
-        for handle in &self.handles {
-            handle.cancel(Some(why));
-        }
-    }
-}
-
-impl Future for AllOrFirstFailure {
-    type Output = Result<Vec<GoroutineHandle>, GoroutineHandle>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        let mut left = false;
-        for (handle, pending) in this.handles.iter().zip(&mut this.pending) {
-            let Some(future) = pending else { continue };
-            if future.as_mut().poll(cx).is_pending() {
-                left = true;
-                continue;
-            }
-            *pending = None;
-            if handle.status() != Status::Done {
-                let failed = handle.clone();
-                this.cancel("another item of pool_map failed");
-                return Poll::Ready(Err(failed));
-            }
-        }
-        if left {
-            return Poll::Pending;
-        }
-        Poll::Ready(Ok(std::mem::take(&mut this.handles)))
-    }
-}
-
-impl Drop for AllOrFirstFailure {
-    fn drop(&mut self) {
-        // Empty after success; what has ended is not cancelled.
-        self.cancel("the goroutine that waited for pool_map was cancelled");
-    }
-}
-
+/// Waits for all items of `pool_map`: `scope, handles`.
 fn map_wait(context: &Context<'_>, args: Args) -> Outcome {
-    let handles: Vec<_> = args
-        .list_of::<HandleObject>(1)?
-        .into_iter()
-        .map(|object| object.0)
-        .collect();
-    let pending = handles
-        .iter()
-        .map(|handle| Some(Box::pin(handle.wait()) as Pin<Box<dyn Future<Output = ()>>>))
-        .collect();
-    context.wait(None, AllOrFirstFailure { handles, pending }, |ended| {
-        Reply::make(move |lua, state| match ended {
-            Ok(handles) => {
-                let results = lua.create_table_with_capacity(handles.len(), 0)?;
-                for (index, handle) in handles.iter().enumerate() {
-                    results.raw_set(index + 1, awaited(lua, state, handle)?.get(1).cloned())?;
-                }
-                Ok(results.into_lua_multi(lua)?)
+    let scope = args.object::<ScopeObject>(1)?.0;
+    let handles: Vec<_> = args.list_of::<HandleObject>(2)?.into_iter().map(|object| object.0).collect();
+    wait_for_scope(context, scope, |scope| {
+        scope.close();
+        Reply::make(move |lua, state| {
+            // Those that were cancelled for the sake of the first error are not the error.
+            let unfinished = handles.iter().find(|handle| handle.status() != Status::Done);
+            if let Some(handle) = scope.failed().or(unfinished) {
+                let error = awaited(lua, state, handle)?.get(1).cloned().unwrap_or(Value::Nil);
+                return Ok((Value::Nil, error).into_lua_multi(lua)?);
             }
-            Err(failed) => {
-                let error = match failed.outcome() {
-                    Some(Ended::Done(_)) | None => Value::Nil,
-                    _ => awaited(lua, state, &failed)?
-                        .get(1)
-                        .cloned()
-                        .unwrap_or(Value::Nil),
-                };
-                Ok((Value::Nil, error).into_lua_multi(lua)?)
+            let results = lua.create_table_with_capacity(handles.len(), 0)?;
+            for (index, handle) in handles.iter().enumerate() {
+                results.raw_set(index + 1, awaited(lua, state, handle)?.get(1).cloned())?;
             }
+            Ok(results.into_lua_multi(lua)?)
         })
     })
 }

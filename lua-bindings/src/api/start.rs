@@ -42,9 +42,7 @@ pub(super) fn prepare(
     if let Some(scope) = &scope
         && !scope.enter(&handle)
     {
-        return Err(Fault::Wrong(
-            "the scope has ended: it starts no more goroutines".into(),
-        ));
+        return Err(Fault::Wrong("the scope has ended: it starts no more goroutines".into()));
     }
     let start = Start {
         packet,
@@ -65,11 +63,7 @@ pub(super) fn start(
     scope: Option<Arc<Scope>>,
 ) -> Result<GoroutineHandle, Fault> {
     let (start, handle) = prepare(context, values, report, scope)?;
-    context
-        .state
-        .system
-        .submit(start)
-        .map_err(|error| Fault::Wrong(error.to_string()))?;
+    context.state.system.submit(start).map_err(|error| Fault::Wrong(error.to_string()))?;
     Ok(handle)
 }
 
@@ -80,12 +74,8 @@ fn start_function(context: &Context<'_>, args: Args, report: Report) -> super::O
 }
 
 pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
-    prim.function("spawn", |context, args| {
-        start_function(context, args, Report::AtOnce)
-    })?;
-    prim.function("async", |context, args| {
-        start_function(context, args, Report::IfUnseen)
-    })?;
+    prim.function("spawn", |context, args| start_function(context, args, Report::AtOnce))?;
+    prim.function("async", |context, args| start_function(context, args, Report::IfUnseen))?;
     prim.function("spawn_many", |context, args| {
         let count = args.count_between(1, 0, 10_000_000)?;
         let function: Function = args.function(2)?;

@@ -9,9 +9,7 @@ use crate::goroutine::Reply;
 pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
     prim.function("sleep", |context, args| {
         let backend = &context.state.system.backend;
-        let limit = args
-            .duration(1)?
-            .and_then(|limit| backend.now().checked_add(limit));
+        let limit = args.duration(1)?.and_then(|limit| backend.now().checked_add(limit));
         let Some(limit) = limit else {
             // For ever: only cancelling ends it.
             return Ok(Answer::Wait(Box::pin(std::future::pending())));
@@ -40,15 +38,8 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
     prim.function("now", move |context, _| {
         // All states of the process count from the same instant, so that their readings compare.
         let epoch = context.state.system.epoch;
-        let elapsed = context
-            .state
-            .system
-            .backend
-            .now()
-            .saturating_duration_since(epoch);
+        let elapsed = context.state.system.backend.now().saturating_duration_since(epoch);
         context.values(elapsed.as_secs_f64() * 1000.0)
     })?;
-    prim.function("backend", |context, _| {
-        context.values(context.state.system.backend.name())
-    })
+    prim.function("backend", |context, _| context.values(context.state.system.backend.name()))
 }

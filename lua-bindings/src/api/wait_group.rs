@@ -29,9 +29,7 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
     })?;
     prim.method("wait_group", "add", |context, args| {
         let group = args.this::<WaitGroupObject>()?.0;
-        group
-            .add(args.optional_integer(1, 1)?)
-            .map_err(|error| Fault::Wrong(error.to_string()))?;
+        group.add(args.optional_integer(1, 1)?).map_err(|error| Fault::Wrong(error.to_string()))?;
         context.values(())
     })?;
     prim.method("wait_group", "done", |context, args| {

@@ -52,19 +52,10 @@ pub(super) fn analyse(dump: &[u8]) -> Result<Analysis, Malformed> {
     };
     let (env, captured) = numbered(&variables).partition::<Vec<_>, _>(|(_, facts)| is_env(facts));
 
-    let escapes = env
-        .iter()
-        .flat_map(|(_, facts)| facts.escapes.iter().copied())
-        .collect::<Vec<_>>();
+    let escapes = env.iter().flat_map(|(_, facts)| facts.escapes.iter().copied()).collect::<Vec<_>>();
     let replaced = env.iter().any(|(_, facts)| facts.assigned.is_some());
-    let mut globals_read = env
-        .iter()
-        .flat_map(|(_, facts)| facts.read.iter().copied())
-        .collect::<Vec<_>>();
-    let globals_written = env
-        .iter()
-        .flat_map(|(_, facts)| facts.written.iter().copied())
-        .collect();
+    let mut globals_read = env.iter().flat_map(|(_, facts)| facts.read.iter().copied()).collect::<Vec<_>>();
+    let globals_written = env.iter().flat_map(|(_, facts)| facts.written.iter().copied()).collect();
     let env_escapes = replaced || !escapes.is_empty();
     globals_read.extend(strings_within(&protos, escapes));
 
@@ -75,10 +66,7 @@ pub(super) fn analyse(dump: &[u8]) -> Result<Analysis, Malformed> {
         globals_read: sorted(globals_read),
         globals_written: sorted(globals_written),
         env_escapes,
-        captured_writes: captured
-            .into_iter()
-            .filter_map(|(upvalue, facts)| facts.write(upvalue))
-            .collect(),
+        captured_writes: captured.into_iter().filter_map(|(upvalue, facts)| facts.write(upvalue)).collect(),
         source: main.source.map(text),
         line_defined: main.line_defined,
     })
@@ -142,11 +130,7 @@ impl<'a> Facts<'a> {
     }
 
     fn write(&self, upvalue: u8) -> Option<CapturedWrite> {
-        self.assigned.map(|line| CapturedWrite {
-            upvalue,
-            name: self.name.map(text),
-            line,
-        })
+        self.assigned.map(|line| CapturedWrite { upvalue, name: self.name.map(text), line })
     }
 }
 

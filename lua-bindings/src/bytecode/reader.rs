@@ -30,20 +30,13 @@ impl<'a> Reader<'a> {
 
     /// The next bytes must be exactly these; `what` names them in the error.
     pub(super) fn literal(&mut self, bytes: &[u8], what: &'static str) -> Result<(), Malformed> {
-        if self.bytes(bytes.len())? == bytes {
-            Ok(())
-        } else {
-            Err(Malformed::Invalid(what))
-        }
+        if self.bytes(bytes.len())? == bytes { Ok(()) } else { Err(Malformed::Invalid(what)) }
     }
 
     /// A count or a line: what is a C `int`, never negative, on the other side.
     pub(super) fn int(&mut self) -> Result<u32, Malformed> {
         let value = self.unsigned()?;
-        u32::try_from(value)
-            .ok()
-            .filter(|int| *int <= i32::MAX as u32)
-            .ok_or(TOO_LARGE)
+        u32::try_from(value).ok().filter(|int| *int <= i32::MAX as u32).ok_or(TOO_LARGE)
     }
 
     /// A string, or `None` where the dump has a null pointer in its place.

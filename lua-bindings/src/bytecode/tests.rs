@@ -22,10 +22,7 @@ fn analysed(script: &str) -> Analysis {
 }
 
 fn text(names: &[Box<[u8]>]) -> Vec<&str> {
-    names
-        .iter()
-        .map(|name| std::str::from_utf8(name).unwrap())
-        .collect()
+    names.iter().map(|name| std::str::from_utf8(name).unwrap()).collect()
 }
 
 /// Marsaglia's xorshift64: the same numbers on every run.
@@ -46,10 +43,7 @@ fn a_function_is_described_by_its_chunk_its_line_and_its_captured_variables() {
     assert_eq!(found.source.as_deref(), Some("@test.lua"));
     assert_eq!(found.line_defined, 3);
     assert_eq!(found.upvalue_count, 3);
-    assert_eq!(
-        found.upvalue_names,
-        ["b", "_ENV", "a"].map(|name| Some(name.into()))
-    );
+    assert_eq!(found.upvalue_names, ["b", "_ENV", "a"].map(|name| Some(name.into())));
     assert_eq!(found.env_upvalues, [1]);
 }
 
@@ -61,9 +55,6 @@ fn what_can_not_be_read_says_why() {
     assert_eq!(analyse(b""), Err(Malformed::NotBytecode));
     assert_eq!(analyse(&dump[..20]), Err(Malformed::Truncated));
     assert_eq!(of_version(0x53), Err(Malformed::Version(0x53)));
-    assert_eq!(
-        Malformed::Version(0x53).to_string(),
-        "bytecode of lua 5.3 can't be read"
-    );
+    assert_eq!(Malformed::Version(0x53).to_string(), "bytecode of lua 5.3 can't be read");
     assert!(of_version(0x54).is_ok());
 }

@@ -22,6 +22,14 @@ local function settle(how, ...)
   error((...), 0)
 end
 
+-- The same for functions that look at the outcome themselves: gives the number, then the values.
+local function attempt(how, ...)
+  if how == PARK then
+    return attempt(resumed(yield(park)))
+  end
+  return how, ...
+end
+
 -- A function of the module around a primitive.
 local function face(primitive)
   return function(...)
@@ -29,4 +37,4 @@ local function face(primitive)
   end
 end
 
-return settle, face
+return settle, face, attempt

@@ -1,8 +1,8 @@
 -- The module's table, and the methods of its objects. Called with the primitives, and what base.lua gives.
-local prim, settle, face = ...
+local prim, settle, face, attempt = ...
 
 local error, type, pcall, select = error, type, pcall, select
-local unpack = table.unpack or unpack
+local unpack = table.unpack or unpack -- Lua 5.1 and LuaJIT have it as a global
 
 local M = { _VERSION = prim.version }
 
@@ -48,34 +48,33 @@ function M.scope(...)
   return scope_end(result, scope_result(scope))
 end
 
--- pool_map submits under the pool's back-pressure, and stops at the first error.
-local map_check, map_wait = prim.pool_map_check, prim.pool_map_wait
-local pool_async = M.pool_async
-local function drop(handles)
-  for i = 1, #handles do
-    handles[i]:cancel("another item of pool_map failed")
-  end
-end
+-- pool_map submits under the pool's back-pressure. Its tasks make up a scope: the first error cancels the others, and
+-- what is not submitted yet stays so.
+local map_check, map_submit, map_failed, map_wait =
+  prim.pool_map_check, prim.pool_map_submit, prim.pool_map_failed, prim.pool_map_wait
 
 function M.pool_map(...)
-  local name, list, fn = ...
   local how, message = map_check(...)
   if how ~= 0 then
     error(message, 2)
   end
-  local handles = {}
+  local name, list, fn = ...
+  local scope, handles = scope_new(), {}
   for i = 1, #list do
-    local ok, handle, err = pcall(pool_async, name, fn, list[i], i)
-    if not ok or not handle then
-      drop(handles)
-      if not ok then
-        error(handle, 0)
-      end
+    local outcome, handle, err = attempt(map_submit(scope, name, fn, list[i], i))
+    if outcome ~= 0 then
+      scope_cancel(scope)
+      error(handle, outcome == 2 and 2 or 0)
+    elseif not handle then
+      scope_cancel(scope)
       return nil, err
     end
     handles[i] = handle
+    if map_failed(scope) then
+      break
+    end
   end
-  return settle(map_wait(handles))
+  return settle(map_wait(scope, handles))
 end
 
 -- Objects.
@@ -106,15 +105,15 @@ end
 local receive = channel.receive
 local check_receive = prim.channel_check_receive
 
-function channel.range(self, ...)
-  local how, message = check_function("range", ...)
+function channel.range(...)
+  local how, message = check_receive("range", ...)
   if how == 0 then
-    how, message = check_receive(self, "range")
+    how, message = check_function("range", select(2, ...))
   end
   if how ~= 0 then
     error(message, 2)
   end
-  local fn = ...
+  local self, fn = ...
   while true do
     local value, ok = receive(self)
     if not ok then
@@ -124,11 +123,12 @@ function channel.range(self, ...)
   end
 end
 
-function channel.iter(self)
-  local how, message = check_receive(self, "iter")
+function channel.iter(...)
+  local how, message = check_receive("iter", ...)
   if how ~= 0 then
     error(message, 2)
   end
+  local self = ...
   return function()
     local value, ok = receive(self)
     if ok and value == nil then

@@ -36,31 +36,15 @@ pub(crate) fn decode_onto(
 ) -> mlua::Result<i32> {
     match packet {
         Packet::Flat(flat) => run(lua, state, flat, Target::Coroutine(coroutine)).map(|(_, count)| count),
-        _ => Err(mlua::Error::runtime(
-            "a packet without a function cannot be started",
-        )),
+        _ => Err(mlua::Error::runtime("a packet without a function cannot be started")),
     }
 }
 
 fn run(lua: &Lua, state: &State, flat: &Flat, target: Target) -> mlua::Result<(MultiValue, i32)> {
     let mut decoder = Decoder::new(lua, state, flat);
     let mut outcome = Ok(());
-    let Tables {
-        by_name,
-        resolve,
-        loaded,
-        xpcall,
-        handler,
-        ..
-    } = &state.tables;
-    let tables = (
-        by_name,
-        resolve,
-        loaded,
-        state.environment_if_made(lua),
-        xpcall,
-        &*handler.borrow(),
-    );
+    let Tables { by_name, resolve, loaded, xpcall, handler, .. } = &state.tables;
+    let tables = (by_name, resolve, loaded, state.environment_if_made(lua), xpcall, &*handler.borrow());
     let values = protected(lua, tables, |stack| {
         outcome = decoder.run(stack);
         if outcome.is_err() {
@@ -143,20 +127,8 @@ struct Decoder<'a> {
 }
 
 enum Frame {
-    Table {
-        at: i32,
-        array: u32,
-        filled: u32,
-        hash: u32,
-        metatable: bool,
-        phase: Phase,
-    },
-    Function {
-        at: i32,
-        next: u8,
-        count: u8,
-        environment: bool,
-    },
+    Table { at: i32, array: u32, filled: u32, hash: u32, metatable: bool, phase: Phase },
+    Function { at: i32, next: u8, count: u8, environment: bool },
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -303,32 +275,16 @@ impl<'a> Decoder<'a> {
     fn wants(&mut self) -> Wants {
         match self.frames.last_mut() {
             None => Wants::Nothing,
-            Some(Frame::Table {
-                array,
-                filled,
-                hash,
-                metatable,
-                phase,
-                ..
-            }) => {
+            Some(Frame::Table { array, filled, hash, metatable, phase, .. }) => {
                 if *phase == Phase::List && filled == array {
                     *phase = Phase::Key;
                 }
                 if *phase == Phase::Key && *hash == 0 {
                     *phase = Phase::Metatable;
                 }
-                if *phase == Phase::Metatable && !*metatable {
-                    Wants::Nothing
-                } else {
-                    Wants::Value
-                }
+                if *phase == Phase::Metatable && !*metatable { Wants::Nothing } else { Wants::Value }
             }
-            Some(Frame::Function {
-                next,
-                count,
-                environment,
-                ..
-            }) => {
+            Some(Frame::Function { next, count, environment, .. }) => {
                 if next < count {
                     Wants::Upvalue
                 } else if *environment {
@@ -344,14 +300,7 @@ impl<'a> Decoder<'a> {
     fn accept(&mut self, stack: &mut Stack<'_>) -> Result<(), Malformed> {
         match self.frames.last_mut() {
             None => {}
-            Some(Frame::Table {
-                at,
-                filled,
-                hash,
-                metatable,
-                phase,
-                ..
-            }) => match *phase {
+            Some(Frame::Table { at, filled, hash, metatable, phase, .. }) => match *phase {
                 Phase::List => {
                     *filled += 1;
                     stack.raw_set_index(*at, *filled as usize);
@@ -369,12 +318,7 @@ impl<'a> Decoder<'a> {
                     stack.set_metatable(*at);
                 }
             },
-            Some(Frame::Function {
-                at,
-                next,
-                count,
-                environment,
-            }) => {
+            Some(Frame::Function { at, next, count, environment }) => {
                 if next < count {
                     *next += 1;
                     stack.set_upvalue(*at, i32::from(*next));
@@ -416,10 +360,7 @@ impl<'a> Decoder<'a> {
                 }
                 // The counts are a stranger's word: what is allocated is bounded by what can still follow.
                 let left = self.left();
-                stack.push_table(
-                    (array as usize).min(left) as i32,
-                    (hash as usize).min(left / 2) as i32,
-                );
+                stack.push_table((array as usize).min(left) as i32, (hash as usize).min(left / 2) as i32);
                 self.remember(stack, flags);
                 self.open_table(stack, flags, array, hash)?;
                 return Ok(false);
@@ -483,25 +424,13 @@ impl<'a> Decoder<'a> {
 
     fn open_table(&mut self, stack: &Stack<'_>, flags: u8, array: u32, hash: u32) -> Result<(), Malformed> {
         let metatable = flags & flag::METATABLE != 0;
-        self.open(Frame::Table {
-            at: stack.top(),
-            array,
-            filled: 0,
-            hash,
-            metatable,
-            phase: Phase::List,
-        })
+        self.open(Frame::Table { at: stack.top(), array, filled: 0, hash, metatable, phase: Phase::List })
     }
 
     fn open_function(&mut self, stack: &Stack<'_>, flags: u8) -> Result<(), Malformed> {
         let count = self.byte()?;
         let environment = flags & flag::ENVIRONMENT != 0;
-        self.open(Frame::Function {
-            at: stack.top(),
-            next: 0,
-            count,
-            environment,
-        })
+        self.open(Frame::Function { at: stack.top(), next: 0, count, environment })
     }
 
     fn open(&mut self, frame: Frame) -> Result<(), Malformed> {
@@ -515,10 +444,7 @@ impl<'a> Decoder<'a> {
     /// Pushes the function whose code comes next.
     fn load(&mut self, stack: &mut Stack<'_>) -> Result<(), Malformed> {
         let number = self.varint()?;
-        let code = match usize::try_from(number)
-            .ok()
-            .and_then(|number| self.references.get(number))
-        {
+        let code = match usize::try_from(number).ok().and_then(|number| self.references.get(number)) {
             Some(Reference::Code(code)) => code,
             _ => return Err(Malformed::NoReference(number)),
         };
@@ -528,10 +454,7 @@ impl<'a> Decoder<'a> {
         // A function without captured variables is the same for everybody: it is loaded once. (The functions of
         // Lua 5.1 have an environment each, and are not.)
         let once = cfg!(feature = "lua54")
-            && code
-                .analysis
-                .as_ref()
-                .is_some_and(|analysis| analysis.upvalue_count == 0);
+            && code.analysis.as_ref().is_some_and(|analysis| analysis.upvalue_count == 0);
         if once {
             stack.raw_get_index(LOADED, code.id as usize);
             if stack.kind(-1) == Kind::Function {
@@ -592,10 +515,7 @@ impl<'a> Decoder<'a> {
 
     fn object(&mut self, stack: &mut Stack<'_>) -> Result<(), Malformed> {
         let number = self.varint()?;
-        let object = match usize::try_from(number)
-            .ok()
-            .and_then(|number| self.references.get(number))
-        {
+        let object = match usize::try_from(number).ok().and_then(|number| self.references.get(number)) {
             Some(Reference::Object(object)) => object,
             _ => return Err(Malformed::NoReference(number)),
         };
@@ -618,9 +538,7 @@ impl<'a> Decoder<'a> {
             // May load a module, and so run its code. It is a protected call inside: a failure comes back as a message.
             stack.call(1, 2);
             if stack.kind(-2) == Kind::Nil {
-                return Err(Malformed::Name(
-                    String::from_utf8_lossy(stack.bytes(-1)).into_owned(),
-                ));
+                return Err(Malformed::Name(String::from_utf8_lossy(stack.bytes(-1)).into_owned()));
             }
             stack.pop(1);
         }

@@ -24,11 +24,7 @@ pub(crate) enum Roots {
 #[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum Refusal {
     #[error("cannot send {path} ({what}) to a goroutine: {hint}")]
-    Value {
-        path: String,
-        what: String,
-        hint: &'static str,
-    },
+    Value { path: String, what: String, hint: &'static str },
     #[error(
         "cannot start a function that assigns to a variable it captured: '{name}'{place}; it would only change a copy of \
          its own. Use goroutine.shared, goroutine.atomic_int, a channel, a return value, or goroutine.local"
@@ -60,13 +56,7 @@ pub(crate) fn encode(lua: &Lua, state: &State, values: MultiValue, roots: Roots)
         let top = stack.top();
         stack.pop(top);
     });
-    let Encoder {
-        out,
-        references,
-        mut scratch,
-        needs_modules,
-        ..
-    } = encoder;
+    let Encoder { out, references, mut scratch, needs_modules, .. } = encoder;
     scratch.clear();
     state.keep_scratch(scratch);
     if let Err(error) = done {
@@ -74,14 +64,9 @@ pub(crate) fn encode(lua: &Lua, state: &State, values: MultiValue, roots: Roots)
     }
     outcome?;
     if needs_modules {
-        state
-            .share_modules(lua)
-            .map_err(|error| Refusal::Lua("package.path", crate::fault::text(&error)))?;
+        state.share_modules(lua).map_err(|error| Refusal::Lua("package.path", crate::fault::text(&error)))?;
     }
-    Ok(Packet::Flat(Box::new(Flat {
-        bytes: out,
-        references,
-    })))
+    Ok(Packet::Flat(Box::new(Flat { bytes: out, references })))
 }
 
 /// Modules that every Lua has, and that load nothing.
@@ -181,21 +166,8 @@ pub(crate) struct Seen {
 }
 
 enum Frame {
-    Table {
-        at: i32,
-        header: usize,
-        array: u32,
-        hash: u32,
-        listing: bool,
-        phase: Phase,
-    },
-    Function {
-        at: i32,
-        address: usize,
-        next: u8,
-        count: u8,
-        environment: bool,
-    },
+    Table { at: i32, header: usize, array: u32, hash: u32, listing: bool, phase: Phase },
+    Function { at: i32, address: usize, next: u8, count: u8, environment: bool },
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -297,12 +269,8 @@ impl<'a> Encoder<'a> {
             stack.pop(1);
             return;
         }
-        let (top, written, references, objects) = (
-            stack.top() - 1,
-            self.out.len(),
-            self.references.len(),
-            self.scratch.order.len(),
-        );
+        let (top, written, references, objects) =
+            (stack.top() - 1, self.out.len(), self.references.len(), self.scratch.order.len());
         let (later, codes) = (self.scratch.later.len(), self.scratch.codes.len());
         self.out.push(tag::GLOBAL);
         self.string_of_global(index);
@@ -314,17 +282,13 @@ impl<'a> Encoder<'a> {
         self.out.truncate(written);
         self.references.truncate(references);
         if self.scratch.codes.len() > codes {
-            self.scratch
-                .codes
-                .retain(|_, number| (*number as usize) < references);
+            self.scratch.codes.retain(|_, number| (*number as usize) < references);
         }
         for address in self.scratch.order.drain(objects..) {
             self.scratch.seen.remove(&address);
         }
         let seen = &self.scratch.seen;
-        self.scratch
-            .cells
-            .retain(|_, (function, _)| seen.contains_key(function));
+        self.scratch.cells.retain(|_, (function, _)| seen.contains_key(function));
         self.scratch.later.truncate(later);
         self.later_done = self.later_done.min(later);
         self.scratch.frames.clear();
@@ -354,7 +318,7 @@ impl<'a> Encoder<'a> {
         let standard =
             known == &name[..] || known.strip_prefix(b"_G\0").is_some_and(|rest| rest == &name[..]);
         stack.pop(1);
-        standard
+        standard && self.state.system.has_global(&self.scratch.global_names[index])
     }
 
     /// Writes the value on top and everything in it, and pops it.
@@ -374,9 +338,7 @@ impl<'a> Encoder<'a> {
     fn value(&mut self, stack: &mut Stack<'_>) -> Result<(), Refusal> {
         match stack.kind(-1) {
             Kind::Nil | Kind::None => self.out.push(tag::NIL),
-            Kind::Boolean => self
-                .out
-                .push(if stack.boolean(-1) { tag::TRUE } else { tag::FALSE }),
+            Kind::Boolean => self.out.push(if stack.boolean(-1) { tag::TRUE } else { tag::FALSE }),
             Kind::Number => self.number(stack.number(-1)),
             Kind::String => {
                 let bytes = stack.bytes(-1);
@@ -450,9 +412,7 @@ impl<'a> Encoder<'a> {
         let name = stack.bytes(-1);
         // A function that is a global of this state only has no name elsewhere.
         let known = stack.kind(-1) == Kind::String
-            && name
-                .strip_prefix(b"_G\0")
-                .is_none_or(|global| self.state.system.has_global(global));
+            && name.strip_prefix(b"_G\0").is_none_or(|global| self.state.system.has_global(global));
         if known {
             self.needs_modules |= loads_modules(name);
             self.out.push(tag::NAMED);
@@ -501,13 +461,7 @@ impl<'a> Encoder<'a> {
     fn enter(&mut self, address: usize) -> u32 {
         let number = self.scratch.order.len() as u32;
         self.scratch.order.push(address);
-        self.scratch.seen.insert(
-            address,
-            Seen {
-                number,
-                flags: self.out.len(),
-            },
-        );
+        self.scratch.seen.insert(address, Seen { number, flags: self.out.len() });
         number
     }
 
@@ -550,14 +504,7 @@ impl<'a> Encoder<'a> {
             self.out.extend_from_slice(&[0; 9]);
             stack.push_nil();
             let phase = Phase::Entry;
-            self.scratch.frames.push(Frame::Table {
-                at,
-                header,
-                array: 0,
-                hash: 0,
-                listing: true,
-                phase,
-            });
+            self.scratch.frames.push(Frame::Table { at, header, array: 0, hash: 0, listing: true, phase });
         } else {
             let code = self.code(stack)?;
             if matches!(self.origin, Origin::Root(1))
@@ -586,13 +533,7 @@ impl<'a> Encoder<'a> {
                 count += 1;
             }
             self.out.push(count);
-            self.scratch.frames.push(Frame::Function {
-                at,
-                address,
-                next: 0,
-                count,
-                environment,
-            });
+            self.scratch.frames.push(Frame::Function { at, address, next: 0, count, environment });
         }
         Ok(())
     }
@@ -616,11 +557,7 @@ impl<'a> Encoder<'a> {
         // The same closure has the same code for as long as it lives: look for it before dumping.
         let slot = State::code_slot(stack.address(-1));
         stack.raw_get_index(CODES, slot + 1);
-        let known = if stack.same(-1, -2) {
-            self.state.code_in_slot(slot)
-        } else {
-            None
-        };
+        let known = if stack.same(-1, -2) { self.state.code_in_slot(slot) } else { None };
         stack.pop(1);
         if let Some(code) = known {
             return Ok(code);
@@ -685,14 +622,7 @@ impl<'a> Encoder<'a> {
     fn step(&mut self, stack: &mut Stack<'_>) -> Result<(), Refusal> {
         match self.scratch.frames.last_mut() {
             None => Ok(()),
-            Some(Frame::Table {
-                at,
-                header,
-                array,
-                hash,
-                listing,
-                phase,
-            }) => match *phase {
+            Some(Frame::Table { at, header, array, hash, listing, phase }) => match *phase {
                 Phase::Entry => {
                     let at = *at;
                     if stack.next(at) {
@@ -722,21 +652,11 @@ impl<'a> Encoder<'a> {
                 }
                 Phase::Metatable => self.close(stack),
             },
-            Some(Frame::Function {
-                at,
-                address,
-                next,
-                count,
-                environment,
-            }) => {
+            Some(Frame::Function { at, address, next, count, environment }) => {
                 if *next == *count {
                     let own = std::mem::take(environment);
                     let at = *at;
-                    return if own {
-                        self.environment(stack, at)
-                    } else {
-                        self.close(stack)
-                    };
+                    return if own { self.environment(stack, at) } else { self.close(stack) };
                 }
                 *next += 1;
                 let (at, address, n) = (*at, *address, *next);
@@ -835,21 +755,14 @@ impl<'a> Encoder<'a> {
     /// The refusal of the value on top, with the path that leads to it.
     fn refuse(&mut self, stack: &mut Stack<'_>) -> Refusal {
         let (what, hint) = describe(stack);
-        Refusal::Value {
-            path: self.path(stack),
-            what,
-            hint,
-        }
+        Refusal::Value { path: self.path(stack), what, hint }
     }
 
     /// The words for where the value on top was found: `argument 2.log.file`, `upvalue 'cfg'.log.file`.
     fn path(&mut self, stack: &mut Stack<'_>) -> String {
         let mut path = match (&self.origin, self.roots) {
             (Origin::Global(index), _) => {
-                format!(
-                    "global '{}'",
-                    String::from_utf8_lossy(&self.scratch.global_names[*index])
-                )
+                format!("global '{}'", String::from_utf8_lossy(&self.scratch.global_names[*index]))
             }
             (Origin::Root(1), Roots::Start) => String::from("the function"),
             (Origin::Root(n), Roots::Start) => format!("argument {}", n - 1),
@@ -861,10 +774,7 @@ impl<'a> Encoder<'a> {
         }
         for frame in &self.scratch.frames {
             match frame {
-                Frame::Table {
-                    phase: Phase::Metatable,
-                    ..
-                } => path.push_str(".<metatable>"),
+                Frame::Table { phase: Phase::Metatable, .. } => path.push_str(".<metatable>"),
                 Frame::Table { at, .. } => {
                     // The key of the entry that is open lies right above its table.
                     match stack.kind(at + 1) {
@@ -885,9 +795,7 @@ impl<'a> Encoder<'a> {
                     }
                 }
                 Frame::Function { at, next, .. } => {
-                    let name = stack
-                        .upvalue_name(*at, i32::from(*next))
-                        .unwrap_or_else(|| String::from("?"));
+                    let name = stack.upvalue_name(*at, i32::from(*next)).unwrap_or_else(|| String::from("?"));
                     if path == "the function" {
                         path = format!("upvalue '{name}'");
                     } else {
@@ -902,10 +810,7 @@ impl<'a> Encoder<'a> {
 
 /// Whether this global gives access to all of them.
 fn reaches_all(name: &[u8]) -> bool {
-    matches!(
-        name,
-        b"_G" | b"load" | b"loadstring" | b"loadfile" | b"dofile" | b"getfenv" | b"setfenv"
-    )
+    matches!(name, b"_G" | b"load" | b"loadstring" | b"loadfile" | b"dofile" | b"getfenv" | b"setfenv")
 }
 
 /// Appends an integer, seven bits a byte, the lowest first.
@@ -931,9 +836,7 @@ fn is_index(stack: &Stack<'_>, last: u32) -> bool {
 
 fn is_name(key: &str) -> bool {
     let mut chars = key.chars();
-    chars
-        .next()
-        .is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
+    chars.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
         && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
@@ -941,10 +844,7 @@ fn is_name(key: &str) -> bool {
 fn describe(stack: &mut Stack<'_>) -> (String, &'static str) {
     match stack.kind(-1) {
         Kind::Thread => ("coroutine".into(), "create it inside"),
-        Kind::Function => (
-            "C function of no loaded module".into(),
-            "require its module inside",
-        ),
+        Kind::Function => ("C function of no loaded module".into(), "require its module inside"),
         Kind::LightUserdata => ("light userdata".into(), "it is an address of this state"),
         Kind::Table => ("table".into(), "the stack is full"),
         Kind::Userdata => {

@@ -88,10 +88,7 @@ impl Packet {
         encode::varint(&mut bytes, text.len() as u64);
         bytes.extend_from_slice(text.as_bytes());
         bytes.push(tag::END);
-        Self::Flat(Box::new(Flat {
-            bytes,
-            references: Vec::new(),
-        }))
+        Self::Flat(Box::new(Flat { bytes, references: Vec::new() }))
     }
 }
 

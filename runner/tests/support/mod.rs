@@ -78,12 +78,8 @@ pub(crate) fn run_from(folder: &Path, script: &str, backend: &str, args: &[&str]
 
 /// Runs a command, and ends it when its time is up: then the test fails.
 fn limited(mut command: Command) -> Run {
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child =
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let stdout = collected(child.stdout.take().unwrap());
     let stderr = collected(child.stderr.take().unwrap());
     // A process closes both streams when it ends. They are read side by side, so that neither can fill up and hold it.
@@ -96,11 +92,7 @@ fn limited(mut command: Command) -> Run {
         })
     };
     let (stdout, stderr) = (until_end(stdout), until_end(stderr));
-    Run {
-        status: child.wait().unwrap(),
-        stdout,
-        stderr,
-    }
+    Run { status: child.wait().unwrap(), stdout, stderr }
 }
 
 /// All that comes out of a stream, once it has ended.

@@ -86,12 +86,7 @@ struct Shared<T> {
 impl<T> Channel<T> {
     /// A channel that holds `capacity` values; 0 is a rendezvous. Memory is taken for values, not for capacity.
     pub fn new(capacity: usize) -> Self {
-        Self {
-            shared: Arc::new(Shared {
-                capacity,
-                state: Mutex::new(State::new(capacity)),
-            }),
-        }
+        Self { shared: Arc::new(Shared { capacity, state: Mutex::new(State::new(capacity)) }) }
     }
 
     /// Sends if that can be done at once.
@@ -99,11 +94,10 @@ impl<T> Channel<T> {
     /// # Errors
     /// [`Full`](TrySendError::Full) and [`Closed`](TrySendError::Closed) give the value back.
     pub fn try_send(&self, value: T) -> Result<(), TrySendError<T>> {
-        self.locked(|state, after| state.offer(value, after))
-            .map_err(|refused| match refused {
-                NotSent::Full(value) => TrySendError::Full(value),
-                NotSent::Closed(value) => TrySendError::Closed(value),
-            })
+        self.locked(|state, after| state.offer(value, after)).map_err(|refused| match refused {
+            NotSent::Full(value) => TrySendError::Full(value),
+            NotSent::Closed(value) => TrySendError::Closed(value),
+        })
     }
 
     /// Sends, waiting for room or a receiver if need be. The future tries when it is first polled; it gives the
@@ -176,9 +170,7 @@ impl<T> Channel<T> {
 
 impl<T> Clone for Channel<T> {
     fn clone(&self) -> Self {
-        Self {
-            shared: Arc::clone(&self.shared),
-        }
+        Self { shared: Arc::clone(&self.shared) }
     }
 }
 

@@ -31,10 +31,7 @@ enum Stage<T> {
 
 impl<T> Receive<T> {
     pub(super) fn new(channel: Channel<T>) -> Self {
-        Self {
-            channel,
-            stage: Stage::New,
-        }
+        Self { channel, stage: Stage::New }
     }
 
     /// Gives up, exactly: the value if one had been given to it in the meantime, else `None`, and the receive has
@@ -119,8 +116,6 @@ impl<T> Drop for Receive<T> {
 
 impl<T> fmt::Debug for Receive<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Receive")
-            .field("channel", &self.channel)
-            .finish_non_exhaustive()
+        f.debug_struct("Receive").field("channel", &self.channel).finish_non_exhaustive()
     }
 }

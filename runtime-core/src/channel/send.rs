@@ -31,10 +31,7 @@ enum Stage<T> {
 
 impl<T> Send<T> {
     pub(super) fn new(channel: Channel<T>, value: T) -> Self {
-        Self {
-            channel,
-            stage: Stage::New(value),
-        }
+        Self { channel, stage: Stage::New(value) }
     }
 
     /// Gives up, exactly: the value if it was not sent, `None` if it was (or if the future has been ready).
@@ -79,17 +76,16 @@ impl<T> Future for Send<T> {
         match mem::replace(&mut this.stage, Stage::Done) {
             Stage::New(value) => {
                 let stage = &mut this.stage;
-                this.channel
-                    .locked(|state, after| match state.offer(value, after) {
-                        Ok(()) => Poll::Ready(Ok(())),
-                        Err(NotSent::Closed(value)) => Poll::Ready(Err(SendError(value))),
-                        Err(NotSent::Full(value)) => {
-                            let token = Token::new(cx.waker());
-                            let ticket = state.wait_to_send(Arc::clone(&token), 0, value);
-                            *stage = Stage::Waiting(token, ticket);
-                            Poll::Pending
-                        }
-                    })
+                this.channel.locked(|state, after| match state.offer(value, after) {
+                    Ok(()) => Poll::Ready(Ok(())),
+                    Err(NotSent::Closed(value)) => Poll::Ready(Err(SendError(value))),
+                    Err(NotSent::Full(value)) => {
+                        let token = Token::new(cx.waker());
+                        let ticket = state.wait_to_send(Arc::clone(&token), 0, value);
+                        *stage = Stage::Waiting(token, ticket);
+                        Poll::Pending
+                    }
+                })
             }
             Stage::Waiting(token, ticket) => match token.poll(cx.waker()) {
                 Some((_, Told::Refused(value))) => Poll::Ready(Err(SendError(value))),
@@ -115,8 +111,6 @@ impl<T> Drop for Send<T> {
 
 impl<T> fmt::Debug for Send<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Send")
-            .field("channel", &self.channel)
-            .finish_non_exhaustive()
+        f.debug_struct("Send").field("channel", &self.channel).finish_non_exhaustive()
     }
 }

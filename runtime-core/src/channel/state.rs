@@ -224,11 +224,7 @@ impl<T> WaitingSender<T> {
 
 impl<T> After<T> {
     pub(super) fn new() -> Self {
-        Self {
-            wakers: Wakers::default(),
-            stale_senders: Vec::new(),
-            stale_receivers: Vec::new(),
-        }
+        Self { wakers: Wakers::default(), stale_senders: Vec::new(), stale_receivers: Vec::new() }
     }
 
     /// Wakes who is to be woken; the rest is dropped. The lock must have been released.

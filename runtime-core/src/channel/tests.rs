@@ -20,10 +20,7 @@ fn model(test: impl Fn()) {
 fn wait_in_all(channels: &[Channel<u32>]) -> (super::Arc<Token<Told<u32>>>, Vec<Ticket>) {
     let mut in_order: Vec<_> = channels.iter().collect();
     in_order.sort_by_key(|channel| channel.address());
-    let mut locks: Vec<_> = in_order
-        .iter()
-        .map(|channel| channel.shared.state.lock())
-        .collect();
+    let mut locks: Vec<_> = in_order.iter().map(|channel| channel.shared.state.lock()).collect();
     let token = Token::new(Waker::noop());
     let tickets = locks
         .iter_mut()

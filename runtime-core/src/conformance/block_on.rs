@@ -68,10 +68,7 @@ pub fn block_on_serves_a_thousand_wakes(backend: Arc<dyn Backend>) {
         });
         block_on(&*blocking, wakes_itself);
         for _ in 0..300 {
-            block_on(
-                &*blocking,
-                blocking.sleep_until(blocking.now() + Duration::from_micros(10)),
-            );
+            block_on(&*blocking, blocking.sleep_until(blocking.now() + Duration::from_micros(10)));
         }
     };
     elsewhere("a thousand wakes of a blocked thread", serve.clone());

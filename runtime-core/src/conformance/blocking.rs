@@ -63,10 +63,7 @@ pub fn a_panic_in_a_blocking_job_ends_it_alone(backend: Arc<dyn Backend>) {
 
 /// A job that was accepted runs, though its backend is dropped.
 pub fn a_blocking_job_runs_though_its_backend_is_dropped(backend: Arc<dyn Backend>) {
-    let (go, ran) = (
-        Event::new("the word to go on"),
-        Event::new("the job of a backend that is gone"),
-    );
+    let (go, ran) = (Event::new("the word to go on"), Event::new("the job of a backend that is gone"));
     for _ in 0..10 {
         let (told, ran) = (go.clone(), ran.clone());
         backend.run_blocking(Box::new(move || {

@@ -42,10 +42,7 @@ pub fn futures_run_on_their_workers_thread_and_need_not_be_send(backend: Arc<dyn
         }));
         until(|| left.get() == 0).await;
     }));
-    assert!(
-        ran.wait() && ran.wait(),
-        "futures are polled on the worker that spawned them"
-    );
+    assert!(ran.wait() && ran.wait(), "futures are polled on the worker that spawned them");
 }
 
 /// A spawned future comes after those that were spawned before it.
@@ -61,10 +58,7 @@ pub fn futures_start_in_the_order_they_were_spawned(backend: Arc<dyn Backend>) {
         until(|| order.borrow().len() == 1000).await;
         say.say(order.take());
     }));
-    assert!(
-        order.wait().is_sorted(),
-        "futures start in the order they were spawned"
-    );
+    assert!(order.wait().is_sorted(), "futures start in the order they were spawned");
 }
 
 /// There is no limit to how many futures a worker has.
@@ -107,19 +101,13 @@ pub fn futures_that_always_yield_take_turns(backend: Arc<dyn Backend>) {
         say.say([turns[0].get(), turns[1].get()]);
     }));
     let [a, b] = turns.wait();
-    assert!(
-        a.max(b) >= 100,
-        "the body yields, and the futures have had {a} and {b} turns"
-    );
+    assert!(a.max(b) >= 100, "the body yields, and the futures have had {a} and {b} turns");
     assert!(a.abs_diff(b) <= a.min(b), "unfair: {a} turns against {b}");
 }
 
 /// Wake-ups from other threads reach a worker whose futures are always ready.
 pub fn a_busy_worker_hears_other_threads(backend: Arc<dyn Backend>) {
-    let (ball, back) = (
-        Event::new("the ball"),
-        Event::new("the ball back from a busy worker"),
-    );
+    let (ball, back) = (Event::new("the ball"), Event::new("the ball back from a busy worker"));
     let (told, say) = (ball.clone(), back.clone());
     let worker = work(&backend, move |spawner| async move {
         for _ in 0..2 {

@@ -21,11 +21,7 @@ pub(super) struct Event<T = ()> {
 
 impl<T> Clone for Event<T> {
     fn clone(&self) -> Self {
-        Self {
-            name: self.name,
-            said: self.said.clone(),
-            heard: self.heard.clone(),
-        }
+        Self { name: self.name, said: self.said.clone(), heard: self.heard.clone() }
     }
 }
 
@@ -76,10 +72,7 @@ pub(super) fn work<F: Future<Output = ()> + 'static>(
 
 /// Joins a worker that is about to end.
 pub(super) fn join(mut worker: Box<dyn WorkerHandle>) {
-    assert!(
-        worker.join_timeout(PATIENCE),
-        "the worker has not ended within {PATIENCE:?} of its body"
-    );
+    assert!(worker.join_timeout(PATIENCE), "the worker has not ended within {PATIENCE:?} of its body");
     assert!(worker.is_finished(), "a worker that was joined has ended");
 }
 

@@ -56,19 +56,9 @@ struct State {
 impl MovedClock {
     /// `backend` with a clock that stands.
     pub fn new(backend: Arc<dyn Backend>) -> Self {
-        let state = State {
-            now: backend.now(),
-            sleepers: BTreeMap::new(),
-            next_number: 0,
-        };
-        let clock = Clock {
-            state: Mutex::new(state),
-            fell_asleep: Condvar::new(),
-        };
-        Self {
-            backend,
-            clock: Arc::new(clock),
-        }
+        let state = State { now: backend.now(), sleepers: BTreeMap::new(), next_number: 0 };
+        let clock = Clock { state: Mutex::new(state), fell_asleep: Condvar::new() };
+        Self { backend, clock: Arc::new(clock) }
     }
 
     /// Moves the clock, and wakes those whose deadlines have come, in the order of the deadlines, and of falling
@@ -100,10 +90,7 @@ impl MovedClock {
     pub fn wait_for_sleepers(&self, count: usize) {
         let mut state = self.clock.state.lock();
         let too_few = |state: &mut State| state.sleepers.len() < count;
-        let waited = self
-            .clock
-            .fell_asleep
-            .wait_while_for(&mut state, too_few, PATIENCE);
+        let waited = self.clock.fell_asleep.wait_while_for(&mut state, too_few, PATIENCE);
         assert!(
             !waited.timed_out(),
             "waited {PATIENCE:?} in vain for {count} sleepers; there are {}",
@@ -126,11 +113,7 @@ impl Backend for MovedClock {
     }
 
     fn sleep_until(&self, deadline: Instant) -> Sleep {
-        Box::pin(Sleeper {
-            deadline,
-            number: None,
-            clock: Arc::clone(&self.clock),
-        })
+        Box::pin(Sleeper { deadline, number: None, clock: Arc::clone(&self.clock) })
     }
 
     fn run_blocking(&self, job: BlockingJob) {

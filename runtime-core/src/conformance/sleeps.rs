@@ -41,11 +41,7 @@ pub fn a_sleep_is_never_short(backend: Arc<dyn Backend>) {
             let deadline = backend.now() + Duration::from_micros(micros);
             backend.sleep_until(deadline).await;
             let now = backend.now();
-            assert!(
-                now >= deadline,
-                "a sleep of {micros} µs was {:?} short",
-                deadline - now
-            );
+            assert!(now >= deadline, "a sleep of {micros} µs was {:?} short", deadline - now);
         }
     };
     let over = Event::new("sleeps on a worker that were not short");
@@ -55,9 +51,7 @@ pub fn a_sleep_is_never_short(backend: Arc<dyn Backend>) {
         say.say(());
     }));
     over.wait();
-    elsewhere("sleeps on a foreign thread", move || {
-        block_on(&*backend, check(Arc::clone(&backend)))
-    });
+    elsewhere("sleeps on a foreign thread", move || block_on(&*backend, check(Arc::clone(&backend))));
 }
 
 /// A deadline that has passed, or passes before the first poll, makes no one wait.
@@ -129,10 +123,7 @@ pub fn a_dropped_sleep_is_forgotten(backend: Arc<dyn Backend>) {
             assert_eq!(Arc::strong_count(&counter), 1, "a dropped sleep keeps no waker");
         }
         block_on(&*backend, backend.sleep_until(backend.now() + 2 * SHORT));
-        assert!(
-            over || counter.0.load(Ordering::SeqCst) == 0,
-            "a dropped sleep wakes nobody"
-        );
+        assert!(over || counter.0.load(Ordering::SeqCst) == 0, "a dropped sleep wakes nobody");
     });
 }
 
@@ -152,10 +143,7 @@ pub fn a_sleep_wakes_who_polled_it_last(backend: Arc<dyn Backend>) {
 /// A hundred years are a deadline like others.
 pub fn a_far_sleep_neither_panics_nor_ends(backend: Arc<dyn Backend>) {
     elsewhere("a short sleep beside a far one", move || {
-        let Some(far) = backend
-            .now()
-            .checked_add(Duration::from_secs(100 * 365 * 24 * 3600))
-        else {
+        let Some(far) = backend.now().checked_add(Duration::from_secs(100 * 365 * 24 * 3600)) else {
             return;
         };
         let mut sleep = backend.sleep_until(far);
@@ -223,9 +211,7 @@ pub fn a_sleep_may_be_made_and_polled_anywhere(backend: Arc<dyn Backend>) {
         let (to_here, first, end_first) = from_worker();
         let (to_worker, second, end_second) = from_worker();
         let waiting = Arc::clone(&backend);
-        elsewhere("a sleep that a worker made, here", move || {
-            block_on(&*waiting, to_here)
-        });
+        elsewhere("a sleep that a worker made, here", move || block_on(&*waiting, to_here));
         join(work(&backend, |_| to_worker));
         end_first.say(());
         end_second.say(());
@@ -233,9 +219,7 @@ pub fn a_sleep_may_be_made_and_polled_anywhere(backend: Arc<dyn Backend>) {
         join(second);
         let (to_here, to_worker) = (from_here(), from_here());
         let waiting = Arc::clone(&backend);
-        elsewhere("a sleep that was made here, elsewhere", move || {
-            block_on(&*waiting, to_here)
-        });
+        elsewhere("a sleep that was made here, elsewhere", move || block_on(&*waiting, to_here));
         join(work(&backend, |_| to_worker));
     }
 }
@@ -253,9 +237,7 @@ pub fn a_sleep_outlives_the_worker_that_polled_it(backend: Arc<dyn Backend>) {
     }));
     let (to_here, to_worker) = (made.wait(), made.wait());
     let waiting = Arc::clone(&backend);
-    elsewhere("a sleep from a worker that has ended", move || {
-        block_on(&*waiting, to_here)
-    });
+    elsewhere("a sleep from a worker that has ended", move || block_on(&*waiting, to_here));
     join(work(&backend, |_| to_worker));
 }
 

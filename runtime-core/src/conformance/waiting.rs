@@ -42,9 +42,7 @@ pub fn a_handle_is_completed_from_another_worker(backend: Arc<dyn Backend>) {
         completer.complete(Outcome::Done(42));
     }));
     let waiting = (Arc::clone(&backend), handle.clone());
-    elsewhere("the end of a task, on a thread", move || {
-        block_on(&*waiting.0, waiting.1.wait())
-    });
+    elsewhere("the end of a task, on a thread", move || block_on(&*waiting.0, waiting.1.wait()));
     workers.into_iter().for_each(join);
     assert_eq!(handle.outcome(), Some(&Outcome::Done(42)));
     for _ in 0..20 {
@@ -89,9 +87,7 @@ pub fn a_task_whose_worker_ends_is_cancelled(backend: Arc<dyn Backend>) {
         yield_now().await;
     });
     let waiting = handle.clone();
-    elsewhere("the end of a task that can't end", move || {
-        block_on(&*backend, waiting.wait())
-    });
+    elsewhere("the end of a task that can't end", move || block_on(&*backend, waiting.wait()));
     join(worker);
     assert_eq!(handle.status(), Status::Cancelled);
 }
@@ -115,9 +111,7 @@ pub fn a_wait_group_counts_workers_down(backend: Arc<dyn Backend>) {
         }));
     }
     let waiting = group.clone();
-    elsewhere("a wait group at zero", move || {
-        block_on(&*backend, waiting.wait())
-    });
+    elsewhere("a wait group at zero", move || block_on(&*backend, waiting.wait()));
     assert_eq!(group.count(), 0);
     workers.into_iter().for_each(join);
 }
@@ -138,9 +132,7 @@ pub fn a_wait_for_a_handle_is_bounded_by_a_deadline(backend: Arc<dyn Backend>) {
         };
         let in_time = deadline(&timers, Some(limit), wait).await.is_some();
         say.say((in_time, timers.now() >= limit));
-        let in_time = deadline(&timers, Some(limit + SECOND), handle.wait())
-            .await
-            .is_some();
+        let in_time = deadline(&timers, Some(limit + SECOND), handle.wait()).await.is_some();
         say.say((in_time, timers.now() >= limit));
     });
     clock.wait_for_sleepers(1);
@@ -162,10 +154,7 @@ pub fn what_is_ready_is_preferred_to_a_deadline_that_has_passed(backend: Arc<dyn
         let limit = clock.now();
         clock.advance(SECOND);
         assert_eq!(block_on(&clock, deadline(&clock, Some(limit), ready(3))), Some(3));
-        assert_eq!(
-            block_on(&clock, deadline(&clock, Some(limit), pending::<u8>())),
-            None
-        );
+        assert_eq!(block_on(&clock, deadline(&clock, Some(limit), pending::<u8>())), None);
         assert_eq!(clock.sleepers(), 0);
     });
 }
@@ -191,10 +180,7 @@ pub fn a_clock_that_stands_still_ends_no_sleep(backend: Arc<dyn Backend>) {
     });
     clock.wait_for_sleepers(1);
     elsewhere("a sleep on the backend's own clock", move || {
-        block_on(
-            &*backend,
-            backend.sleep_until(backend.now() + Duration::from_millis(5)),
-        )
+        block_on(&*backend, backend.sleep_until(backend.now() + Duration::from_millis(5)))
     });
     assert_eq!(over.now(), None, "the clock has not moved");
     clock.advance(Duration::from_nanos(1));

@@ -14,12 +14,7 @@ use crate::Backend;
 pub fn a_worker_runs_its_body_on_a_thread_of_that_name(backend: Arc<dyn Backend>) {
     let ran = Event::new("the body");
     let (called, polled) = (ran.clone(), ran.clone());
-    let here = || {
-        (
-            thread::current().id(),
-            thread::current().name().map(str::to_owned),
-        )
-    };
+    let here = || (thread::current().id(), thread::current().name().map(str::to_owned));
     let worker = backend.start_worker(
         "worker-7",
         Box::new(move |_spawner| {
@@ -28,17 +23,9 @@ pub fn a_worker_runs_its_body_on_a_thread_of_that_name(backend: Arc<dyn Backend>
         }),
     );
     let (thread, name) = ran.wait();
-    assert_eq!(
-        name.as_deref(),
-        Some("worker-7"),
-        "the name of the worker's thread"
-    );
+    assert_eq!(name.as_deref(), Some("worker-7"), "the name of the worker's thread");
     assert_ne!(thread, thread::current().id(), "a worker has a thread of its own");
-    assert_eq!(
-        ran.wait().0,
-        thread,
-        "the body is called and polled on the same thread"
-    );
+    assert_eq!(ran.wait().0, thread, "the body is called and polled on the same thread");
     match worker {
         Ok(worker) => join(worker),
         Err(error) => panic!("the worker was not started: {error}"),
@@ -60,14 +47,8 @@ pub fn join_gives_up_at_its_bound_and_can_be_repeated(backend: Arc<dyn Backend>)
     let mut worker = work(&backend, |_| async move { told.heard().await });
     assert!(!worker.join_timeout(Duration::ZERO), "the body has not ended");
     let start = Instant::now();
-    assert!(
-        !worker.join_timeout(Duration::from_millis(20)),
-        "the body has not ended"
-    );
-    assert!(
-        start.elapsed() >= Duration::from_millis(20),
-        "join waits until its bound"
-    );
+    assert!(!worker.join_timeout(Duration::from_millis(20)), "the body has not ended");
+    assert!(start.elapsed() >= Duration::from_millis(20), "join waits until its bound");
     assert!(!worker.is_finished(), "the body has not ended");
     end.say(());
     // A bound past the end of time is none.
@@ -162,10 +143,7 @@ pub fn a_future_that_spawns_while_it_is_dropped_is_harmless(backend: Arc<dyn Bac
 /// Neither a panic in the call of the body nor one in its future keeps those waiting who join.
 pub fn a_panic_in_a_body_ends_the_worker_and_join_returns(backend: Arc<dyn Backend>) {
     let in_call = backend.start_worker("in-call", Box::new(|_spawner| panic_quietly()));
-    let in_poll = backend.start_worker(
-        "in-poll",
-        Box::new(|_spawner| Box::pin(async { panic_quietly() })),
-    );
+    let in_poll = backend.start_worker("in-poll", Box::new(|_spawner| Box::pin(async { panic_quietly() })));
     for worker in [in_call, in_poll] {
         match worker {
             Ok(worker) => join(worker),
@@ -240,9 +218,5 @@ pub fn workers_end_under_load(backend: Arc<dyn Backend>) {
     workers.into_iter().for_each(join);
     assert!(start.elapsed() < PATIENCE, "the workers end soon");
     drop(ball);
-    assert_eq!(
-        Arc::strong_count(&owned),
-        1,
-        "what the futures owned is dropped by the end"
-    );
+    assert_eq!(Arc::strong_count(&owned), 1, "what the futures owned is dropped by the end");
 }

@@ -27,13 +27,7 @@ impl<T: Task> Pool<T> {
         }
         begin(pool);
         let mut next = Some(launch);
-        while let Some(Launch {
-            task,
-            slot,
-            accepted,
-            launched,
-        }) = next
-        {
+        while let Some(Launch { task, slot, accepted, launched }) = next {
             let slot = Slot::new(self.clone(), slot, accepted, launched);
             contained(|| task.start(slot));
             // Another thread's may come out, which then starts ours: each takes out as many as it has put in.

@@ -74,12 +74,7 @@ pub struct PoolOptions {
 
 impl Default for PoolOptions {
     fn default() -> Self {
-        Self {
-            workers: 4,
-            queue: None,
-            on_full: OnFull::Block,
-            priority: false,
-        }
+        Self { workers: 4, queue: None, on_full: OnFull::Block, priority: false }
     }
 }
 
@@ -159,14 +154,7 @@ impl<T: Task> Pool<T> {
             priority: options.priority,
         };
         let state = Mutex::new(State::new(limits, backend.now()));
-        Self {
-            shared: Arc::new(Shared {
-                name: StdArc::from(name),
-                limits,
-                backend,
-                state,
-            }),
-        }
+        Self { shared: Arc::new(Shared { name: StdArc::from(name), limits, backend, state }) }
     }
 
     /// The name it was made with.
@@ -185,10 +173,7 @@ impl<T: Task> Pool<T> {
     /// [`Full`](SubmitErrorKind::Full) and [`Closed`](SubmitErrorKind::Closed) give the task back.
     pub fn try_submit(&self, task: T, priority: i64) -> Result<TaskId, SubmitError<T>> {
         let now = self.now();
-        let offered = Offered {
-            canceller: task.canceller(),
-            task,
-        };
+        let offered = Offered { canceller: task.canceller(), task };
         let mut state = self.shared.state.lock();
         let admission = state.admit(offered, self.rank(priority), now);
         if matches!(admission, Admission::Refused(..)) {
@@ -315,11 +300,7 @@ impl<T: Task> Pool<T> {
     }
 
     fn follow(&self, after: After<T>) {
-        let After {
-            wakers,
-            launch,
-            unused,
-        } = after;
+        let After { wakers, launch, unused } = after;
         drop(unused);
         wakers.wake();
         if let Some(launch) = launch {
@@ -330,9 +311,7 @@ impl<T: Task> Pool<T> {
 
 impl<T: Task> Clone for Pool<T> {
     fn clone(&self) -> Self {
-        Self {
-            shared: Arc::clone(&self.shared),
-        }
+        Self { shared: Arc::clone(&self.shared) }
     }
 }
 

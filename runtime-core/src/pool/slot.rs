@@ -30,14 +30,7 @@ pub struct SlotId {
 
 impl<T: Task> Slot<T> {
     pub(super) fn new(pool: Pool<T>, id: SlotId, accepted: Instant, launched: Instant) -> Self {
-        Self {
-            pool,
-            id,
-            accepted,
-            launched,
-            began: None,
-            ended: false,
-        }
+        Self { pool, id, accepted, launched, began: None, ended: false }
     }
 
     /// The task really begins: here ends its wait and begins its run, for the statistics. Only the first call
@@ -117,11 +110,7 @@ struct Held<C> {
 
 impl<C> Slots<C> {
     pub(super) fn new() -> Self {
-        Self {
-            slots: Vec::new(),
-            free: Vec::new(),
-            blocked: 0,
-        }
+        Self { slots: Vec::new(), free: Vec::new(), blocked: 0 }
     }
 
     pub(super) fn held(&self) -> usize {
@@ -129,11 +118,7 @@ impl<C> Slots<C> {
     }
 
     pub(super) fn take(&mut self, task: TaskId, canceller: C) -> SlotId {
-        let held = Some(Held {
-            task,
-            canceller: Some(canceller),
-            submitting: 0,
-        });
+        let held = Some(Held { task, canceller: Some(canceller), submitting: 0 });
         let index = match self.free.pop() {
             Some(index) => {
                 self.slots[index] = held;
@@ -149,10 +134,7 @@ impl<C> Slots<C> {
 
     /// Frees a slot. The canceller that was not used is for the caller to drop, without a lock.
     pub(super) fn free(&mut self, slot: SlotId) -> Option<C> {
-        let held = self
-            .slots
-            .get_mut(slot.index)?
-            .take_if(|held| held.task == slot.task)?;
+        let held = self.slots.get_mut(slot.index)?.take_if(|held| held.task == slot.task)?;
         self.free.push(slot.index);
         self.blocked -= usize::from(held.submitting > 0);
         held.canceller
@@ -168,8 +150,7 @@ impl<C> Slots<C> {
     /// pool.
     pub(super) fn is_last_to_block(&mut self, slot: SlotId, workers: usize) -> bool {
         let blocked = self.blocked;
-        self.get(slot)
-            .is_some_and(|held| blocked + usize::from(held.submitting == 0) >= workers)
+        self.get(slot).is_some_and(|held| blocked + usize::from(held.submitting == 0) >= workers)
     }
 
     /// The holder of `slot`, if it still is one, waits in one submit more.

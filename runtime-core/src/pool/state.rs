@@ -74,11 +74,7 @@ pub(super) struct After<T: Task> {
 
 impl<T: Task> After<T> {
     pub(super) fn new() -> Self {
-        Self {
-            wakers: Wakers::default(),
-            launch: None,
-            unused: None,
-        }
+        Self { wakers: Wakers::default(), launch: None, unused: None }
     }
 }
 
@@ -142,11 +138,7 @@ impl<T: Task> State<T> {
             return Admission::Refused(SubmitErrorKind::Full, offered);
         }
         let id = TaskId::next();
-        let queued = Queued {
-            id,
-            offered,
-            accepted: now,
-        };
+        let queued = Queued { id, offered, accepted: now };
         self.counts.submitted += 1;
         if free {
             Admission::Launched(self.take_slot(queued, now))
@@ -174,12 +166,7 @@ impl<T: Task> State<T> {
             self.slots.block(slot);
         }
         let token = Token::new(waker);
-        let submitter = Submitter {
-            token: Arc::clone(&token),
-            offered,
-            rank,
-            inside,
-        };
+        let submitter = Submitter { token: Arc::clone(&token), offered, rank, inside };
         let ticket = self.submitters.push(rank, submitter);
         Ok((token, ticket))
     }
@@ -193,13 +180,7 @@ impl<T: Task> State<T> {
 
     /// Takes a slot back, and gives it to the next task.
     pub(super) fn release(&mut self, released: Released, after: &mut After<T>) {
-        let Released {
-            slot,
-            ended,
-            now,
-            wait,
-            run,
-        } = released;
+        let Released { slot, ended, now, wait, run } = released;
         self.usage.advance(now, self.slots.held());
         after.unused = self.slots.free(slot);
         *match ended {
@@ -286,17 +267,8 @@ impl<T: Task> State<T> {
 
     fn take_slot(&mut self, queued: Queued<T>, now: Instant) -> Launch<T> {
         self.usage.advance(now, self.slots.held());
-        let Queued {
-            id,
-            offered,
-            accepted,
-        } = queued;
-        Launch {
-            task: offered.task,
-            slot: self.slots.take(id, offered.canceller),
-            accepted,
-            launched: now,
-        }
+        let Queued { id, offered, accepted } = queued;
+        Launch { task: offered.task, slot: self.slots.take(id, offered.canceller), accepted, launched: now }
     }
 
     fn accept_submitter(&mut self, now: Instant, wakers: &mut Wakers) {
@@ -305,16 +277,10 @@ impl<T: Task> State<T> {
         };
         self.unblock(&submitter);
         let id = TaskId::next();
-        let Submitter {
-            token, offered, rank, ..
-        } = submitter;
+        let Submitter { token, offered, rank, .. } = submitter;
         if let Ok(waker) = token.claim(0, Told::Accepted(id)) {
             self.counts.submitted += 1;
-            let queued = Queued {
-                id,
-                offered,
-                accepted: now,
-            };
+            let queued = Queued { id, offered, accepted: now };
             self.queue.push(rank, queued);
             wakers.push(waker);
         }

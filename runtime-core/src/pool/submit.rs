@@ -25,21 +25,14 @@ pub struct Submit<T: Task> {
 }
 
 enum Stage<T: Task> {
-    New {
-        task: T,
-        rank: i64,
-        inside: Option<SlotId>,
-    },
+    New { task: T, rank: i64, inside: Option<SlotId> },
     Waiting(Place<Told<T>>),
     Done,
 }
 
 impl<T: Task> Submit<T> {
     pub(super) fn new(pool: Pool<T>, task: T, rank: i64, inside: Option<SlotId>) -> Self {
-        Self {
-            pool,
-            stage: Stage::New { task, rank, inside },
-        }
+        Self { pool, stage: Stage::New { task, rank, inside } }
     }
 
     fn try_first(
@@ -50,10 +43,7 @@ impl<T: Task> Submit<T> {
         cx: &mut Context<'_>,
     ) -> Poll<Result<TaskId, SubmitError<T>>> {
         let now = self.pool.now();
-        let offered = Offered {
-            canceller: task.canceller(),
-            task,
-        };
+        let offered = Offered { canceller: task.canceller(), task };
         let mut state = self.pool.shared.state.lock();
         let admission = match state.admit(offered, rank, now) {
             Admission::Refused(SubmitErrorKind::Full, offered)
@@ -113,8 +103,6 @@ impl<T: Task> Drop for Submit<T> {
 
 impl<T: Task> fmt::Debug for Submit<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Submit")
-            .field("pool", &self.pool)
-            .finish_non_exhaustive()
+        f.debug_struct("Submit").field("pool", &self.pool).finish_non_exhaustive()
     }
 }

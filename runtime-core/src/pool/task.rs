@@ -103,13 +103,7 @@ pub struct SubmitError<T> {
 
 impl<T> fmt::Display for SubmitError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            kind,
-            pool,
-            workers,
-            queue,
-            ..
-        } = self;
+        let Self { kind, pool, workers, queue, .. } = self;
         match kind {
             SubmitErrorKind::Full | SubmitErrorKind::Closed => kind.fmt(f),
             SubmitErrorKind::WouldDeadlock => write!(

@@ -18,10 +18,7 @@ pub(super) struct Task<T, E> {
 impl<T, E> Task<T, E> {
     /// A task that `tasks` counts already.
     pub(super) fn new(completer: Completer<T, TaskError<E>>, tasks: WaitGroup) -> Self {
-        Self {
-            completer: Some(completer),
-            tasks,
-        }
+        Self { completer: Some(completer), tasks }
     }
 
     /// Polls the future, unless the task is cancelled, and says where the task stands.
@@ -61,9 +58,7 @@ impl<T, E> Drop for Task<T, E> {
     fn drop(&mut self) {
         if let Some(completer) = self.completer.take() {
             let asked = completer.cancelled().cloned();
-            completer.complete(Outcome::Cancelled(
-                asked.unwrap_or(Some("its runtime was shut down".into())),
-            ));
+            completer.complete(Outcome::Cancelled(asked.unwrap_or(Some("its runtime was shut down".into()))));
         }
         let _ = self.tasks.done();
     }

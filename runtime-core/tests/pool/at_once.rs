@@ -23,8 +23,7 @@ fn a_million_queued_tasks_that_end_at_once_need_no_deep_stack() {
         let pool = pool(options(1, usize::MAX));
         let held = Arc::new(std::sync::Mutex::new(None));
         let first = Arc::clone(&held);
-        pool.try_submit(Call::new(move |slot| *first.lock().unwrap() = Some(slot)), 0)
-            .unwrap();
+        pool.try_submit(Call::new(move |slot| *first.lock().unwrap() = Some(slot)), 0).unwrap();
         for _ in 0..1_000_000 {
             pool.try_submit(Call::new(end), 0).unwrap();
         }

@@ -18,10 +18,7 @@ fn a_finishing_close_refuses_from_the_call_on_and_runs_all_that_was_accepted() {
     let mut closed = Box::pin(pool.close(Close::Finish));
     assert!(pool.is_closed());
     let error = pool.try_submit(yard.job(3), 0).unwrap_err();
-    assert_eq!(
-        (error.kind, error.to_string()),
-        (SubmitErrorKind::Closed, "pool is closed".into())
-    );
+    assert_eq!((error.kind, error.to_string()), (SubmitErrorKind::Closed, "pool is closed".into()));
     assert!(poll_with(&mut closed, &alarm).is_pending());
     yard.end(0);
     yard.end(1);
@@ -145,8 +142,7 @@ fn who_waits_for_a_cancelled_pool_finds_every_task_told() {
     let pool = pool(options(1, 2));
     let (alarm, notes) = (Arc::new(Alarm::default()), Arc::new(Notes::default()));
     for _ in 0..3 {
-        pool.try_submit(Late(Arc::clone(&alarm), Arc::clone(&notes)), 0)
-            .unwrap();
+        pool.try_submit(Late(Arc::clone(&alarm), Arc::clone(&notes)), 0).unwrap();
     }
     let mut idle = Box::pin(pool.wait());
     assert!(poll_with(&mut idle, &alarm).is_pending());

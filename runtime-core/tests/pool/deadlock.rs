@@ -51,10 +51,7 @@ fn a_task_that_submits_where_there_is_room_is_accepted() {
     let pool = pool(options(1, 1));
     pool.try_submit(yard.job(0), 0).unwrap();
     let inside = Some(yard.slot_id(0));
-    assert!(matches!(
-        poll(&mut pool.submit(yard.job(1), 0, inside)),
-        Poll::Ready(Ok(_))
-    ));
+    assert!(matches!(poll(&mut pool.submit(yard.job(1), 0, inside)), Poll::Ready(Ok(_))));
 }
 
 #[test]
@@ -88,10 +85,7 @@ fn a_task_that_waits_in_two_submits_counts_once() {
     pool.try_submit(yard.job(0), 0).unwrap();
     pool.try_submit(yard.job(1), 0).unwrap();
     let inside = Some(yard.slot_id(0));
-    let mut submits = [
-        pool.submit(yard.job(2), 0, inside),
-        pool.submit(yard.job(3), 0, inside),
-    ];
+    let mut submits = [pool.submit(yard.job(2), 0, inside), pool.submit(yard.job(3), 0, inside)];
     assert!(submits.iter_mut().all(|submit| poll(submit).is_pending()));
     yard.end(1);
     let error = refused(poll(&mut pool.submit(yard.job(4), 0, Some(yard.slot_id(2)))));
@@ -119,10 +113,7 @@ fn a_task_may_end_while_its_submit_still_waits() {
     pool.try_submit(yard.job(0), 0).unwrap();
     pool.try_submit(yard.job(1), 0).unwrap();
     let inside = Some(yard.slot_id(0));
-    let mut submits = [
-        pool.submit(yard.job(2), 0, inside),
-        pool.submit(yard.job(3), 0, inside),
-    ];
+    let mut submits = [pool.submit(yard.job(2), 0, inside), pool.submit(yard.job(3), 0, inside)];
     assert!(submits.iter_mut().all(|submit| poll(submit).is_pending()));
     yard.end(0);
     assert!(matches!(poll(&mut submits[0]), Poll::Ready(Ok(_))));

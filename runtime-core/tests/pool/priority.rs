@@ -14,16 +14,7 @@ fn by_priority(workers: usize, queue: usize) -> Pool<Job> {
 fn the_highest_goes_first_and_equals_in_order() {
     let yard = Yard::new();
     let pool = by_priority(1, 10);
-    for (name, priority) in [
-        (0, 0),
-        (1, 1),
-        (2, 5),
-        (3, -7),
-        (4, 5),
-        (5, 1),
-        (6, i64::MIN),
-        (7, i64::MAX),
-    ] {
+    for (name, priority) in [(0, 0), (1, 1), (2, 5), (3, -7), (4, 5), (5, 1), (6, i64::MIN), (7, i64::MAX)] {
         pool.try_submit(yard.job(name), priority).unwrap();
     }
     for name in [0, 7, 2, 4, 1, 5, 3, 6] {

@@ -58,13 +58,8 @@ fn percentiles_are_in_milliseconds_and_the_longest_is_exact() {
         clock.advance(name.into());
         yard.end(name);
     }
-    let Percentiles {
-        p50, p95, p99, max, ..
-    } = pool.stats().run_ms;
-    assert!(
-        near(p50, 500.0) && near(p95, 950.0) && near(p99, 990.0),
-        "{p50} {p95} {p99}"
-    );
+    let Percentiles { p50, p95, p99, max, .. } = pool.stats().run_ms;
+    assert!(near(p50, 500.0) && near(p95, 950.0) && near(p99, 990.0), "{p50} {p95} {p99}");
     assert_eq!(max, 1000.0);
     pool.try_submit(yard.job(0), 0).unwrap();
     clock.advance(30 * 86_400_000);

@@ -89,11 +89,7 @@ fn ten_thousand_tasks_run_exactly_once_while_the_numbers_always_add_up() {
                 scope.spawn(move || {
                     for number in (submitter..TASKS).step_by(4) {
                         let (fates, executor) = (Arc::clone(fates), executor.clone());
-                        let task = Marked {
-                            number,
-                            fates,
-                            executor,
-                        };
+                        let task = Marked { number, fates, executor };
                         block_on(&BareBackend::new(), pool.submit(task, 0, None)).unwrap();
                     }
                 })
@@ -129,11 +125,7 @@ fn a_close_in_the_middle_leaves_every_accepted_task_started_or_dropped_once() {
                 scope.spawn(move || {
                     for number in (submitter..TASKS).step_by(4) {
                         let (fates, executor) = (Arc::clone(fates), executor.clone());
-                        let task = Marked {
-                            number,
-                            fates,
-                            executor,
-                        };
+                        let task = Marked { number, fates, executor };
                         match block_on(&BareBackend::new(), pool.submit(task, 0, None)) {
                             Ok(_) => accepted[number].store(true, Ordering::SeqCst),
                             Err(error) => assert_eq!(error.kind, SubmitErrorKind::Closed),
@@ -175,11 +167,7 @@ fn submits_that_are_given_up_while_they_wait_run_once_or_not_at_all() {
             scope.spawn(move || {
                 for number in (submitter..TASKS).step_by(4) {
                     let (fates, executor) = (Arc::clone(fates), executor.clone());
-                    let task = Marked {
-                        number,
-                        fates,
-                        executor,
-                    };
+                    let task = Marked { number, fates, executor };
                     let mut submit = pool.submit(task, 0, None);
                     block_on(&BareBackend::new(), async {
                         if number % 2 == 0 {

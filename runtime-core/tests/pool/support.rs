@@ -37,10 +37,7 @@ impl Yard {
     }
 
     pub(crate) fn job(self: &Arc<Self>, name: u32) -> Job {
-        Job {
-            name,
-            yard: Arc::clone(self),
-        }
+        Job { name, yard: Arc::clone(self) }
     }
 
     pub(crate) fn slot(&self, name: u32) -> Slot<Job> {
@@ -173,10 +170,7 @@ pub(crate) struct Clock {
 
 impl Clock {
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self {
-            start: Instant::now(),
-            passed: Mutex::default(),
-        })
+        Arc::new(Self { start: Instant::now(), passed: Mutex::default() })
     }
 
     pub(crate) fn advance(&self, milliseconds: u64) {

@@ -56,14 +56,7 @@ struct Key<'a> {
 impl<'p, 'a> Follower<'p, 'a> {
     pub(super) fn new(protos: &'p [Proto<'a>], proto: &'p Proto<'a>) -> Self {
         let steps_left = proto.len().saturating_mul(64).saturating_add(4096);
-        Self {
-            protos,
-            proto,
-            steps_left,
-            seen: Vec::new(),
-            walk: 0,
-            shared: Vec::new(),
-        }
+        Self { protos, proto, steps_left, seen: Vec::new(), walk: 0, shared: Vec::new() }
     }
 
     /// Reports every use of what the `GETUPVAL` at `start` has loaded.
@@ -156,11 +149,7 @@ impl<'p, 'a> Follower<'p, 'a> {
         if register == upvalue || self.is_shared(register, start)? {
             return Ok(None);
         }
-        Ok(self.proto.string(constant)?.map(|name| Key {
-            loaded_at,
-            register,
-            name,
-        }))
+        Ok(self.proto.string(constant)?.map(|name| Key { loaded_at, register, name }))
     }
 
     /// Whether this instruction makes a closure that shares the variable in `register` from then on.

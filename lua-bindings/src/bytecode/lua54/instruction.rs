@@ -52,10 +52,7 @@ pub(super) enum Edge {
 impl Instruction {
     pub(super) fn decode(raw: u32) -> Result<Self, Malformed> {
         let op = Op::ALL.get((raw & 0x7f) as usize).copied();
-        Ok(Self {
-            op: op.ok_or(Malformed::Invalid("no such instruction"))?,
-            raw,
-        })
+        Ok(Self { op: op.ok_or(Malformed::Invalid("no such instruction"))?, raw })
     }
 
     pub(super) fn a(self) -> usize {

@@ -40,16 +40,11 @@ impl Registers {
     }
 
     pub(super) fn extend(&mut self, other: Self) {
-        self.0
-            .iter_mut()
-            .zip(other.0)
-            .for_each(|(own, other)| *own |= other);
+        self.0.iter_mut().zip(other.0).for_each(|(own, other)| *own |= other);
     }
 
     pub(super) fn contains(&self, register: usize) -> bool {
-        self.0
-            .get(register / 64)
-            .is_some_and(|bits| bits >> (register % 64) & 1 == 1)
+        self.0.get(register / 64).is_some_and(|bits| bits >> (register % 64) & 1 == 1)
     }
 }
 
@@ -61,26 +56,18 @@ impl<'a> Proto<'a> {
 
     /// The instruction at `pc`. Code that runs past its end is malformed, so no bounds are checked elsewhere.
     pub(super) fn instruction(&self, pc: usize) -> Result<Instruction, Malformed> {
-        let bytes = pc
-            .checked_mul(size_of::<u32>())
-            .and_then(|at| self.code.get(at..)?.first_chunk());
-        Instruction::decode(u32::from_ne_bytes(
-            *bytes.ok_or(Malformed::Invalid("code runs past its end"))?,
-        ))
+        let bytes = pc.checked_mul(size_of::<u32>()).and_then(|at| self.code.get(at..)?.first_chunk());
+        Instruction::decode(u32::from_ne_bytes(*bytes.ok_or(Malformed::Invalid("code runs past its end"))?))
     }
 
     /// The constant with this index, which the instruction wants to be a string.
     pub(super) fn name(&self, constant: usize) -> Result<&'a [u8], Malformed> {
-        self.string(constant)?
-            .ok_or(Malformed::Invalid("a field's name is no string"))
+        self.string(constant)?.ok_or(Malformed::Invalid("a field's name is no string"))
     }
 
     /// The constant with this index, if it is a string.
     pub(super) fn string(&self, constant: usize) -> Result<Option<&'a [u8]>, Malformed> {
-        self.constants
-            .get(constant)
-            .copied()
-            .ok_or(Malformed::Invalid("no such constant"))
+        self.constants.get(constant).copied().ok_or(Malformed::Invalid("no such constant"))
     }
 
     pub(super) fn strings(&self) -> impl Iterator<Item = &'a [u8]> {
@@ -89,27 +76,16 @@ impl<'a> Proto<'a> {
 
     /// Which captured variable of the main function this upvalue is, if it is one.
     pub(super) fn origin(&self, upvalue: usize) -> Result<Option<u8>, Malformed> {
-        self.origins
-            .get(upvalue)
-            .copied()
-            .ok_or(Malformed::Invalid("no such upvalue"))
+        self.origins.get(upvalue).copied().ok_or(Malformed::Invalid("no such upvalue"))
     }
 
     /// The nested function with this index, by its place in the list.
     pub(super) fn child(&self, index: usize) -> Result<usize, Malformed> {
-        self.children
-            .get(index)
-            .copied()
-            .ok_or(Malformed::Invalid("no such nested function"))
+        self.children.get(index).copied().ok_or(Malformed::Invalid("no such nested function"))
     }
 
     pub(super) fn lines(&self) -> Lines<'_> {
-        Lines {
-            steps: self.line_steps,
-            marks: &self.line_marks,
-            pc: 0,
-            line: self.line_defined.into(),
-        }
+        Lines { steps: self.line_steps, marks: &self.line_marks, pc: 0, line: self.line_defined.into() }
     }
 }
 
@@ -183,22 +159,14 @@ pub(super) fn read(dump: &[u8]) -> Result<Vec<Proto<'_>>, Malformed> {
             begun.push((child, nested));
         }
     }
-    if reader.is_empty() {
-        Ok(protos)
-    } else {
-        Err(Malformed::Invalid("bytes after the end"))
-    }
+    if reader.is_empty() { Ok(protos) } else { Err(Malformed::Invalid("bytes after the end")) }
 }
 
 /// Signature and version, then what differs between machines; a stranger's dump ends here.
 fn header(reader: &mut Reader<'_>) -> Result<(), Malformed> {
     reader.literal(b"\x1bLua\x54\x00", "not of lua 5.4")?;
     reader.literal(b"\x19\x93\r\n\x1a\n", "damaged as text is in transfer")?;
-    let sizes = [
-        size_of::<u32>() as u8,
-        size_of::<i64>() as u8,
-        size_of::<f64>() as u8,
-    ];
+    let sizes = [size_of::<u32>() as u8, size_of::<i64>() as u8, size_of::<f64>() as u8];
     reader.literal(&sizes, "of another word size")?;
     reader.literal(&0x5678_i64.to_ne_bytes(), "of another byte order")?;
     reader.literal(&370.5_f64.to_ne_bytes(), "of another number format")
@@ -235,18 +203,7 @@ fn begin<'a>(reader: &mut Reader<'a>, parent: Option<&Proto<'a>>) -> Result<(Pro
         });
     }
     let nested = reader.int()?;
-    Ok((
-        Proto {
-            source,
-            line_defined,
-            code,
-            constants,
-            origins,
-            captures,
-            ..Proto::default()
-        },
-        nested,
-    ))
+    Ok((Proto { source, line_defined, code, constants, origins, captures, ..Proto::default() }, nested))
 }
 
 fn constant<'a>(reader: &mut Reader<'a>) -> Result<Option<&'a [u8]>, Malformed> {
@@ -254,10 +211,9 @@ fn constant<'a>(reader: &mut Reader<'a>) -> Result<Option<&'a [u8]>, Malformed> 
     match reader.byte()? {
         0x00 | 0x01 | 0x11 => Ok(None), // nil, false, true
         0x03 | 0x13 => reader.bytes(8).map(|_number| None),
-        0x04 | 0x14 => reader
-            .string()?
-            .map(Some)
-            .ok_or(Malformed::Invalid("a string constant without a string")),
+        0x04 | 0x14 => {
+            reader.string()?.map(Some).ok_or(Malformed::Invalid("a string constant without a string"))
+        }
         _ => Err(Malformed::Invalid("no such type of constant")),
     }
 }

@@ -5,96 +5,36 @@ use super::analysed;
 /// Name and line of each captured write.
 fn writes(script: &str) -> Vec<(String, u32)> {
     let writes = analysed(script).captured_writes;
-    writes
-        .iter()
-        .map(|write| (write.name.as_deref().unwrap().to_owned(), write.line.unwrap()))
-        .collect()
+    writes.iter().map(|write| (write.name.as_deref().unwrap().to_owned(), write.line.unwrap())).collect()
 }
 
 /// Each script returns a closure; it assigns these variables, first on these lines.
 const WRITERS: &[(&str, &[(&str, u32)])] = &[
     ("local n = 0\nreturn function() n = n + 1 end", &[("n", 2)]),
     ("local n\nreturn function()\nn = 5\nend", &[("n", 3)]),
-    (
-        "local n\nreturn function()\nreturn function() n = 5 end end",
-        &[("n", 3)],
-    ),
-    (
-        "local n\nreturn function()\nreturn function()\nreturn function() n = 5 end end end",
-        &[("n", 4)],
-    ),
-    (
-        "local n = 9\nreturn function() while n > 0 do\nn = n - 1 end end",
-        &[("n", 3)],
-    ),
-    (
-        "local n = 0\nreturn function() for i = 1, 9 do\nn = n + i end end",
-        &[("n", 3)],
-    ),
-    (
-        "local n = 0\nreturn function(t) for k, v in pairs(t) do\n\nn = n + v end end",
-        &[("n", 4)],
-    ),
-    (
-        "local n = 0\nreturn function() repeat n = n + 1 until n > 9 end",
-        &[("n", 2)],
-    ),
-    (
-        "local a, b\nreturn function() a, b = 1, 2 end",
-        &[("a", 2), ("b", 2)],
-    ),
-    (
-        "local a, b = 1, 2\nreturn function() a, b = b, a end",
-        &[("a", 2), ("b", 2)],
-    ),
+    ("local n\nreturn function()\nreturn function() n = 5 end end", &[("n", 3)]),
+    ("local n\nreturn function()\nreturn function()\nreturn function() n = 5 end end end", &[("n", 4)]),
+    ("local n = 9\nreturn function() while n > 0 do\nn = n - 1 end end", &[("n", 3)]),
+    ("local n = 0\nreturn function() for i = 1, 9 do\nn = n + i end end", &[("n", 3)]),
+    ("local n = 0\nreturn function(t) for k, v in pairs(t) do\n\nn = n + v end end", &[("n", 4)]),
+    ("local n = 0\nreturn function() repeat n = n + 1 until n > 9 end", &[("n", 2)]),
+    ("local a, b\nreturn function() a, b = 1, 2 end", &[("a", 2), ("b", 2)]),
+    ("local a, b = 1, 2\nreturn function() a, b = b, a end", &[("a", 2), ("b", 2)]),
     ("local f\nreturn function()\nfunction f() end end", &[("f", 3)]),
-    (
-        "local n\nreturn function(x) if x then\nn = nil end end",
-        &[("n", 3)],
-    ),
-    (
-        "local function make(p)\nreturn function() p = p + 1 end end\nreturn make(1)",
-        &[("p", 2)],
-    ),
+    ("local n\nreturn function(x) if x then\nn = nil end end", &[("n", 3)]),
+    ("local function make(p)\nreturn function() p = p + 1 end end\nreturn make(1)", &[("p", 2)]),
     ("for i = 1, 1 do\nreturn function() i = 2 end end", &[("i", 2)]),
     ("local n\nreturn function(...)\nn = ... end", &[("n", 3)]),
-    (
-        "local n\nreturn function() return coroutine.wrap(function()\nn = 1 end) end",
-        &[("n", 3)],
-    ),
-    (
-        "local n\nreturn function(x)\nif x then goto out end\nn = 1\n::out:: end",
-        &[("n", 4)],
-    ),
-    (
-        "local n\nreturn function()\nlocal function f() n = 1 end\nn = 2 end",
-        &[("n", 3)],
-    ),
-    (
-        "local n\nreturn function()\nn = 2\nlocal function f() n = 1 end end",
-        &[("n", 3)],
-    ),
-    (
-        "local a, b\nreturn function(f)\na, b = f() end",
-        &[("a", 3), ("b", 3)],
-    ),
+    ("local n\nreturn function() return coroutine.wrap(function()\nn = 1 end) end", &[("n", 3)]),
+    ("local n\nreturn function(x)\nif x then goto out end\nn = 1\n::out:: end", &[("n", 4)]),
+    ("local n\nreturn function()\nlocal function f() n = 1 end\nn = 2 end", &[("n", 3)]),
+    ("local n\nreturn function()\nn = 2\nlocal function f() n = 1 end end", &[("n", 3)]),
+    ("local a, b\nreturn function(f)\na, b = f() end", &[("a", 3), ("b", 3)]),
     ("local function f()\nf = nil end\nreturn f", &[("f", 2)]),
-    (
-        "local n\nreturn function()\ndo local n = 1; n = 2 end\nn = 3 end",
-        &[("n", 4)],
-    ),
-    (
-        "local n\nreturn function() local t <close> = nil\nn = 1 end",
-        &[("n", 3)],
-    ),
-    (
-        "local t, n = {}\nreturn function() t.x,\nn = 1, 2 end",
-        &[("n", 3)],
-    ),
-    (
-        "local n\nreturn function(a, b)\nn = a and b or a == b end",
-        &[("n", 3)],
-    ),
+    ("local n\nreturn function()\ndo local n = 1; n = 2 end\nn = 3 end", &[("n", 4)]),
+    ("local n\nreturn function() local t <close> = nil\nn = 1 end", &[("n", 3)]),
+    ("local t, n = {}\nreturn function() t.x,\nn = 1, 2 end", &[("n", 3)]),
+    ("local n\nreturn function(a, b)\nn = a and b or a == b end", &[("n", 3)]),
 ];
 
 /// Each script returns a closure that assigns nothing it has captured.
@@ -132,10 +72,7 @@ const LOOK_ALIKES: &[&str] = &[
 #[test]
 fn a_closure_that_assigns_what_it_captured_is_found_with_its_line() {
     for (script, expected) in WRITERS {
-        let expected: Vec<_> = expected
-            .iter()
-            .map(|(name, line)| ((*name).to_owned(), *line))
-            .collect();
+        let expected: Vec<_> = expected.iter().map(|(name, line)| ((*name).to_owned(), *line)).collect();
         assert_eq!(writes(script), expected, "{script}");
     }
 }
@@ -151,10 +88,8 @@ fn a_closure_that_only_seems_to_assign_what_it_captured_is_not() {
 fn writes_come_in_the_order_of_the_captured_variables_one_each() {
     let script = "local a, b, c, d return function() local x = a, b, c, d\nd = 1\nb = 1\nb = 2\nd = 2 end";
     let found = analysed(script).captured_writes;
-    let found: Vec<_> = found
-        .iter()
-        .map(|write| (write.upvalue, write.name.as_deref(), write.line))
-        .collect();
+    let found: Vec<_> =
+        found.iter().map(|write| (write.upvalue, write.name.as_deref(), write.line)).collect();
     assert_eq!(found, [(1, Some("b"), Some(3)), (3, Some("d"), Some(2))]);
 }
 

@@ -33,11 +33,7 @@ fn globals_are_those_read_called_and_assigned() {
 
 #[test]
 fn globals_of_nested_functions_count() {
-    assert_uses(
-        "return function() return function() return x end end",
-        &["x"],
-        &[],
-    );
+    assert_uses("return function() return function() return x end end", &["x"], &[]);
     assert_uses("local function f() y = 1 end; return f, x", &["x"], &["y"]);
 }
 
@@ -46,30 +42,18 @@ fn a_local_env_has_no_globals() {
     assert_uses("local _ENV = {}; x = y", &[], &[]);
     assert_uses("local _ENV <const> = {}; return function() x = y end", &[], &[]);
     assert_uses("return function(_ENV) return x end", &[], &[]);
-    assert_uses(
-        "local function f(_ENV) return function() return x end end; return z",
-        &["z"],
-        &[],
-    );
+    assert_uses("local function f(_ENV) return function() return x end end; return z", &["z"], &[]);
     assert_uses("do local _ENV = {x = a}; x = y end return b", &["a", "b"], &[]);
 }
 
 #[test]
 fn env_in_a_local_is_followed() {
     assert_uses("local _ENV = _ENV; x = y", &["y"], &["x"]);
-    assert_uses(
-        "local e = _ENV; e.x = 1; if a then return e.y end",
-        &["a", "y"],
-        &["x"],
-    );
+    assert_uses("local e = _ENV; e.x = 1; if a then return e.y end", &["a", "y"], &["x"]);
     assert_uses("local e = _ENV; for i = 1, 9 do e.x = i end", &[], &["x"]);
     // The next turn of the loop sees what this one has put there.
     assert_uses("local e = {}; while a do e.x = 1; e = _ENV end", &["a"], &["x"]);
-    assert_uses(
-        "local e = {}; for k in next, {} do e.x = 1; e = _ENV end",
-        &["next"],
-        &["x"],
-    );
+    assert_uses("local e = {}; for k in next, {} do e.x = 1; e = _ENV end", &["next"], &["x"]);
     assert_uses("local e = _ENV; e = {}; return e", &[], &[]);
 }
 
@@ -124,10 +108,7 @@ fn env_used_in_any_other_way_escapes() {
         "local e, k = _ENV, 'y'; local function f() k = 'z' end; f(); return e[k]",
         "local e, k; local function f() k = 'z' end; e = _ENV; k = 'y'; f(); return e[k]",
     ] {
-        assert!(
-            analysed(&format!("return function(...) {body} end")).env_escapes,
-            "{body}"
-        );
+        assert!(analysed(&format!("return function(...) {body} end")).env_escapes, "{body}");
         // Beyond a few constants the same, by other instructions.
         let far = format!("return function(...) {} {body} end", padding(300));
         assert!(analysed(&far).env_escapes, "far: {body}");
@@ -213,31 +194,20 @@ fn a_name_that_does_not_fit_the_instruction_is_a_name_all_the_same() {
         let far = analysed(&format!("return function(...) {} {body} end", padding(300)));
         assert!(!far.env_escapes, "far: {body}");
         assert_eq!(text(&far.globals_read), text(&near.globals_read), "far: {body}");
-        assert_eq!(
-            text(&far.globals_written),
-            text(&near.globals_written),
-            "far: {body}"
-        );
+        assert_eq!(text(&far.globals_written), text(&near.globals_written), "far: {body}");
     }
 }
 
 #[test]
 fn a_function_of_many_statements_with_far_names_is_read_exactly() {
-    let body: String = FAR
-        .iter()
-        .map(|body| format!("do local function part(...) {body} end end "))
-        .collect();
+    let body: String =
+        FAR.iter().map(|body| format!("do local function part(...) {body} end end ")).collect();
     // All in one function: what one statement leaves in its registers meets the loops and calls of the next.
-    let flat: String = FAR
-        .iter()
-        .filter(|body| !body.contains("::"))
-        .map(|body| format!("if q then {body} end "))
-        .collect();
+    let flat: String =
+        FAR.iter().filter(|body| !body.contains("::")).map(|body| format!("if q then {body} end ")).collect();
     let near = analysed(&format!("return function(...) local q; {body} {body} end"));
-    let far = analysed(&format!(
-        "return function(...) local q; {} while q do {flat} end {flat} end",
-        padding(300)
-    ));
+    let far =
+        analysed(&format!("return function(...) local q; {} while q do {flat} end {flat} end", padding(300)));
     assert!(!near.env_escapes && !far.env_escapes);
     let read: Vec<_> = near.globals_read.iter().filter(|name| ***name != *b"v").collect();
     assert_eq!(read, far.globals_read.iter().collect::<Vec<_>>());

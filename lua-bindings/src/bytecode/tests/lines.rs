@@ -38,10 +38,8 @@ fn the_line_of_an_assignment_is_the_current_line_when_it_runs() {
         let seen: BTreeMap<String, u32> = lines.pairs().collect::<Result<_, _>>().unwrap();
 
         let found = analyse(&function.dump(false)).unwrap().captured_writes;
-        let found: BTreeMap<_, _> = found
-            .into_iter()
-            .map(|write| (write.name.unwrap().into(), write.line.unwrap()))
-            .collect();
+        let found: BTreeMap<_, _> =
+            found.into_iter().map(|write| (write.name.unwrap().into(), write.line.unwrap())).collect();
         assert_eq!(found.len(), names.len());
         assert_eq!(found, seen, "seed {seed}");
     }

@@ -21,9 +21,7 @@ fn dumps() -> Vec<Vec<u8>> {
     let pad: String = (0..260).map(|number| format!("'{number}',")).collect();
     let far = format!("return function() local t = {{{pad}}}; x = y and function() t = z end; y = x end");
     let scripts = SCRIPTS.iter().copied().chain([far.as_str()]);
-    scripts
-        .flat_map(|script| [dumped(script, false), dumped(script, true)])
-        .collect()
+    scripts.flat_map(|script| [dumped(script, false), dumped(script, true)]).collect()
 }
 
 #[test]
@@ -31,11 +29,7 @@ fn the_beginning_of_a_dump_is_not_taken_for_a_dump() {
     for dump in dumps() {
         assert!(analyse(&dump).is_ok());
         for len in 0..dump.len() {
-            assert!(
-                analyse(&dump[..len]).is_err(),
-                "the first {len} of {} bytes",
-                dump.len()
-            );
+            assert!(analyse(&dump[..len]).is_err(), "the first {len} of {} bytes", dump.len());
         }
         assert!(analyse(&[&dump[..], &[0]].concat()).is_err());
     }
@@ -108,12 +102,7 @@ impl Written {
     }
 
     fn dump(&self) -> Vec<u8> {
-        [
-            header(self.upvalues.len() as u8),
-            self.begin(),
-            self.end().to_vec(),
-        ]
-        .concat()
+        [header(self.upvalues.len() as u8), self.begin(), self.end().to_vec()].concat()
     }
 }
 
@@ -143,20 +132,9 @@ const EMPTY: u32 = RETURN0;
 #[test]
 fn functions_may_be_nested_as_deep_as_the_bytes_last() {
     let depth = 100_000;
-    let outer = Written {
-        code: vec![EMPTY],
-        upvalues: vec![[1, 0, 0]],
-        nested: 1,
-        ..Written::default()
-    };
-    let inner = Written {
-        upvalues: vec![[0, 0, 0]],
-        ..outer.clone()
-    };
-    let innermost = Written {
-        nested: 0,
-        ..inner.clone()
-    };
+    let outer = Written { code: vec![EMPTY], upvalues: vec![[1, 0, 0]], nested: 1, ..Written::default() };
+    let inner = Written { upvalues: vec![[0, 0, 0]], ..outer.clone() };
+    let innermost = Written { nested: 0, ..inner.clone() };
     let mut dump = [header(1), outer.begin()].concat();
     (0..depth).for_each(|_| dump.extend(inner.begin()));
     dump.extend(innermost.begin());
@@ -168,18 +146,12 @@ fn functions_may_be_nested_as_deep_as_the_bytes_last() {
 fn a_count_that_is_not_met_costs_nothing() {
     let begin = Instant::now();
     let most = int(i32::MAX as u32);
-    let main = Written {
-        code: vec![EMPTY],
-        ..Written::default()
-    };
+    let main = Written { code: vec![EMPTY], ..Written::default() };
     let (head, body) = (header(0), main.begin());
     // The counts of instructions, constants, upvalues and nested functions are where the bytes of a function say.
     for at in [6, 11, 12, 13] {
         let dump = [&head, &body[..at], &most[..], &body[at + 1..], &main.end()].concat();
-        assert!(matches!(
-            analyse(&dump),
-            Err(Malformed::Truncated | Malformed::Invalid(_))
-        ));
+        assert!(matches!(analyse(&dump), Err(Malformed::Truncated | Malformed::Invalid(_))));
     }
     let dump = [&head[..], &body, &[0x80], &most, &[0x80; 8]].concat();
     assert_eq!(analyse(&dump), Err(Malformed::Truncated));
@@ -195,39 +167,17 @@ fn a_number_without_end_is_too_large() {
 #[test]
 fn code_that_runs_or_jumps_out_of_its_bounds_is_refused() {
     let dump = |code: &[u32]| {
-        Written {
-            code: code.to_vec(),
-            upvalues: vec![[1, 0, 0]],
-            ..Written::default()
-        }
-        .dump()
+        Written { code: code.to_vec(), upvalues: vec![[1, 0, 0]], ..Written::default() }.dump()
     };
     let jump = |by: i32| JMP | ((by + 0xff_ffff) as u32) << 7;
     assert!(analyse(&dump(&[GETUPVAL, EMPTY])).is_ok());
     assert!(analyse(&dump(&[GETUPVAL, jump(-1), EMPTY])).is_ok());
-    for code in [
-        &[GETUPVAL][..],
-        &[GETUPVAL, jump(-3)],
-        &[GETUPVAL, jump(0)],
-        &[GETUPVAL, jump(0xff_ffff)],
-    ] {
-        assert!(
-            matches!(analyse(&dump(code)), Err(Malformed::Invalid(_))),
-            "{code:?}"
-        );
+    for code in [&[GETUPVAL][..], &[GETUPVAL, jump(-3)], &[GETUPVAL, jump(0)], &[GETUPVAL, jump(0xff_ffff)]] {
+        assert!(matches!(analyse(&dump(code)), Err(Malformed::Invalid(_))), "{code:?}");
     }
-    assert!(
-        analyse(&dump(&[GETUPVAL | 1 << 16, EMPTY])).is_err(),
-        "an upvalue that is not there"
-    );
-    assert!(
-        analyse(&dump(&[CLOSURE, EMPTY])).is_err(),
-        "a function that is not there"
-    );
-    assert!(
-        analyse(&dump(&[0x7f, EMPTY])).is_err(),
-        "an operation that is not there"
-    );
+    assert!(analyse(&dump(&[GETUPVAL | 1 << 16, EMPTY])).is_err(), "an upvalue that is not there");
+    assert!(analyse(&dump(&[CLOSURE, EMPTY])).is_err(), "a function that is not there");
+    assert!(analyse(&dump(&[0x7f, EMPTY])).is_err(), "an operation that is not there");
 }
 
 #[test]
@@ -249,14 +199,7 @@ fn code_in_which_every_load_lives_long_is_given_up_on_in_time() {
         ..Written::default()
     };
     let begin = Instant::now();
-    let dump = [
-        header(1),
-        main.begin(),
-        nested.begin(),
-        nested.end().to_vec(),
-        main.end().to_vec(),
-    ]
-    .concat();
+    let dump = [header(1), main.begin(), nested.begin(), nested.end().to_vec(), main.end().to_vec()].concat();
     let found = analyse(&dump).unwrap();
     assert!(found.env_escapes);
     assert_eq!(super::text(&found.globals_read), ["name"]);

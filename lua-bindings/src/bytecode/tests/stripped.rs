@@ -22,11 +22,8 @@ fn a_stripped_function_still_tells_its_globals() {
 #[test]
 fn a_stripped_function_still_tells_what_it_assigns() {
     let found = analysed("local a, b return function() local x = a; b = print end");
-    let found: Vec<_> = found
-        .captured_writes
-        .into_iter()
-        .map(|write| (write.upvalue, write.name, write.line))
-        .collect();
+    let found: Vec<_> =
+        found.captured_writes.into_iter().map(|write| (write.upvalue, write.name, write.line)).collect();
     assert_eq!(found, [(1, None, None)]);
 }
 
@@ -69,11 +66,7 @@ fn far_names_are_found_in_stripped_functions_too() {
 fn names_lost_in_an_earlier_dump_are_no_error() {
     let lua = Lua::new();
     let script = "local n return function() n = x end";
-    let again = lua
-        .load(dumped(script, true))
-        .into_function()
-        .unwrap()
-        .dump(false);
+    let again = lua.load(dumped(script, true)).into_function().unwrap().dump(false);
     let found = analyse(&again).unwrap();
     assert_eq!(found.env_upvalues, [1]);
     assert_eq!(found.captured_writes.len(), 1);
