@@ -132,6 +132,17 @@ everywhere("an error value that cannot cross still fails the goroutine", functio
   equal(type(err), "string")
 end)
 
+everywhere("an error that cannot even be told as text fails only its goroutine", function()
+  local function unspeakable() return setmetatable({}, { __tostring = function() error("no text") end }) end
+  local ok, err = await(async(function() error(unspeakable()) end))
+  equal(ok, false)
+  equal(type(err), "table")
+  ok, err = await(async(function() error(setmetatable({}, { __tostring = function() return 5 end })) end))
+  equal(ok, false)
+  equal(type(err), "table")
+  gives(values(true, "alive"), await(async(function() return "alive" end)))
+end)
+
 everywhere("an error of the language is a text with the line", function()
   local ok, err = await(async(function()
     local t = nil
@@ -303,12 +314,45 @@ everywhere("now grows, in milliseconds with fractions", function()
   equal(math.type and math.type(before) or "float", "float")
 end)
 
+test("goroutines that only yield leave room for others, however many they are", function()
+  local over = goroutine.atomic_int()
+  local spinning = goroutine.spawn_many(32, function()
+    while over:load() == 0 do goroutine.yield() end
+    return "over"
+  end)
+  gives(values(true), await(async(function() over:store(1) end)))
+  for _, handle in ipairs(spinning) do gives(values(true, "over"), await(handle)) end
+end)
+
+test("a goroutine's children go on when it has ended", function()
+  local gate = goroutine.channel()
+  local ok, child = await(async(function()
+    return goroutine.spawn(function() return (gate:receive()) end)
+  end))
+  equal(ok, true)
+  goroutine.await_all(goroutine.spawn_many(50, function() end))
+  gate:send("still here")
+  gives(values(true, "still here"), await(child))
+end)
+
 test("backend and _VERSION are texts, the same in goroutines", function()
   assert(goroutine.backend():match("^%a[%w_-]*$"), goroutine.backend())
   assert(goroutine._VERSION:match("^%d+%.%d+%.%d+"), goroutine._VERSION)
   gives(values(true, goroutine.backend(), goroutine._VERSION), await(async(function()
     return goroutine.backend(), goroutine._VERSION
   end)))
+end)
+
+test("10,000 goroutines wait at once, and are woken by one call", function()
+  local gate, woken = goroutine.channel(), goroutine.atomic_int()
+  local handles = goroutine.spawn_many(10000, function()
+    local _, ok = gate:receive()
+    if not ok then woken:add() end
+  end)
+  for _, handle in ipairs(handles) do parked(handle) end
+  gate:close()
+  gives(values(true), goroutine.wait_all(30000))
+  equal(woken:load(), 10000)
 end)
 
 test("10,000 goroutines all run, each once", function()

@@ -12,6 +12,10 @@ full:send("taken")
 group:add()
 local never = async(function() goroutine.sleep(math.huge) end)
 never:name("never")
+-- A pool whose only worker is taken.
+local gate = goroutine.channel()
+goroutine.pool_create("cancel", { workers = 1, queue = 0, priority = true })
+goroutine.pool_submit("cancel", function() gate:receive() end)
 
 local blocking = {
   sleep = function() goroutine.sleep(1e9) end,
@@ -37,6 +41,12 @@ local blocking = {
     goroutine.spawn(function() goroutine.current():name("left behind") goroutine.timeout(300, goroutine.sleep, 1e9) end)
     goroutine.wait_all()
   end,
+  pool_submit = function() goroutine.pool_submit("cancel", print) end,
+  pool_submit_priority = function() goroutine.pool_submit_priority("cancel", 1, print) end,
+  pool_async = function() goroutine.pool_async("cancel", print) end,
+  pool_map = function() goroutine.pool_map("cancel", { 1, 2 }, print) end,
+  pool_wait = function() goroutine.pool_wait("cancel") end,
+  ["pool_wait with a limit"] = function() goroutine.pool_wait("cancel", 1e9) end,
   ["a blocking call in a nested coroutine"] = function()
     coroutine.wrap(function() goroutine.sleep(1e9) end)()
   end,
@@ -216,10 +226,10 @@ everywhere("a cancelled goroutine that was to receive leaves the value to others
 end)
 
 everywhere("what a sender has sent was sent, whenever it is cancelled", function()
-  for _ = 1, 100 do
+  for _ = 1, 30 do
     local queue = goroutine.channel()
     local sender = async(function() return queue:send("value") end)
-    local receiver = async(function() return (queue:receive(20)) end)
+    local receiver = async(function() return (queue:receive(10)) end)
     sender:cancel()
     local sent, err = await(sender, 30000)
     local _, received = await(receiver)
@@ -260,6 +270,18 @@ test("goroutines that nobody awaits are cancelled by a few hundred at once", fun
   for _, result in ipairs(goroutine.await_all(handles, 30000)) do
     equal(tostring(result.error), "cancelled")
   end
+end)
+
+test("a pool that is being closed, or replaced, goes on being so when who asked for it is cancelled", function()
+  for _, ask in ipairs({ function() goroutine.pool_close("cancel") end, function() goroutine.pool_create("cancel") end }) do
+    local handle = async(ask)
+    parked(handle)
+    handle:cancel()
+    equal(await(handle, 30000), false)
+    gives(values(nil, "pool is closed"), goroutine.pool_submit("cancel", print))
+  end
+  gate:close()
+  eventually("the closed pool is gone", function() return goroutine.pool_stats("cancel") == nil end)
 end)
 
 never:cancel()

@@ -300,16 +300,6 @@ everywhere("what cannot travel is refused by send, and the channel goes on", fun
   gives(values("fine", true), ch:receive())
 end)
 
-everywhere("a channel that nobody holds any more frees what is in it", function()
-  local watch = channel()
-  do
-    local ch = channel(1)
-    ch:send(watch)
-  end
-  collect()
-  equal(watch:is_closed(), false)
-end)
-
 everywhere("a request carries the channel for its answer", function()
   local requests = channel()
   local server = async(function()

@@ -74,6 +74,18 @@ if reports then
     reported(0)
   end)
 
+  test("a failure whose handle lies in a channel that nobody holds any more is reported", function()
+    local channel = goroutine.channel(1)
+    do
+      local handle = async(function() error("in a channel", 0) end)
+      eventually("it has failed", function() return handle:done() end)
+      channel:send({ inside = handle })
+    end
+    reported(0)
+    channel = nil
+    contains(reported(1)[1], "failed: in a channel")
+  end)
+
   test("asking for the status is not awaiting", function()
     local handle = async(function() error("asked", 0) end)
     eventually("it has failed", function() return handle:status() == "failed" and handle:done() end)

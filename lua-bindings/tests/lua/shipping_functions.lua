@@ -161,6 +161,32 @@ everywhere("a function from load", function()
   gives(values(3, 1, 2), run(chunk, 1, 2))
 end)
 
+-- A global of this file, for code without its names.
+global_for_stripped = 40
+
+everywhere54("a function without debug information", function()
+  local plain = load(string.dump(function(a, ...) return a + 1, ... end, true))
+  gives(values(2, "x"), run(plain, 1, "x"))
+  local using_globals = load(string.dump(function(n) return math.max(n, global_for_stripped) + 2, type(string.upper) end, true))
+  gives(values(42, "function"), run(using_globals, 1))
+  gives(values(42, "function"), run(function() return using_globals(1) end))
+end)
+
+everywhere54("variables that are constants", function()
+  local check = compiled([[
+    local run = ...
+    local number <const>, list <const>, text <const> = 5, { 6 }, "seven"
+    return run(function() return number, list[1], text end)
+  ]])
+  gives(values(5, 6, "seven"), check(run))
+end)
+
+everywhere("methods of our objects, captured", function()
+  local channel = goroutine.channel(1)
+  local send, receive = channel.send, channel.receive
+  gives(values(true, "sent", true), run(function() return send(channel, "sent"), receive(channel) end))
+end)
+
 everywhere("a C function is found by its name, also under another", function()
   local insert, format, floor, unpack_ = table.insert, string.format, math.floor, table.unpack or unpack
   gives(values("7|3", 1, 2), run(function()
