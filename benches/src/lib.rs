@@ -6,6 +6,10 @@ use goroutine::Goroutines;
 use mlua::{Function, Lua};
 use runtime_core::Backend;
 
+/// The allocator that `sloth-runner` has, for all that is compared here.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The backends that are compared.
 pub const BACKENDS: [&str; 2] = ["tokio", "threads"];
 

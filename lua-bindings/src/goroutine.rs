@@ -11,7 +11,7 @@ use runtime_core::{Completer, Handle, WaitGroup};
 use crate::fault::Fault;
 use crate::packet::Packet;
 use crate::pool::Slot;
-use crate::scope::Scope;
+use crate::scope::Membership;
 use crate::state::State;
 
 /// The handle of a goroutine: its results, or its failure, as packets for whoever awaits.
@@ -47,7 +47,7 @@ pub(crate) struct Start {
     /// Where the pool counts it, for a pool's task.
     pub(crate) slot: Option<Slot>,
     /// The scope that waits for it.
-    pub(crate) scope: Option<Arc<Scope>>,
+    pub(crate) scope: Option<Membership>,
     /// What counts it as long as it lives: the goroutines of the one who started it.
     pub(crate) family: Family,
 }

@@ -5,7 +5,7 @@
 //! goroutine that never blocks costs no future, and an isolate takes a new goroutine only when it has nothing that is
 //! ready to run.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -34,9 +34,13 @@ pub(crate) struct Isolate {
     slots: RefCell<Slots>,
     /// Notified when the last goroutine has ended.
     idle: Event,
+    /// Notified when there is something to be collected.
+    wanted: Event,
     /// The `package.path` and so on that are in force here.
     modules: RefCell<Arc<Modules>>,
     pub(crate) close_coroutine: Option<Function>,
+    /// Whether there is something to be collected as soon as there is nothing else to do.
+    collect: Cell<bool>,
 }
 
 #[derive(Default)]
@@ -83,8 +87,10 @@ impl Isolate {
             state,
             slots: RefCell::default(),
             idle: Event::new(),
+            wanted: Event::new(),
             modules: RefCell::default(),
             close_coroutine: close,
+            collect: Cell::new(false),
         })
     }
 
@@ -105,14 +111,22 @@ impl Isolate {
                 future::yield_now().await;
                 continue;
             }
+            if self.collect.replace(false) {
+                let _ = self.lua.gc_collect();
+            }
             let next = async { Some(system.queue.pop().await) };
             let closing = async {
                 system.closing().await;
                 None
             };
-            match future::or(closing, next).await {
+            let collect = async {
+                self.wanted.listen().await;
+                None
+            };
+            match future::or(future::or(closing, collect), next).await {
                 Some(start) => self.start(start, spawner),
-                None => return,
+                None if system.is_closing() => return,
+                None => {}
             }
         }
     }
@@ -188,6 +202,13 @@ impl Isolate {
             None => slots.slots.push(slot),
         }
         Ok((index, coroutine))
+    }
+
+    /// Collects garbage once there is no goroutine to be started: something of the embedder's is held by Lua in vain.
+    pub(crate) fn collect_when_idle(&self) {
+        if !self.collect.replace(true) {
+            self.wanted.notify(1);
+        }
     }
 
     /// Notes who runs in a slot, so that it can be cancelled when the isolate winds down.

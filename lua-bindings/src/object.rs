@@ -48,10 +48,18 @@ impl Object {
     /// # Errors
     /// When memory runs out.
     pub(crate) fn to_userdata(&self, lua: &Lua, state: &State) -> mlua::Result<AnyUserData> {
-        let key = self.key();
-        if let Some(known) = state.tables.objects.raw_get::<Option<AnyUserData>>(key)? {
+        if let Some(known) = state.tables.objects.raw_get::<Option<AnyUserData>>(self.key())? {
             return Ok(known);
         }
+        self.to_new_userdata(lua, state)
+    }
+
+    /// The same for an object that was just made, and so is not there already.
+    ///
+    /// # Errors
+    /// When memory runs out.
+    pub(crate) fn to_new_userdata(&self, lua: &Lua, state: &State) -> mlua::Result<AnyUserData> {
+        let key = self.key();
         let userdata = match self.clone() {
             Self::Handle(object) => lua.create_userdata(object),
             Self::WaitGroup(object) => lua.create_userdata(object),

@@ -48,7 +48,10 @@ impl Task for PoolTask {
     }
 
     fn dropped(self) {
-        let Start { completer, family, .. } = self.start;
-        completer.complete_then(Outcome::Cancelled(Some(Arc::from(CLOSED))), || drop(family));
+        let Start { completer, family, scope, .. } = self.start;
+        completer.complete_then(Outcome::Cancelled(Some(Arc::from(CLOSED))), || {
+            drop(scope);
+            drop(family);
+        });
     }
 }

@@ -1,6 +1,6 @@
 //! [`Scope`]: goroutines that end together.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 use runtime_core::{Status, WaitGroup};
@@ -26,16 +26,28 @@ struct Members {
     cancelled: bool,
 }
 
+/// A child's place in its scope. Dropped when the child has ended, or was never started.
+pub(crate) struct Membership {
+    scope: Arc<Scope>,
+    handle: GoroutineHandle,
+}
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        self.scope.child_ended(&self.handle);
+    }
+}
+
 impl Scope {
     pub(crate) fn new() -> Self {
         Self { members: Mutex::default(), group: WaitGroup::new(), failed: OnceLock::new() }
     }
 
-    /// Takes a child in, before it is started. False once the scope has ended.
-    pub(crate) fn enter(&self, handle: &GoroutineHandle) -> bool {
+    /// Takes a child in, before it is started. `None` once the scope has ended.
+    pub(crate) fn enter(self: &Arc<Self>, handle: &GoroutineHandle) -> Option<Membership> {
         let mut members = self.members.lock();
         if members.closed {
-            return false;
+            return None;
         }
         members.handles.push(handle.clone());
         let _ = self.group.add(1);
@@ -44,10 +56,10 @@ impl Scope {
         if cancelled {
             handle.cancel(Some("another goroutine of its scope failed"));
         }
-        true
+        Some(Membership { scope: Arc::clone(self), handle: handle.clone() })
     }
 
-    pub(crate) fn child_ended(&self, handle: &GoroutineHandle) {
+    fn child_ended(&self, handle: &GoroutineHandle) {
         if handle.status() == Status::Failed && self.failed.set(handle.clone()).is_ok() {
             self.cancel("another goroutine of its scope failed");
         }

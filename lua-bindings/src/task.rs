@@ -28,7 +28,7 @@ use crate::goroutine::{Failure, Family, Reply, Running, Start, Wait};
 use crate::isolate::Isolate;
 use crate::packet::{self, Packet, Plain, Roots};
 use crate::raw::{Coroutine, Kind, Number, Resumed, Stack, protected};
-use crate::scope::Scope;
+use crate::scope::Membership;
 use crate::state::State;
 
 /// How often a goroutine goes on at once, because what it waits for is ready, before its neighbours have a turn.
@@ -45,7 +45,7 @@ pub(crate) struct Task {
     /// mlua's future, once the coroutine has waited in an async function.
     driven: Option<Pin<Box<AsyncThread<MultiValue>>>>,
     finished: bool,
-    scope: Option<std::sync::Arc<Scope>>,
+    scope: Option<Membership>,
     family: Option<Family>,
 }
 
@@ -115,11 +115,8 @@ impl Task {
     pub(crate) fn never_started(start: Start) {
         let Start { completer, slot, scope, family, .. } = start;
         let reason = completer.cancelled().cloned().flatten();
-        let handle = completer.handle();
         completer.complete_then(Outcome::Cancelled(reason), || {
-            if let Some(scope) = scope {
-                scope.child_ended(&handle);
-            }
+            drop(scope);
             if let Some(slot) = slot {
                 slot.finish(Ended::Cancelled);
             }
@@ -131,11 +128,8 @@ impl Task {
     pub(crate) fn not_startable(_state: &State, start: Start, error: &mlua::Error) {
         let Start { completer, slot, scope, family, started_at, .. } = start;
         let failure = failure_of_text(&fault::text(error), completer.id(), started_at);
-        let handle = completer.handle();
         completer.complete_then(Outcome::Failed(failure), || {
-            if let Some(scope) = scope {
-                scope.child_ended(&handle);
-            }
+            drop(scope);
             if let Some(slot) = slot {
                 slot.finish(Ended::Failed);
             }
@@ -319,9 +313,7 @@ impl Task {
             return;
         };
         completer.complete_then(outcome, || {
-            if let Some(scope) = scope {
-                scope.child_ended(&running.handle);
-            }
+            drop(scope);
             if let Some(slot) = pool_slot {
                 slot.finish(ended);
             }
@@ -329,10 +321,11 @@ impl Task {
         });
     }
 
-    /// Stops a goroutine inside an async function of the embedder's: its future is dropped, and its `<close>` variables
-    /// are closed. Nothing can be raised there.
+    /// Stops a goroutine inside an async function of the embedder's: its `<close>` variables are closed, and nothing can be
+    /// raised there. mlua keeps the function's future in Lua; it is dropped by the collection that is asked for here.
     fn stop_driven(&mut self) -> (End, bool) {
         self.driven = None;
+        self.isolate.collect_when_idle();
         if let (Some(close), Ok(thread)) =
             (&self.isolate.close_coroutine, self.isolate.thread(self.running.slot))
         {

@@ -18,6 +18,10 @@ use std::ffi::{CStr, c_int, c_void};
 use goroutine::Goroutines;
 use mlua::{Lua, Table, UserData};
 
+/// Packets are made on one thread and dropped on another all the time, which the system's allocator is slow at.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Keeps the runtime alive as long as the interpreter's state, and ends it with the state.
 struct Anchor(#[allow(dead_code, reason = "kept for its Drop")] Goroutines);
 

@@ -216,6 +216,14 @@ impl<T, E> Handle<T, E> {
         self.shared.cancelled.get().cloned().flatten()
     }
 
+    /// Reports a failure that nobody has seen now, as dropping the last handle would ([`Reporting::IfUnseen`]): for the
+    /// end of a program that drops nothing any more.
+    pub fn report_unseen(&self) {
+        if let Reporting::IfUnseen(report) = &self.shared.reporting {
+            self.shared.report_once(report);
+        }
+    }
+
     /// Whether cancelling was asked for, whatever came of it.
     pub fn is_cancelled(&self) -> bool {
         self.shared.cancelled.get().is_some()

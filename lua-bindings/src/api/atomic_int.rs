@@ -26,7 +26,7 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
     let this = |args: &Args| -> Result<AtomicInt, Fault> { Ok(args.this::<AtomicIntObject>()?.0) };
     prim.function("atomic_int", |context, args| {
         let value = AtomicInt::new(args.optional_integer(1, 0)?);
-        context.values(context.object(Object::AtomicInt(AtomicIntObject(value)))?)
+        context.values(context.new_object(Object::AtomicInt(AtomicIntObject(value)))?)
     })?;
     prim.method("atomic_int", "add", move |context, args| {
         context.values(this(&args)?.add(args.optional_integer(1, 1)?))

@@ -75,7 +75,7 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
             }
         };
         let channel = ChannelObject { channel: Channel::new(capacity), direction };
-        context.values(context.object(Object::Channel(channel))?)
+        context.values(context.new_object(Object::Channel(channel))?)
     })?;
     // As methods the channel is the object; as functions it is argument 1.
     for (offset, function) in [(0, false), (1, true)] {

@@ -19,7 +19,7 @@ mod wait_group;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use mlua::{Function, IntoLuaMulti, Lua, MultiValue, Table, UserDataRegistry, Value};
+use mlua::{AnyUserData, Function, IntoLuaMulti, Lua, MultiValue, Table, UserDataRegistry, Value};
 use rustc_hash::FxHashSet;
 
 use crate::fault::{self, Fault};
@@ -84,6 +84,11 @@ impl Context<'_> {
     /// The Lua value of an object of ours.
     pub(crate) fn object(&self, object: Object) -> Result<Value, Fault> {
         Ok(Value::UserData(object.to_userdata(self.lua, self.state)?))
+    }
+
+    /// The Lua value of an object that was just made.
+    pub(crate) fn new_object(&self, object: Object) -> Result<Value, Fault> {
+        Ok(Value::UserData(object.to_new_userdata(self.lua, self.state)?))
     }
 }
 
@@ -162,6 +167,11 @@ fn chunk<R: mlua::FromLuaMulti>(
 pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Result<Rc<State>> {
     if lua.named_registry_value::<Value>(MODULE)? != Value::Nil {
         return Err(mlua::Error::runtime("goroutines are installed in this Lua state already"));
+    }
+    for library in ["package", "coroutine", "table", "string"] {
+        if !lua.globals().raw_get::<Value>(library)?.is_table() {
+            return Err(mlua::Error::runtime(format!("the Lua state lacks the library '{library}'")));
+        }
     }
     let is_c = lua.create_function(|_, function: Function| Ok(function.info().what == "C"))?;
     let isolate = role == Role::Isolate;
@@ -274,12 +284,23 @@ fn end_with_process(lua: &Lua, state: &Rc<State>) -> mlua::Result<()> {
     let Ok(exit) = os.get::<Function>("exit") else {
         return Ok(());
     };
-    let system = Arc::clone(&state.system);
-    let shutdown = lua.create_function(move |_, ()| {
-        system.shutdown(GRACE);
-        Ok(())
-    })?;
+    let shutdown = {
+        let state = Rc::clone(state);
+        lua.create_function(move |_, ()| {
+            // The state is not closed, and so drops no handles: errors that nobody has seen are told here.
+            state.tables.objects.for_each(|_: Value, object: AnyUserData| {
+                if let Some(handle) = args::object::<HandleObject>(&object) {
+                    handle.0.report_unseen();
+                }
+                Ok(())
+            })?;
+            state.system.shutdown(GRACE);
+            Ok(())
+        })?
+    };
     let ours: Function = chunk(lua, "exit", include_str!("../lua/exit.lua"), (exit, shutdown))?;
+    // It travels as the isolates' own, which does the same.
+    state.tables.named.raw_set(&ours, "os\0exit")?;
     os.set("exit", ours)
 }
 

@@ -42,13 +42,13 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
     // For functions whose Lua part calls its callback itself: the check that `spawn` and the like do on the way.
     prim.raw("check_function", |_, _, values: MultiValue| check_function(values))?;
     prim.function("scope_new", |context, _| {
-        context.values(context.object(Object::Scope(ScopeObject(Arc::new(Scope::new()))))?)
+        context.values(context.new_object(Object::Scope(ScopeObject(Arc::new(Scope::new()))))?)
     })?;
     prim.method("scope", "spawn", |context, args| {
         let scope = args.this::<ScopeObject>()?.0;
         args.check_function(1)?;
         let handle = start(context, args.rest(1), Report::IfUnseen, Some(scope))?;
-        context.values(context.object(Object::Handle(HandleObject(handle)))?)
+        context.values(context.new_object(Object::Handle(HandleObject(handle)))?)
     })?;
     prim.function("scope_cancel", |context, args| {
         args.object::<ScopeObject>(1)?.0.cancel("the function of its scope failed");

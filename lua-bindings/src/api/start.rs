@@ -39,17 +39,19 @@ pub(super) fn prepare(
         Report::IfUnseen => Reporting::IfUnseen(tell),
     };
     let (handle, completer) = Handle::<_, Failure>::new(next_id(), reporting);
-    if let Some(scope) = &scope
-        && !scope.enter(&handle)
-    {
-        return Err(Fault::Wrong("the scope has ended: it starts no more goroutines".into()));
-    }
+    let membership = match &scope {
+        None => None,
+        Some(scope) => match scope.enter(&handle) {
+            None => return Err(Fault::Wrong("the scope has ended: it starts no more goroutines".into())),
+            membership => membership,
+        },
+    };
     let start = Start {
         packet,
         completer,
         started_at: caller(context),
         slot: None::<Slot>,
-        scope,
+        scope: membership,
         family: Family::join(&context.state.children()),
     };
     Ok((start, handle))
@@ -70,7 +72,7 @@ pub(super) fn start(
 fn start_function(context: &Context<'_>, args: Args, report: Report) -> super::Outcome {
     args.check_function(1)?;
     let handle = start(context, args.rest(1), report, None)?;
-    context.values(context.object(Object::Handle(HandleObject(handle)))?)
+    context.values(context.new_object(Object::Handle(HandleObject(handle)))?)
 }
 
 pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
@@ -86,7 +88,7 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
             values.push_front(Value::Integer(id as i64));
             values.push_front(Value::Function(function.clone()));
             let handle = start(context, values, Report::AtOnce, None)?;
-            handles.raw_set(id, context.object(Object::Handle(HandleObject(handle)))?)?;
+            handles.raw_set(id, context.new_object(Object::Handle(HandleObject(handle)))?)?;
         }
         context.values(handles)
     })?;

@@ -25,7 +25,7 @@ impl UserData for WaitGroupObject {
 
 pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
     prim.function("wait_group", |context, _| {
-        context.values(context.object(Object::WaitGroup(WaitGroupObject(WaitGroup::new())))?)
+        context.values(context.new_object(Object::WaitGroup(WaitGroupObject(WaitGroup::new())))?)
     })?;
     prim.method("wait_group", "add", |context, args| {
         let group = args.this::<WaitGroupObject>()?.0;
