@@ -149,10 +149,7 @@ impl Task {
                 self.finish(end, reusable);
                 true
             }
-            None => {
-                self.status(|completer| completer.waiting());
-                false
-            }
+            None => false,
         }
     }
 
@@ -373,7 +370,11 @@ impl Future for Task {
                 let reply = match wait.as_mut().poll(cx) {
                     Poll::Ready(reply) => reply,
                     Poll::Pending if cancelled => Reply::Cancelled,
-                    Poll::Pending => return Poll::Pending,
+                    Poll::Pending => {
+                        // Said only now: whoever sees it finds the goroutine where it waits.
+                        task.status(|completer| completer.waiting());
+                        return Poll::Pending;
+                    }
                 };
                 task.wait = None;
                 *task.running.reply.borrow_mut() = Some(reply);
@@ -395,8 +396,8 @@ impl Future for Task {
                 task.finish(end, reusable);
                 return Poll::Ready(());
             }
-            task.status(|completer| completer.waiting());
             if task.wait.is_none() {
+                task.status(|completer| completer.waiting());
                 return Poll::Pending;
             }
         }

@@ -216,6 +216,11 @@ fn exact(value: f64) -> Option<i64> {
     fits.then_some(value as i64)
 }
 
+/// A number as messages show it.
 pub(super) fn shown(value: f64) -> String {
-    if value.is_nan() { "nan".into() } else { format!("{value}") }
+    match value {
+        _ if value.is_nan() => "nan".into(),
+        _ if value.abs() >= 1e15 && value.is_finite() => format!("{value:e}"),
+        _ => format!("{value}"),
+    }
 }

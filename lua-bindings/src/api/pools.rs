@@ -34,7 +34,7 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
         let name = args.string(1)?;
         let priority = args.integer(2)?;
         args.check_function(3)?;
-        let pool = context.state.system.pools.get(&name).map(|pool| pool.clone());
+        let pool = find(context, &name);
         if pool.is_some_and(|pool| !pool.has_priority()) {
             return Err(args.bad(1, &format!("pool '{name}' was not created with priority=true")));
         }
@@ -84,8 +84,18 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
     prim.function("pool_map_wait", map_wait)
 }
 
+/// The pool of this name. One that has been closed and has ended is gone, also if who closed it did not wait for that.
 fn find(context: &Context<'_>, name: &str) -> Option<LuaPool> {
-    context.state.system.pools.get(name).map(|pool| pool.clone())
+    let pools = &context.state.system.pools;
+    let pool = pools.get(name).map(|pool| pool.clone())?;
+    if pool.is_closed() {
+        let stats = pool.stats();
+        if stats.queued == 0 && stats.active == 0 {
+            pools.remove_if(name, |_, current| current.same(&pool));
+            return None;
+        }
+    }
+    Some(pool)
 }
 
 fn not_found(name: &str) -> String {
