@@ -1,15 +1,26 @@
 //! Lua values to packets.
+//!
+//! [`Encoder`] walks the values with a list of open objects instead of recursion. The files beside this one hold what it
+//! remembers (`scratch`), what it knows of globals and names (`globals`), and how it says no (`refusal`).
+
+mod globals;
+mod refusal;
+mod scratch;
 
 use std::sync::Arc;
 
 use mlua::{Lua, MultiValue};
-use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{Flat, MAX_DEPTH, Packet, Reference, flag, tag};
 use crate::code::Code;
 use crate::object::Object;
 use crate::raw::{Kind, Number, Stack, protected};
 use crate::state::State;
+
+pub(crate) use refusal::Refusal;
+use refusal::refuse_captured_writes;
+pub(crate) use scratch::Scratch;
+use scratch::{Frame, Origin, Phase, Seen};
 
 /// What the values given to [`encode`] are, which decides what is checked and how a refusal names them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,22 +29,6 @@ pub(crate) enum Roots {
     Start,
     /// Values, called by this word: `result`, `value`.
     Values(&'static str),
-}
-
-/// Why something cannot travel. Its text is what the script sees.
-#[derive(Clone, Debug, thiserror::Error)]
-pub(crate) enum Refusal {
-    #[error("cannot send {path} ({what}) to a goroutine: {hint}")]
-    Value { path: String, what: String, hint: &'static str },
-    #[error(
-        "cannot start a function that assigns to a variable it captured: '{name}'{place}; it would only change a copy of \
-         its own. Use goroutine.shared, goroutine.atomic_int, a channel, a return value, or goroutine.local"
-    )]
-    CapturedWrite { name: String, place: String },
-    #[error("cannot send {0} to a goroutine: too many values at once")]
-    TooMany(&'static str),
-    #[error("cannot send {0} to a goroutine: {1}")]
-    Lua(&'static str, String),
 }
 
 /// Copies `values` into a packet.
@@ -69,29 +64,6 @@ pub(crate) fn encode(lua: &Lua, state: &State, values: MultiValue, roots: Roots)
     Ok(Packet::Flat(Box::new(Flat { bytes: out, references })))
 }
 
-/// Modules that every Lua has, and that load nothing.
-const STANDARD: [&[u8]; 12] = [
-    b"_G",
-    b"string",
-    b"table",
-    b"math",
-    b"io",
-    b"os",
-    b"coroutine",
-    b"utf8",
-    b"debug",
-    b"bit32",
-    b"bit",
-    b"goroutine",
-];
-
-/// Whether the value of this name, or using it, may load a module.
-fn loads_modules(name: &[u8]) -> bool {
-    let module = name.split(|byte| *byte == 0).next().unwrap_or(name);
-    !(STANDARD.contains(&module) || module.starts_with(b"goroutine:"))
-        || matches!(name, b"_G\0require" | b"_G\0dofile" | b"_G\0loadfile")
-}
-
 // What lies at the bottom of the stack, below the roots.
 const NAMED: i32 = 1;
 const CODES: i32 = 2;
@@ -119,68 +91,6 @@ struct Encoder<'a> {
     whole_globals: bool,
     /// Whether the packet may make its receiver load a module.
     needs_modules: bool,
-}
-
-/// What is allocated for a packet and not part of it. A state keeps it for the next one.
-#[derive(Default)]
-pub(crate) struct Scratch {
-    /// Tables and functions met so far, by address.
-    seen: FxHashMap<usize, Seen>,
-    /// The addresses in `seen`, in order of appearance, to take some back.
-    order: Vec<usize>,
-    /// Captured variables met so far: the function that has it, and as which upvalue.
-    cells: FxHashMap<usize, (usize, u8)>,
-    frames: Vec<Frame>,
-    /// The numbers of objects too deep for their place. The objects lie in a table on the stack.
-    later: Vec<u32>,
-    global_names: Vec<Box<[u8]>>,
-    global_known: FxHashSet<Box<[u8]>>,
-    /// Which code each number in the side list is.
-    codes: FxHashMap<u64, u32>,
-    dump: Vec<u8>,
-}
-
-impl Scratch {
-    /// Ready for the next packet. What one large packet has needed is not kept for ever.
-    fn clear(&mut self) {
-        if self.seen.capacity() > 4096 || self.dump.capacity() > 1 << 20 {
-            *self = Self::default();
-            return;
-        }
-        self.seen.clear();
-        self.order.clear();
-        self.cells.clear();
-        self.frames.clear();
-        self.later.clear();
-        self.global_names.clear();
-        self.global_known.clear();
-        self.codes.clear();
-    }
-}
-
-#[derive(Clone, Copy)]
-pub(crate) struct Seen {
-    number: u32,
-    /// Where its flags byte is.
-    flags: usize,
-}
-
-enum Frame {
-    Table { at: i32, header: usize, array: u32, hash: u32, listing: bool, phase: Phase },
-    Function { at: i32, address: usize, next: u8, count: u8, environment: bool },
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    Entry,
-    /// The key has been written, its value is on top.
-    Value,
-    Metatable,
-}
-
-enum Origin {
-    Root(i32),
-    Global(usize),
 }
 
 impl<'a> Encoder<'a> {
@@ -258,67 +168,6 @@ impl<'a> Encoder<'a> {
             self.drain(stack)?;
         }
         Ok(())
-    }
-
-    /// Writes one global, or why it cannot travel: that is an error only where it is touched.
-    fn global(&mut self, stack: &mut Stack<'_>, index: usize) {
-        self.origin = Origin::Global(index);
-        stack.push_bytes(&self.scratch.global_names[index]);
-        stack.raw_get(GLOBALS);
-        if stack.kind(-1) == Kind::Nil || self.is_standard(stack, index) {
-            stack.pop(1);
-            return;
-        }
-        let (top, written, references, objects) =
-            (stack.top() - 1, self.out.len(), self.references.len(), self.scratch.order.len());
-        let (later, codes) = (self.scratch.later.len(), self.scratch.codes.len());
-        self.out.push(tag::GLOBAL);
-        self.string_of_global(index);
-        let attempt = self.whole(stack).and_then(|()| self.deferred(stack));
-        let Err(refusal) = attempt else { return };
-        // Take everything back that belongs to this global.
-        let over = stack.top() - top;
-        stack.pop(over);
-        self.out.truncate(written);
-        self.references.truncate(references);
-        if self.scratch.codes.len() > codes {
-            self.scratch.codes.retain(|_, number| (*number as usize) < references);
-        }
-        for address in self.scratch.order.drain(objects..) {
-            self.scratch.seen.remove(&address);
-        }
-        let seen = &self.scratch.seen;
-        self.scratch.cells.retain(|_, (function, _)| seen.contains_key(function));
-        self.scratch.later.truncate(later);
-        self.later_done = self.later_done.min(later);
-        self.scratch.frames.clear();
-        self.out.push(tag::POISON);
-        self.string_of_global(index);
-        let message = refusal.to_string();
-        self.varint(message.len() as u64);
-        self.out.extend_from_slice(message.as_bytes());
-    }
-
-    fn string_of_global(&mut self, index: usize) {
-        let name = std::mem::take(&mut self.scratch.global_names[index]);
-        self.varint(name.len() as u64);
-        self.out.extend_from_slice(&name);
-        self.scratch.global_names[index] = name;
-    }
-
-    /// Whether the global on top is the one that every state has under this name.
-    fn is_standard(&mut self, stack: &mut Stack<'_>, index: usize) -> bool {
-        if stack.same(-1, GLOBALS) || stack.same(-1, self.base_globals()) {
-            return true;
-        }
-        let name = &self.scratch.global_names[index];
-        stack.push_copy(-1);
-        stack.raw_get(NAMED);
-        let known = stack.bytes(-1);
-        let standard =
-            known == &name[..] || known.strip_prefix(b"_G\0").is_some_and(|rest| rest == &name[..]);
-        stack.pop(1);
-        standard && self.state.system.has_global(&self.scratch.global_names[index])
     }
 
     /// Writes the value on top and everything in it, and pops it.
@@ -403,59 +252,6 @@ impl<'a> Encoder<'a> {
             return self.defer(stack, address);
         }
         self.open(stack, false)
-    }
-
-    /// A module or a function of one: written by name, if it is known.
-    fn by_name(&mut self, stack: &mut Stack<'_>) -> bool {
-        stack.push_copy(-1);
-        stack.raw_get(NAMED);
-        let name = stack.bytes(-1);
-        // A function that is a global of this state only has no name elsewhere.
-        let known = stack.kind(-1) == Kind::String
-            && name.strip_prefix(b"_G\0").is_none_or(|global| self.state.system.has_global(global));
-        if known {
-            self.needs_modules |= loads_modules(name);
-            self.out.push(tag::NAMED);
-            self.varint(name.len() as u64);
-            self.out.extend_from_slice(stack.bytes(-1));
-        }
-        stack.pop(1);
-        known
-    }
-
-    /// Looks for modules that were loaded since the names were collected. True if it looked.
-    fn refresh_names(&mut self, stack: &mut Stack<'_>) -> bool {
-        if std::mem::replace(&mut self.refreshed, true) {
-            return false;
-        }
-        let refresh = mlua::Value::Function(self.state.tables.refresh_names.clone());
-        if stack.push_value(self.lua, &refresh).is_err() {
-            return false;
-        }
-        drop(refresh);
-        stack.call(0, 0);
-        true
-    }
-
-    /// Whether modules were loaded since the names were collected; if so, collects them again. Looks once a packet.
-    fn modules_changed(&mut self, stack: &mut Stack<'_>) -> bool {
-        if std::mem::replace(&mut self.counted, true) || !stack.reserve(8) {
-            return false;
-        }
-        let loaded = mlua::Value::Table(self.state.tables.package_loaded.clone());
-        if stack.push_value(self.lua, &loaded).is_err() {
-            return false;
-        }
-        drop(loaded);
-        let at = stack.top();
-        let mut count = 0;
-        stack.push_nil();
-        while stack.next(at) {
-            stack.pop(1);
-            count += 1;
-        }
-        stack.pop(1);
-        self.state.modules_seen.replace(count) != count && self.refresh_names(stack)
     }
 
     fn enter(&mut self, address: usize) -> u32 {
@@ -581,41 +377,6 @@ impl<'a> Encoder<'a> {
         }
         self.references.push(Reference::Code(code));
         number
-    }
-
-    /// Notes the globals that a function uses, to be sent after the roots.
-    fn wanted_globals(&mut self, stack: &mut Stack<'_>, code: &Code) {
-        let mut by_mention = true;
-        if let Some(analysis) = &code.analysis {
-            for name in &analysis.globals_read {
-                self.want_global(name);
-            }
-            // It looks at the table of globals itself, and may find in it whatever name it has at hand.
-            by_mention = analysis.env_escapes || analysis.globals_read.iter().any(|name| reaches_all(name));
-            self.whole_globals |= by_mention;
-        }
-        if by_mention {
-            self.mentioned_globals(stack, code);
-        }
-    }
-
-    /// Notes every global whose name stands in the bytecode.
-    fn mentioned_globals(&mut self, stack: &mut Stack<'_>, code: &Code) {
-        stack.push_nil();
-        while stack.next(GLOBALS) {
-            stack.pop(1);
-            if stack.kind(-1) == Kind::String && code.mentions(stack.bytes(-1)) {
-                self.want_global(stack.bytes(-1));
-            }
-        }
-    }
-
-    fn want_global(&mut self, name: &[u8]) {
-        self.needs_modules |= matches!(name, b"require" | b"package" | b"dofile" | b"loadfile" | b"load");
-        if !self.scratch.global_known.contains(name) {
-            self.scratch.global_known.insert(name.into());
-            self.scratch.global_names.push(name.into());
-        }
     }
 
     /// Goes on with the innermost open object.
@@ -751,66 +512,6 @@ impl<'a> Encoder<'a> {
     fn varint(&mut self, value: u64) {
         varint(&mut self.out, value);
     }
-
-    /// The refusal of the value on top, with the path that leads to it.
-    fn refuse(&mut self, stack: &mut Stack<'_>) -> Refusal {
-        let (what, hint) = describe(stack);
-        Refusal::Value { path: self.path(stack), what, hint }
-    }
-
-    /// The words for where the value on top was found: `argument 2.log.file`, `upvalue 'cfg'.log.file`.
-    fn path(&mut self, stack: &mut Stack<'_>) -> String {
-        let mut path = match (&self.origin, self.roots) {
-            (Origin::Global(index), _) => {
-                format!("global '{}'", String::from_utf8_lossy(&self.scratch.global_names[*index]))
-            }
-            (Origin::Root(1), Roots::Start) => String::from("the function"),
-            (Origin::Root(n), Roots::Start) => format!("argument {}", n - 1),
-            (Origin::Root(_), Roots::Values(noun)) if self.count == 1 => format!("the {noun}"),
-            (Origin::Root(n), Roots::Values(noun)) => format!("{noun} {n}"),
-        };
-        if self.later_done > 0 && self.later_done <= self.scratch.later.len() {
-            path.push_str("...");
-        }
-        for frame in &self.scratch.frames {
-            match frame {
-                Frame::Table { phase: Phase::Metatable, .. } => path.push_str(".<metatable>"),
-                Frame::Table { at, .. } => {
-                    // The key of the entry that is open lies right above its table.
-                    match stack.kind(at + 1) {
-                        Kind::String => {
-                            let key = String::from_utf8_lossy(stack.bytes(at + 1)).into_owned();
-                            if is_name(&key) {
-                                path.push('.');
-                                path.push_str(&key);
-                            } else {
-                                path.push_str(&format!("[{key:?}]"));
-                            }
-                        }
-                        Kind::Number => match stack.number(at + 1) {
-                            Number::Integer(n) => path.push_str(&format!("[{n}]")),
-                            Number::Float(n) => path.push_str(&format!("[{n}]")),
-                        },
-                        other => path.push_str(&format!("[{}]", format!("{other:?}").to_lowercase())),
-                    }
-                }
-                Frame::Function { at, next, .. } => {
-                    let name = stack.upvalue_name(*at, i32::from(*next)).unwrap_or_else(|| String::from("?"));
-                    if path == "the function" {
-                        path = format!("upvalue '{name}'");
-                    } else {
-                        path.push_str(&format!(".<upvalue '{name}'>"));
-                    }
-                }
-            }
-        }
-        path
-    }
-}
-
-/// Whether this global gives access to all of them.
-fn reaches_all(name: &[u8]) -> bool {
-    matches!(name, b"_G" | b"load" | b"loadstring" | b"loadfile" | b"dofile" | b"getfenv" | b"setfenv")
 }
 
 /// Appends an integer, seven bits a byte, the lowest first.
@@ -832,52 +533,4 @@ fn is_index(stack: &Stack<'_>, last: u32) -> bool {
             #[cfg(not(feature = "lua54"))]
             Number::Float(key) => key == f64::from(last) + 1.0,
         }
-}
-
-fn is_name(key: &str) -> bool {
-    let mut chars = key.chars();
-    chars.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
-        && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
-}
-
-/// What the value on top is, and what to do instead of sending it.
-fn describe(stack: &mut Stack<'_>) -> (String, &'static str) {
-    match stack.kind(-1) {
-        Kind::Thread => ("coroutine".into(), "create it inside"),
-        Kind::Function => ("C function of no loaded module".into(), "require its module inside"),
-        Kind::LightUserdata => ("light userdata".into(), "it is an address of this state"),
-        Kind::Table => ("table".into(), "the stack is full"),
-        Kind::Userdata => {
-            let name = if stack.push_metafield(-1, c"__name") {
-                let name = String::from_utf8_lossy(stack.bytes(-1)).into_owned();
-                stack.pop(1);
-                name
-            } else {
-                String::new()
-            };
-            match name.as_str() {
-                "" => ("userdata".into(), "create it inside, or use a channel"),
-                "FILE*" => ("userdata 'FILE*'".into(), "open it inside, or use a channel"),
-                _ => (format!("userdata '{name}'"), "create it inside, or use a channel"),
-            }
-        }
-        kind => (format!("{kind:?}").to_lowercase(), "create it inside"),
-    }
-}
-
-/// A started function that assigns to what it captured would change a copy, unseen: it is refused.
-fn refuse_captured_writes(code: &Code) -> Result<(), Refusal> {
-    let Some(analysis) = &code.analysis else {
-        return Ok(());
-    };
-    let Some(write) = analysis.captured_writes.first() else {
-        return Ok(());
-    };
-    let place = match (&analysis.source, write.line) {
-        (Some(source), Some(line)) => format!(" ({}:{line})", crate::place::short_source(source)),
-        (None, Some(line)) => format!(" (line {line})"),
-        _ => String::new(),
-    };
-    let name = write.name.as_deref().unwrap_or("?").to_owned();
-    Err(Refusal::CapturedWrite { name, place })
 }

@@ -1,0 +1,185 @@
+//! Globals that functions use, and what travels by name.
+
+use super::{Encoder, GLOBALS, NAMED, Origin};
+use crate::code::Code;
+use crate::packet::tag;
+use crate::raw::{Kind, Stack};
+
+/// Modules that every Lua has, and that load nothing.
+const STANDARD: [&[u8]; 12] = [
+    b"_G",
+    b"string",
+    b"table",
+    b"math",
+    b"io",
+    b"os",
+    b"coroutine",
+    b"utf8",
+    b"debug",
+    b"bit32",
+    b"bit",
+    b"goroutine",
+];
+
+/// Whether the value of this name, or using it, may load a module.
+fn loads_modules(name: &[u8]) -> bool {
+    let module = name.split(|byte| *byte == 0).next().unwrap_or(name);
+    !(STANDARD.contains(&module) || module.starts_with(b"goroutine:"))
+        || matches!(name, b"_G\0require" | b"_G\0dofile" | b"_G\0loadfile")
+}
+
+impl Encoder<'_> {
+    /// Writes one global, or why it cannot travel: that is an error only where it is touched.
+    pub(super) fn global(&mut self, stack: &mut Stack<'_>, index: usize) {
+        self.origin = Origin::Global(index);
+        stack.push_bytes(&self.scratch.global_names[index]);
+        stack.raw_get(GLOBALS);
+        if stack.kind(-1) == Kind::Nil || self.is_standard(stack, index) {
+            stack.pop(1);
+            return;
+        }
+        let (top, written, references, objects) =
+            (stack.top() - 1, self.out.len(), self.references.len(), self.scratch.order.len());
+        let (later, codes) = (self.scratch.later.len(), self.scratch.codes.len());
+        self.out.push(tag::GLOBAL);
+        self.string_of_global(index);
+        let attempt = self.whole(stack).and_then(|()| self.deferred(stack));
+        let Err(refusal) = attempt else { return };
+        // Take everything back that belongs to this global.
+        let over = stack.top() - top;
+        stack.pop(over);
+        self.out.truncate(written);
+        self.references.truncate(references);
+        if self.scratch.codes.len() > codes {
+            self.scratch.codes.retain(|_, number| (*number as usize) < references);
+        }
+        for address in self.scratch.order.drain(objects..) {
+            self.scratch.seen.remove(&address);
+        }
+        let seen = &self.scratch.seen;
+        self.scratch.cells.retain(|_, (function, _)| seen.contains_key(function));
+        self.scratch.later.truncate(later);
+        self.later_done = self.later_done.min(later);
+        self.scratch.frames.clear();
+        self.out.push(tag::POISON);
+        self.string_of_global(index);
+        let message = refusal.to_string();
+        self.varint(message.len() as u64);
+        self.out.extend_from_slice(message.as_bytes());
+    }
+
+    pub(super) fn string_of_global(&mut self, index: usize) {
+        let name = std::mem::take(&mut self.scratch.global_names[index]);
+        self.varint(name.len() as u64);
+        self.out.extend_from_slice(&name);
+        self.scratch.global_names[index] = name;
+    }
+
+    /// Whether the global on top is the one that every state has under this name.
+    pub(super) fn is_standard(&mut self, stack: &mut Stack<'_>, index: usize) -> bool {
+        if stack.same(-1, GLOBALS) || stack.same(-1, self.base_globals()) {
+            return true;
+        }
+        let name = &self.scratch.global_names[index];
+        stack.push_copy(-1);
+        stack.raw_get(NAMED);
+        let known = stack.bytes(-1);
+        let standard =
+            known == &name[..] || known.strip_prefix(b"_G\0").is_some_and(|rest| rest == &name[..]);
+        stack.pop(1);
+        standard && self.state.system.has_global(&self.scratch.global_names[index])
+    }
+
+    /// A module or a function of one: written by name, if it is known.
+    pub(super) fn by_name(&mut self, stack: &mut Stack<'_>) -> bool {
+        stack.push_copy(-1);
+        stack.raw_get(NAMED);
+        let name = stack.bytes(-1);
+        // A function that is a global of this state only has no name elsewhere.
+        let known = stack.kind(-1) == Kind::String
+            && name.strip_prefix(b"_G\0").is_none_or(|global| self.state.system.has_global(global));
+        if known {
+            self.needs_modules |= loads_modules(name);
+            self.out.push(tag::NAMED);
+            self.varint(name.len() as u64);
+            self.out.extend_from_slice(stack.bytes(-1));
+        }
+        stack.pop(1);
+        known
+    }
+
+    /// Looks for modules that were loaded since the names were collected. True if it looked.
+    pub(super) fn refresh_names(&mut self, stack: &mut Stack<'_>) -> bool {
+        if std::mem::replace(&mut self.refreshed, true) {
+            return false;
+        }
+        let refresh = mlua::Value::Function(self.state.tables.refresh_names.clone());
+        if stack.push_value(self.lua, &refresh).is_err() {
+            return false;
+        }
+        drop(refresh);
+        stack.call(0, 0);
+        true
+    }
+
+    /// Whether modules were loaded since the names were collected; if so, collects them again. Looks once a packet.
+    pub(super) fn modules_changed(&mut self, stack: &mut Stack<'_>) -> bool {
+        if std::mem::replace(&mut self.counted, true) || !stack.reserve(8) {
+            return false;
+        }
+        let loaded = mlua::Value::Table(self.state.tables.package_loaded.clone());
+        if stack.push_value(self.lua, &loaded).is_err() {
+            return false;
+        }
+        drop(loaded);
+        let at = stack.top();
+        let mut count = 0;
+        stack.push_nil();
+        while stack.next(at) {
+            stack.pop(1);
+            count += 1;
+        }
+        stack.pop(1);
+        self.state.modules_seen.replace(count) != count && self.refresh_names(stack)
+    }
+
+    /// Notes the globals that a function uses, to be sent after the roots.
+    pub(super) fn wanted_globals(&mut self, stack: &mut Stack<'_>, code: &Code) {
+        let mut by_mention = true;
+        if let Some(analysis) = &code.analysis {
+            for name in &analysis.globals_read {
+                self.want_global(name);
+            }
+            // It looks at the table of globals itself, and may find in it whatever name it has at hand.
+            by_mention = analysis.env_escapes || analysis.globals_read.iter().any(|name| reaches_all(name));
+            self.whole_globals |= by_mention;
+        }
+        if by_mention {
+            self.mentioned_globals(stack, code);
+        }
+    }
+
+    /// Notes every global whose name stands in the bytecode.
+    pub(super) fn mentioned_globals(&mut self, stack: &mut Stack<'_>, code: &Code) {
+        stack.push_nil();
+        while stack.next(GLOBALS) {
+            stack.pop(1);
+            if stack.kind(-1) == Kind::String && code.mentions(stack.bytes(-1)) {
+                self.want_global(stack.bytes(-1));
+            }
+        }
+    }
+
+    pub(super) fn want_global(&mut self, name: &[u8]) {
+        self.needs_modules |= matches!(name, b"require" | b"package" | b"dofile" | b"loadfile" | b"load");
+        if !self.scratch.global_known.contains(name) {
+            self.scratch.global_known.insert(name.into());
+            self.scratch.global_names.push(name.into());
+        }
+    }
+}
+
+/// Whether this global gives access to all of them.
+fn reaches_all(name: &[u8]) -> bool {
+    matches!(name, b"_G" | b"load" | b"loadstring" | b"loadfile" | b"dofile" | b"getfenv" | b"setfenv")
+}

@@ -1,0 +1,126 @@
+//! [`Refusal`]: why something cannot travel, and where it was found.
+
+use super::{Encoder, Frame, Origin, Phase, Roots};
+use crate::code::Code;
+use crate::raw::{Kind, Number, Stack};
+
+/// Why something cannot travel. Its text is what the script sees.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error("cannot send {path} ({what}) to a goroutine: {hint}")]
+    Value { path: String, what: String, hint: &'static str },
+    #[error(
+        "cannot start a function that assigns to a variable it captured: '{name}'{place}; it would only change a copy of \
+         its own. Use goroutine.shared, goroutine.atomic_int, a channel, a return value, or goroutine.local"
+    )]
+    CapturedWrite { name: String, place: String },
+    #[error("cannot send {0} to a goroutine: too many values at once")]
+    TooMany(&'static str),
+    #[error("cannot send {0} to a goroutine: {1}")]
+    Lua(&'static str, String),
+}
+
+impl Encoder<'_> {
+    /// The refusal of the value on top, with the path that leads to it.
+    pub(super) fn refuse(&mut self, stack: &mut Stack<'_>) -> Refusal {
+        let (what, hint) = describe(stack);
+        Refusal::Value { path: self.path(stack), what, hint }
+    }
+
+    /// The words for where the value on top was found: `argument 2.log.file`, `upvalue 'cfg'.log.file`.
+    pub(super) fn path(&mut self, stack: &mut Stack<'_>) -> String {
+        let mut path = match (&self.origin, self.roots) {
+            (Origin::Global(index), _) => {
+                format!("global '{}'", String::from_utf8_lossy(&self.scratch.global_names[*index]))
+            }
+            (Origin::Root(1), Roots::Start) => String::from("the function"),
+            (Origin::Root(n), Roots::Start) => format!("argument {}", n - 1),
+            (Origin::Root(_), Roots::Values(noun)) if self.count == 1 => format!("the {noun}"),
+            (Origin::Root(n), Roots::Values(noun)) => format!("{noun} {n}"),
+        };
+        if self.later_done > 0 && self.later_done <= self.scratch.later.len() {
+            path.push_str("...");
+        }
+        for frame in &self.scratch.frames {
+            match frame {
+                Frame::Table { phase: Phase::Metatable, .. } => path.push_str(".<metatable>"),
+                Frame::Table { at, .. } => {
+                    // The key of the entry that is open lies right above its table.
+                    match stack.kind(at + 1) {
+                        Kind::String => {
+                            let key = String::from_utf8_lossy(stack.bytes(at + 1)).into_owned();
+                            if is_name(&key) {
+                                path.push('.');
+                                path.push_str(&key);
+                            } else {
+                                path.push_str(&format!("[{key:?}]"));
+                            }
+                        }
+                        Kind::Number => match stack.number(at + 1) {
+                            Number::Integer(n) => path.push_str(&format!("[{n}]")),
+                            Number::Float(n) => path.push_str(&format!("[{n}]")),
+                        },
+                        other => path.push_str(&format!("[{}]", format!("{other:?}").to_lowercase())),
+                    }
+                }
+                Frame::Function { at, next, .. } => {
+                    let name = stack.upvalue_name(*at, i32::from(*next)).unwrap_or_else(|| String::from("?"));
+                    if path == "the function" {
+                        path = format!("upvalue '{name}'");
+                    } else {
+                        path.push_str(&format!(".<upvalue '{name}'>"));
+                    }
+                }
+            }
+        }
+        path
+    }
+}
+
+fn is_name(key: &str) -> bool {
+    let mut chars = key.chars();
+    chars.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
+        && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+/// What the value on top is, and what to do instead of sending it.
+fn describe(stack: &mut Stack<'_>) -> (String, &'static str) {
+    match stack.kind(-1) {
+        Kind::Thread => ("coroutine".into(), "create it inside"),
+        Kind::Function => ("C function of no loaded module".into(), "require its module inside"),
+        Kind::LightUserdata => ("light userdata".into(), "it is an address of this state"),
+        Kind::Table => ("table".into(), "the stack is full"),
+        Kind::Userdata => {
+            let name = if stack.push_metafield(-1, c"__name") {
+                let name = String::from_utf8_lossy(stack.bytes(-1)).into_owned();
+                stack.pop(1);
+                name
+            } else {
+                String::new()
+            };
+            match name.as_str() {
+                "" => ("userdata".into(), "create it inside, or use a channel"),
+                "FILE*" => ("userdata 'FILE*'".into(), "open it inside, or use a channel"),
+                _ => (format!("userdata '{name}'"), "create it inside, or use a channel"),
+            }
+        }
+        kind => (format!("{kind:?}").to_lowercase(), "create it inside"),
+    }
+}
+
+/// A started function that assigns to what it captured would change a copy, unseen: it is refused.
+pub(super) fn refuse_captured_writes(code: &Code) -> Result<(), Refusal> {
+    let Some(analysis) = &code.analysis else {
+        return Ok(());
+    };
+    let Some(write) = analysis.captured_writes.first() else {
+        return Ok(());
+    };
+    let place = match (&analysis.source, write.line) {
+        (Some(source), Some(line)) => format!(" ({}:{line})", crate::place::short_source(source)),
+        (None, Some(line)) => format!(" (line {line})"),
+        _ => String::new(),
+    };
+    let name = write.name.as_deref().unwrap_or("?").to_owned();
+    Err(Refusal::CapturedWrite { name, place })
+}

@@ -1,0 +1,65 @@
+//! [`Scratch`]: what the encoder remembers of one packet.
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+/// What is allocated for a packet and not part of it. A state keeps it for the next one.
+#[derive(Default)]
+pub(crate) struct Scratch {
+    /// Tables and functions met so far, by address.
+    pub(super) seen: FxHashMap<usize, Seen>,
+    /// The addresses in `seen`, in order of appearance, to take some back.
+    pub(super) order: Vec<usize>,
+    /// Captured variables met so far: the function that has it, and as which upvalue.
+    pub(super) cells: FxHashMap<usize, (usize, u8)>,
+    pub(super) frames: Vec<Frame>,
+    /// The numbers of objects too deep for their place. The objects lie in a table on the stack.
+    pub(super) later: Vec<u32>,
+    pub(super) global_names: Vec<Box<[u8]>>,
+    pub(super) global_known: FxHashSet<Box<[u8]>>,
+    /// Which code each number in the side list is.
+    pub(super) codes: FxHashMap<u64, u32>,
+    pub(super) dump: Vec<u8>,
+}
+
+impl Scratch {
+    /// Ready for the next packet. What one large packet has needed is not kept for ever.
+    pub(super) fn clear(&mut self) {
+        if self.seen.capacity() > 4096 || self.dump.capacity() > 1 << 20 {
+            *self = Self::default();
+            return;
+        }
+        self.seen.clear();
+        self.order.clear();
+        self.cells.clear();
+        self.frames.clear();
+        self.later.clear();
+        self.global_names.clear();
+        self.global_known.clear();
+        self.codes.clear();
+    }
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct Seen {
+    pub(super) number: u32,
+    /// Where its flags byte is.
+    pub(super) flags: usize,
+}
+
+pub(super) enum Frame {
+    Table { at: i32, header: usize, array: u32, hash: u32, listing: bool, phase: Phase },
+    Function { at: i32, address: usize, next: u8, count: u8, environment: bool },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    Entry,
+    /// The key has been written, its value is on top.
+    Value,
+    Metatable,
+}
+
+pub(super) enum Origin {
+    Root(i32),
+    Global(usize),
+}
