@@ -112,6 +112,8 @@ pub(crate) struct Running {
     /// Whether Lua code has seen the coroutine itself: then it is not used again for another goroutine.
     pub(crate) exposed: Cell<bool>,
     pub(crate) pool_slot: RefCell<Option<Slot>>,
+    /// Whether it has a table of globals of its own.
+    pub(crate) has_environment: Cell<bool>,
 }
 
 impl Running {

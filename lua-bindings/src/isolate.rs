@@ -219,7 +219,7 @@ impl Isolate {
     /// Gives a slot back. `reusable`: its coroutine has returned and nobody else knows it.
     pub(crate) fn release(&self, slot: usize, reusable: bool) {
         let mut slots = self.slots.borrow_mut();
-        slots.slots[slot].running = None;
+        let running = slots.slots[slot].running.take();
         slots.live -= 1;
         if reusable {
             slots.free.push(slot);
@@ -228,7 +228,9 @@ impl Isolate {
             let _ = self.state.tables.threads.raw_set(slot + 1, mlua::Nil);
             slots.bare.push(slot);
         }
-        let _ = self.state.tables.environments.raw_set(slot, mlua::Nil);
+        if running.is_some_and(|running| running.has_environment.get()) {
+            let _ = self.state.tables.environments.raw_set(slot, mlua::Nil);
+        }
         if slots.live == 0 {
             self.idle.notify(usize::MAX);
         }

@@ -171,15 +171,17 @@ impl State {
     /// The globals of the running goroutine if it has some of its own, else nil for the state's.
     pub(crate) fn environment(&self) -> Value {
         match &*self.current.borrow() {
-            Some(running) => self.tables.environments.raw_get(running.slot).unwrap_or(Value::Nil),
-            None => Value::Nil,
+            Some(running) if running.has_environment.get() => {
+                self.tables.environments.raw_get(running.slot).unwrap_or(Value::Nil)
+            }
+            _ => Value::Nil,
         }
     }
 
     /// The table that received functions get as their globals, if it exists: in a goroutine it is made when needed.
     pub(crate) fn environment_if_made(&self, lua: &Lua) -> Value {
         match &*self.current.borrow() {
-            Some(running) => self.tables.environments.raw_get(running.slot).unwrap_or(Value::Nil),
+            Some(_) => self.environment(),
             None => Value::Table(lua.globals()),
         }
     }
@@ -189,12 +191,13 @@ impl State {
         let Some(running) = self.current() else {
             return Ok(lua.globals());
         };
-        if let Some(made) = self.tables.environments.raw_get::<Option<Table>>(running.slot)? {
-            return Ok(made);
+        if running.has_environment.get() {
+            return self.tables.environments.raw_get(running.slot);
         }
         let made = lua.create_table()?;
         made.set_metatable(Some(self.tables.environment_metatable.clone()))?;
         self.tables.environments.raw_set(running.slot, &made)?;
+        running.has_environment.set(true);
         Ok(made)
     }
 

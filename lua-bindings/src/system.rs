@@ -44,6 +44,8 @@ pub(crate) struct System {
     /// Not bounded: as in Go, starting a goroutine does not wait. Pools and channels give back-pressure.
     pub(crate) queue: Injector<Start>,
     started: AtomicBool,
+    /// Why an isolate could not be set up.
+    failed: OnceLock<String>,
     workers: Mutex<Vec<Box<dyn WorkerHandle>>>,
     closing: AtomicBool,
     closed: Event,
@@ -81,6 +83,7 @@ impl System {
             report,
             queue: Injector::new(),
             started: AtomicBool::new(false),
+            failed: OnceLock::new(),
             workers: Mutex::default(),
             closing: AtomicBool::new(false),
             closed: Event::new(),
@@ -102,6 +105,9 @@ impl System {
         if self.is_closing() {
             return Err(StartError::Closed);
         }
+        if let Some(message) = self.failed.get() {
+            return Err(StartError::Setup(message.clone()));
+        }
         let (tell, ready) = flume::bounded(self.isolates);
         for index in 0..self.isolates {
             let body = isolate::body(Arc::clone(self), tell.clone());
@@ -109,11 +115,13 @@ impl System {
         }
         drop(tell);
         for _ in 0..self.isolates {
-            match ready.recv() {
-                Ok(Ok(())) => {}
-                Ok(Err(message)) => return Err(StartError::Setup(message)),
-                Err(_) => return Err(StartError::Setup("its worker ended".into())),
-            }
+            let message = match ready.recv() {
+                Ok(Ok(())) => continue,
+                Ok(Err(message)) => message,
+                Err(_) => "its worker ended".into(),
+            };
+            // It would fail the next time as well, and what has been started is there already.
+            return Err(StartError::Setup(self.failed.get_or_init(|| message).clone()));
         }
         self.started.store(true, Ordering::Release);
         Ok(())
@@ -126,6 +134,11 @@ impl System {
             return Err(StartError::Closed);
         }
         self.queue.push(start);
+        // `shutdown` sets the flag, then empties the queue; here it is the other way round. So at least one of the two
+        // sees the other, and nothing stays in the queue for ever.
+        if self.is_closing() {
+            self.drop_queued();
+        }
         Ok(())
     }
 
@@ -145,7 +158,7 @@ impl System {
     }
 
     pub(crate) fn is_closing(&self) -> bool {
-        self.closing.load(Ordering::Acquire)
+        self.closing.load(Ordering::SeqCst)
     }
 
     /// Ready once the system is closing.
@@ -170,16 +183,20 @@ impl System {
         }
     }
 
+    /// What never started is dropped, and so ends as cancelled.
+    fn drop_queued(&self) {
+        while let Some(start) = self.queue.try_pop() {
+            drop(start);
+        }
+    }
+
     /// Cancels everything and waits for the isolates to end, at most for `bound`. Returns how many had not ended by
     /// then; these are left to themselves.
     pub(crate) fn shutdown(&self, bound: Duration) -> usize {
         let deadline = Instant::now() + bound;
-        self.closing.store(true, Ordering::Release);
+        self.closing.store(true, Ordering::SeqCst);
         self.closed.notify(usize::MAX);
-        // What never started is dropped, and so ends as cancelled.
-        while let Some(start) = self.queue.try_pop() {
-            drop(start);
-        }
+        self.drop_queued();
         for pool in &self.pools {
             // Nobody waits for it here: the goroutines end with their isolates.
             drop(pool.close(Close::Cancel));

@@ -80,6 +80,7 @@ impl Task {
             children: WaitGroup::new(),
             exposed: Cell::new(false),
             pool_slot: RefCell::new(pool_slot),
+            has_environment: Cell::new(false),
         });
         isolate.occupy(slot, &running);
         let mut task = Self {
