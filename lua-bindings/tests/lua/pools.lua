@@ -242,13 +242,15 @@ everywhere("map works through a queue of 0, with items that are false and tables
 end)
 
 everywhere("map gives nil and the first error, and cancels the rest", function()
-  local name, cancelled = fresh(), goroutine.atomic_int()
+  local name, cancelled, others = fresh(), goroutine.atomic_int(), goroutine.wait_group()
+  others:add(3)
   create(name, { workers = 4, queue = 10 })
   local results, err = goroutine.pool_map(name, { 1, 2, 3, 4 }, function(item)
     if item == 2 then
-      goroutine.sleep(5)
+      others:wait() -- what has not started is cancelled unseen
       error("item " .. item, 0)
     end
+    others:done()
     local _, e = pcall(goroutine.sleep, 1e9)
     if goroutine.is_cancelled(e) then cancelled:add() end
     error(e, 0)
