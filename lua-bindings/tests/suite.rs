@@ -40,6 +40,7 @@ files! {
     close_variables
     coroutines
     handles
+    libraries
     modules
     pool_stress
     pools

@@ -37,6 +37,16 @@ everywhere("200 values arrive in order", function()
   for i = 1, 200 do equal(got[i + 1], i) end
 end)
 
+everywhere("100,000 arguments and 100,000 results", function()
+  local list = {}
+  for i = 1, 100000 do list[i] = i end
+  local unpack = table.unpack or unpack
+  gives(values(true, 100000, 100000), await(async(function(...) return select("#", ...), (select(-1, ...)) end, unpack(list))))
+  local got = values(await(async(function(t) return (table.unpack or unpack)(t) end, list)))
+  equal(got.n, 100001)
+  equal(got[100001], 100000)
+end)
+
 everywhere("a handle may be awaited again, and gives the same", function()
   local handle = async(function() return 1, nil, "three" end)
   for _ = 1, 3 do

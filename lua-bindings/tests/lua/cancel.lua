@@ -105,6 +105,18 @@ everywhere("the error is a value of its own, with and without a reason", functio
   equal(goroutine.is_cancelled(nil), false)
 end)
 
+everywhere("a reason is kept byte by byte", function()
+  local handle = async(goroutine.sleep, 1e9)
+  local ok, err = pcall(handle.cancel, handle, "high \255, \195\164")
+  if ok then
+    equal(tostring(select(2, await(handle))), "cancelled: high \255, \195\164")
+  else
+    contains(err, "bad argument #1 to 'cancel'")
+    handle:cancel()
+    await(handle)
+  end
+end)
+
 everywhere("only the first reason counts", function()
   local handle = async(goroutine.sleep, 1e9)
   handle:cancel("first")

@@ -73,6 +73,18 @@ everywhere("a name is nil until it is given, and may be given again", function()
   equal(handle:name(), "worker 2")
 end)
 
+everywhere("a name is kept byte by byte", function()
+  local handle = async(function() end)
+  local name = "zero \0, high \255, \195\164"
+  local ok, err = pcall(handle.name, handle, name)
+  if ok then
+    equal(handle:name(), name)
+  else
+    contains(err, "bad argument #1 to 'name'")
+  end
+  await(handle)
+end)
+
 everywhere("a goroutine may name itself", function()
   local handle = async(function() goroutine.current():name("by myself") end)
   await(handle)

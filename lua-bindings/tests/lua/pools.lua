@@ -511,6 +511,17 @@ everywhere("the name of a pool may be any text", function()
   end
 end)
 
+everywhere("names of pools are told apart byte by byte", function()
+  local ok, err = pcall(create, "\255")
+  if ok then
+    gives(values(nil), stats("\254"))
+    equal(stats("\255").name, "\255")
+    close("\255")
+  else
+    contains(err, "bad argument #1 to 'pool_create'")
+  end
+end)
+
 everywhere("options may be nil, or few", function()
   local name = fresh()
   for _, options in ipairs({ false, {}, { workers = 1 }, { queue = 3.0 }, { on_full = "block" }, { priority = false } }) do

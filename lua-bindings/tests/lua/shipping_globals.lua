@@ -142,6 +142,37 @@ test("one bad global leaves the good ones alone", function()
   bad_one, good_one = nil, nil
 end)
 
+test("a module that only home can load is no matter while it is not touched", function()
+  package.loaded.only_at_home = { here = true }
+  home_module = package.loaded.only_at_home
+  local function maybe(touch)
+    if touch then return home_module.here end
+    return "not touched"
+  end
+  local untouched, value = await(async(maybe, false))
+  local ok, err = await(async(maybe, true))
+  package.loaded.only_at_home, home_module = nil, nil
+  gives(values(true, "not touched"), untouched, value)
+  equal(ok, false)
+  contains(err, "only_at_home")
+end)
+
+test("a home whose globals are strict starts goroutines like others", function()
+  strict_helper = function() return answer end
+  setmetatable(_G, {
+    __index = function(_, name) error("undefined " .. tostring(name), 2) end,
+    __newindex = function(_, name) error("assigned " .. tostring(name), 2) end,
+  })
+  local results = values(pcall(run, function()
+    local helper = strict_helper
+    fresh_inside = 1
+    return helper(), fresh_inside, not_there_at_all
+  end))
+  setmetatable(_G, nil)
+  strict_helper = nil
+  gives(values(true, 42, 1, nil), (table.unpack or unpack)(results, 1, results.n))
+end)
+
 test("a global changed between two starts has its new value in the second", function()
   changing = 1
   equal(run(function() return changing end), 1)

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use goroutine::{Backend, Goroutines, Shutdown};
-use mlua::Lua;
+use mlua::{Lua, LuaString};
 
 /// How long a file may take. One that takes longer hangs.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -132,7 +132,7 @@ fn run_script(lua: &Lua, path: &Path, progress: &Shared) -> mlua::Result<()> {
     hooks.set("begins", begins)?;
     let ended = {
         let progress = Arc::clone(progress);
-        lua.create_function(move |_, (name, error): (String, Option<String>)| {
+        lua.create_function(move |_, (name, error): (String, Option<LuaString>)| {
             let mut progress = lock(&progress);
             if let Some((_, since)) = progress.running.take()
                 && since.elapsed() > SLOW
@@ -141,7 +141,7 @@ fn run_script(lua: &Lua, path: &Path, progress: &Shared) -> mlua::Result<()> {
             }
             match error {
                 None => progress.passed += 1,
-                Some(error) => progress.fail(&name, error),
+                Some(error) => progress.fail(&name, error.to_string_lossy()),
             }
             Ok(())
         })?
