@@ -14,6 +14,9 @@ crate::under_each_backend! {
     our_own_calls_work_before_and_after_an_async_function
     an_async_function_works_in_a_nested_coroutine
     pcall_catches_an_error_after_an_async_function
+    a_wait_that_c_forbids_leaves_nothing_for_an_async_function
+    cancelling_works_in_our_waits_after_an_async_function
+    results_after_an_async_function_are_checked_like_others
     cancelling_drops_the_future
     shutting_down_drops_the_future
 }
@@ -181,6 +184,86 @@ fn pcall_catches_an_error_after_an_async_function(backend: Carrier) {
         end))
         assert(not ok and type(err) == "table" and err.code == 7, tostring(err))
         assert(traceback:sub(1, 15) == "stack traceback", traceback)
+        "#,
+    );
+}
+
+fn a_wait_that_c_forbids_leaves_nothing_for_an_async_function(backend: Carrier) {
+    let (builder, _reports) = builder(&backend, 1);
+    let goroutines = builder.setup(register_echo).build().unwrap();
+    let lua = home(&goroutines);
+    run::<()>(
+        &lua,
+        r#"
+        local ok, sorted, echoed, received = goroutine.await(goroutine.async(function()
+          local sorted = pcall(table.sort, { 3, 1, 2 }, function(a, b)
+            goroutine.sleep(1e9) -- cannot wait here
+            return a < b
+          end)
+          local echoed = echo("echoed")
+          pcall(string.gsub, "abc", "%a", function() goroutine.channel():receive() end)
+          local channel = goroutine.channel(1)
+          channel:send(echo("received"))
+          return sorted, echoed, (channel:receive())
+        end), 20000)
+        assert(ok, sorted)
+        assert(sorted == false and echoed == "echoed" and received == "received", tostring(echoed))
+        "#,
+    );
+}
+
+fn cancelling_works_in_our_waits_after_an_async_function(backend: Carrier) {
+    let (builder, _reports) = builder(&backend, 2);
+    let goroutines = builder.setup(register_echo).build().unwrap();
+    let lua = home(&goroutines);
+    run::<()>(
+        &lua,
+        r#"
+        local seen, closed = goroutine.atomic_int(), goroutine.atomic_int()
+        local handles = goroutine.spawn_many(20, function()
+          local guard <close> = setmetatable({}, { __close = function() closed:add() end })
+          echo("driven")
+          for _ = 1, 3 do
+            local ok, err = pcall(goroutine.sleep, 1e9)
+            if not ok and goroutine.is_cancelled(err) then seen:add() end
+          end
+          goroutine.channel():receive()
+        end)
+        for _, handle in ipairs(handles) do
+          while handle:status() ~= "waiting" do goroutine.sleep(0.1) end
+          goroutine.sleep(0.1)
+          handle:cancel("enough")
+        end
+        for _, handle in ipairs(handles) do
+          local ok, err = handle:await(20000)
+          assert(not ok and tostring(err) == "cancelled: enough", tostring(err))
+          assert(handle:status() == "cancelled", handle:status())
+        end
+        -- One that was cancelled in `echo` itself has seen nothing.
+        assert(seen:load() % 3 == 0 and seen:load() > 0, seen:load())
+        assert(closed:load() == 20, closed:load())
+        "#,
+    );
+}
+
+fn results_after_an_async_function_are_checked_like_others(backend: Carrier) {
+    let (builder, _reports) = builder(&backend, 1);
+    let goroutines = builder.setup(register_echo).build().unwrap();
+    let lua = home(&goroutines);
+    run::<()>(
+        &lua,
+        r#"
+        local ok, err = goroutine.await(goroutine.async(function()
+          return { log = { file = echo(io.tmpfile()) } }
+        end))
+        assert(not ok and err:find("log.file", 1, true), tostring(err))
+        local ok, err = goroutine.await(goroutine.async(function()
+          echo(1)
+          coroutine.yield(1)
+        end))
+        assert(not ok and err:find("attempt to yield from outside a coroutine", 1, true), tostring(err))
+        local ok, alive = goroutine.await(goroutine.async(function() return echo("alive") end))
+        assert(ok and alive == "alive")
         "#,
     );
 }

@@ -69,10 +69,10 @@ end
 -- Values as messages show them.
 function show(value)
   if type(value) == "string" then
-    if #value > 300 then
-      return ("%q... (%d bytes)"):format(value:sub(1, 300), #value)
-    end
-    return ("%q"):format(value)
+    local text = ("%q"):format(value:sub(1, 300)):gsub("[\128-\255]", function(byte)
+      return "\\" .. byte:byte()
+    end)
+    return #value > 300 and text .. "... (" .. #value .. " bytes)" or text
   elseif type(value) == "number" and math_type(value) ~= "integer" then
     return ("%.17g"):format(value) .. (math_type(value) == "float" and value % 1 == 0 and " (a float)" or "")
   end
