@@ -36,6 +36,20 @@ macro_rules! under_each_backend {
                 super::$name("tokio");
             })+
         }
+
+        #[cfg(not(feature = "backend-threads"))]
+        mod threads {
+            #[test]
+            #[ignore = "the feature backend-threads is off"]
+            fn nothing_is_tested_here() {}
+        }
+
+        #[cfg(not(feature = "backend-tokio"))]
+        mod tokio {
+            #[test]
+            #[ignore = "the feature backend-tokio is off"]
+            fn nothing_is_tested_here() {}
+        }
     };
 }
 

@@ -25,6 +25,20 @@ macro_rules! files {
                 super::support::run(stringify!($name), std::sync::Arc::new(goroutine::backend_tokio::Tokio::new()));
             })+
         }
+
+        #[cfg(not(feature = "backend-threads"))]
+        mod threads {
+            #[test]
+            #[ignore = "the feature backend-threads is off"]
+            fn nothing_is_tested_here() {}
+        }
+
+        #[cfg(not(feature = "backend-tokio"))]
+        mod tokio {
+            #[test]
+            #[ignore = "the feature backend-tokio is off"]
+            fn nothing_is_tested_here() {}
+        }
     };
 }
 

@@ -27,6 +27,20 @@ macro_rules! under_each_backend {
                 super::$name(std::sync::Arc::new(goroutine::backend_tokio::Tokio::new()));
             })+
         }
+
+        #[cfg(not(feature = "backend-threads"))]
+        mod threads {
+            #[test]
+            #[ignore = "the feature backend-threads is off"]
+            fn nothing_is_tested_here() {}
+        }
+
+        #[cfg(not(feature = "backend-tokio"))]
+        mod tokio {
+            #[test]
+            #[ignore = "the feature backend-tokio is off"]
+            fn nothing_is_tested_here() {}
+        }
     };
 }
 pub(crate) use under_each_backend;
