@@ -224,11 +224,13 @@ impl State {
 
     // Waiting.
 
-    /// Waits: parks the running goroutine, or blocks the thread at home. The values are those of a primitive.
-    pub(crate) fn wait(self: &Rc<Self>, lua: &Lua, wait: Wait) -> mlua::Result<MultiValue> {
+    /// Waits: parks the running goroutine, or blocks the thread at home. The values are those of a primitive. A `shielded`
+    /// wait is not ended by cancelling: it sees to its own end then.
+    pub(crate) fn wait(self: &Rc<Self>, lua: &Lua, wait: Wait, shielded: bool) -> mlua::Result<MultiValue> {
         match self.current() {
-            Some(running) if running.is_cancelled() => self.reply_values(lua, Reply::Cancelled),
+            Some(running) if running.is_cancelled() && !shielded => self.reply_values(lua, Reply::Cancelled),
             Some(running) => {
+                running.shielded.set(shielded);
                 *running.wait.borrow_mut() = Some(wait);
                 PARK.into_lua_multi(lua)
             }

@@ -81,6 +81,7 @@ impl Task {
             exposed: Cell::new(false),
             pool_slot: RefCell::new(pool_slot),
             has_environment: Cell::new(false),
+            shielded: Cell::new(false),
         });
         isolate.occupy(slot, &running);
         let mut task = Self {
@@ -230,12 +231,12 @@ impl Task {
         if cfg!(feature = "lua51") {
             return self
                 .encoded(values, Roots::Values("result"))
-                .unwrap_or_else(|message| self.failed_with(&message));
+                .unwrap_or_else(|message| self.failed_after(&message));
         }
         match values.pop_front() {
             Some(Value::Boolean(true)) => self
                 .encoded(values, Roots::Values("result"))
-                .unwrap_or_else(|message| self.failed_with(&message)),
+                .unwrap_or_else(|message| self.failed_after(&message)),
             _ => self.raised(values.pop_front().unwrap_or(Value::Nil)),
         }
     }
@@ -281,6 +282,17 @@ impl Task {
         let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
         let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
         self.failed_with(&format!("a Rust function panicked: {}", text.unwrap_or_default()))
+    }
+
+    /// The end of a goroutine that returned what cannot be sent.
+    fn failed_after(&self, message: &str) -> End {
+        match self.failed_with(message) {
+            End::Failed(failure) => End::Failed(Failure {
+                traceback: "stack traceback:\n\t[after its last line]".into(),
+                ..failure
+            }),
+            end => end,
+        }
     }
 
     fn failed_with(&self, message: &str) -> End {
@@ -370,7 +382,7 @@ impl Future for Task {
             if let Some(wait) = &mut task.wait {
                 let reply = match wait.as_mut().poll(cx) {
                     Poll::Ready(reply) => reply,
-                    Poll::Pending if cancelled => Reply::Cancelled,
+                    Poll::Pending if cancelled && !task.running.shielded.get() => Reply::Cancelled,
                     Poll::Pending => {
                         // Said only now: whoever sees it finds the goroutine where it waits.
                         task.status(|completer| completer.waiting());

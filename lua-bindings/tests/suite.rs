@@ -1,10 +1,15 @@
-//! The Lua tests: every file of `tests/lua`, under every backend that is among the features.
+//! The Lua tests: every file of `tests/lua`, under every backend that is among the features, and once with all goroutines
+//! in one isolate.
 //!
 //! `cargo test --test suite tokio::channels` runs one file under one backend. The files are scripts that any interpreter
 //! with the module runs, too.
 #![cfg(test)]
 
 mod support;
+
+/// More isolates than some machines have cores, so that goroutines meet anywhere.
+#[cfg(any(feature = "backend-threads", feature = "backend-tokio"))]
+const MANY: usize = 4;
 
 macro_rules! files {
     ($($name:ident)+) => {
@@ -14,7 +19,7 @@ macro_rules! files {
         mod threads {
             $(#[test]
             fn $name() {
-                super::support::run(stringify!($name), std::sync::Arc::new(goroutine::backend_threads::Threads::new()));
+                super::support::run(stringify!($name), std::sync::Arc::new(goroutine::backend_threads::Threads::new()), super::MANY);
             })+
         }
 
@@ -22,7 +27,15 @@ macro_rules! files {
         mod tokio {
             $(#[test]
             fn $name() {
-                super::support::run(stringify!($name), std::sync::Arc::new(goroutine::backend_tokio::Tokio::new()));
+                super::support::run(stringify!($name), std::sync::Arc::new(goroutine::backend_tokio::Tokio::new()), super::MANY);
+            })+
+        }
+
+        #[cfg(feature = "backend-tokio")]
+        mod one_isolate {
+            $(#[test]
+            fn $name() {
+                super::support::run(stringify!($name), std::sync::Arc::new(goroutine::backend_tokio::Tokio::new()), 1);
             })+
         }
 

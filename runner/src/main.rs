@@ -16,6 +16,8 @@ use clap::Parser;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // `sloth-runner run script.lua | head` ends when nobody reads any more, as other filters do.
+    sigpipe::reset();
     match cli::Cli::parse().command {
         cli::Command::Run(run) => script::run(&run),
     }

@@ -70,6 +70,9 @@ fn start(lua: &Lua, goroutines: &Goroutines, run: &Run, name: &str, source: &[u8
     let chunk = lua.load(source).set_name(chunk_name).set_mode(mlua::chunk::ChunkMode::Text);
     let main = match chunk.into_function() {
         Ok(main) => main,
+        Err(_) if source.starts_with(b"\x1bLua") => {
+            return Ok(fail(USAGE, format_args!("{name}: a precompiled chunk; Lua source is expected")));
+        }
         Err(error) => return Ok(fail(USAGE, message(&error))),
     };
     let args: mlua::Variadic<String> = run.args.iter().cloned().collect();
@@ -83,13 +86,17 @@ fn start(lua: &Lua, goroutines: &Goroutines, run: &Run, name: &str, source: &[u8
 
 /// Turns the error of a script into its message and traceback.
 const HANDLER: &str = r#"
-local traceback, tostring, type, getmetatable = debug.traceback, tostring, type, getmetatable
+local traceback, tostring, type, pcall, debug = debug.traceback, tostring, type, pcall, debug
 return function(err)
-  local message = tostring(err)
-  if type(err) == "userdata" then
+  local ok, message = pcall(tostring, err)
+  if not ok then
+    message = "(error object whose __tostring fails)"
+  elseif type(err) ~= "string" and type(err) ~= "number" and not (debug.getmetatable(err) or {}).__tostring then
+    message = "(error object is a " .. type(err) .. " value)"
+  elseif type(err) == "userdata" then
     message = message:gsub("^runtime error: ", ""):gsub("\nstack traceback:.*", "")
   end
-  return (traceback(message, 2):gsub("\n\t%[C%]: in function 'xpcall'.*", ""))
+  return (traceback(message, 2):gsub("\n\t%[C%]: in function 'xpcall'.*", ""):gsub("\n\t%[goroutine:[^\n]*", ""))
 end
 "#;
 

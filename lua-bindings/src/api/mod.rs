@@ -48,6 +48,8 @@ pub(crate) enum Answer {
     Values(MultiValue),
     /// It has to wait.
     Wait(Wait),
+    /// It has to wait, and sees to its own end when the goroutine is cancelled.
+    Shielded(Wait),
 }
 
 /// The result of a primitive.
@@ -129,7 +131,8 @@ impl Primitives<'_> {
         let state = Rc::clone(self.state);
         let function = self.lua.create_function(move |lua, values: MultiValue| {
             match body(&Context { lua, state: &state }, Args::new(name, values, method)) {
-                Ok(Answer::Wait(wait)) => state.wait(lua, wait),
+                Ok(Answer::Wait(wait)) => state.wait(lua, wait, false),
+                Ok(Answer::Shielded(wait)) => state.wait(lua, wait, true),
                 Ok(Answer::Values(values)) => state.values(lua, Ok(values)),
                 Err(fault) => state.values(lua, Err(fault)),
             }

@@ -55,6 +55,9 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
         if stats.queued == 0 && stats.active == 0 {
             return context.values(true);
         }
+        if limit.is_none() {
+            not_from_inside(context, &pool, "pool_wait")?;
+        }
         context.wait(limit, pool.wait(), |()| Reply::True)
     })?;
     prim.function("pool_close", close)?;
@@ -68,14 +71,16 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
             None => context.values(Value::Nil),
         }
     })?;
-    prim.raw("pool_map_check", |_, _, values: MultiValue| {
-        let args = Args::new("pool_map", values, false);
-        let check = args.string(1).and_then(|_| args.table(2)).and_then(|_| args.function(3));
-        Ok(match check {
-            Ok(_) => (0, None),
-            Err(Fault::Wrong(message)) => (2, Some(message)),
-            Err(Fault::Raise(_)) => (2, None),
-        })
+    // The arguments, and whether there is such a pool: an empty list submits nothing that would tell.
+    prim.add("pool_map_check", "pool_map", false, |context, args| {
+        let name = args.string(1)?;
+        args.table(2)?;
+        args.check_function(3)?;
+        match find(context, &name) {
+            None => context.values((Value::Nil, not_found(&name))),
+            Some(pool) if pool.is_closed() => context.values((Value::Nil, "pool is closed")),
+            Some(_) => context.values(true),
+        }
     })?;
     prim.function("pool_map_submit", map_submit)?;
     prim.raw("pool_map_failed", |_, _, scope: mlua::UserDataRef<ScopeObject>| {

@@ -1,12 +1,16 @@
 //! The primitives under `scope`, and the method `spawn` of scopes.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
 
 use mlua::{MultiValue, UserData, UserDataRegistry, Value};
+use runtime_core::Handle;
 
 use super::handle::awaited;
 use super::start::{Report, start};
-use super::{Context, HandleObject, Named, Outcome, Primitives, register};
+use super::{Answer, Context, HandleObject, Named, Outcome, Primitives, register};
 use crate::fault::Fault;
 use crate::goroutine::Reply;
 use crate::object::Object;
@@ -71,20 +75,48 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
     })
 }
 
-/// Waits until all children of a scope have ended, and cancels them if the waiting goroutine is cancelled itself.
+/// How long the children of a cancelled goroutine's scope may take to unwind before it goes on without them.
+const UNWINDING: Duration = Duration::from_secs(1);
+
+/// Waits until all children of a scope have ended. If the waiting goroutine is cancelled itself, it cancels the children
+/// and still waits for them, for a bounded time: no child outlives its scope but one that cannot be stopped.
 pub(super) fn wait_for_scope(
     context: &Context<'_>,
     scope: Arc<Scope>,
     reply: impl FnOnce(Arc<Scope>) -> Reply + 'static,
 ) -> Outcome {
-    let ended = scope.group().wait();
-    let guard = CancelOnDrop(Some(Arc::clone(&scope)));
-    let wait = async move {
-        let mut guard = guard;
-        ended.await;
-        guard.0.take();
-    };
-    context.wait(None, wait, move |()| reply(scope))
+    let backend = Arc::clone(&context.state.system.backend);
+    let parent = context.state.current().map(|running| running.handle.clone());
+    let children = Arc::clone(&scope);
+    let mut guard = CancelOnDrop(Some(Arc::clone(&scope)));
+    let mut ended = Box::pin(scope.group().wait());
+    let mut bound = None;
+    let wait = poll_fn(move |cx| {
+        let ready = ended.as_mut().poll(cx).is_ready();
+        let cancelled = parent.as_ref().is_some_and(Handle::is_cancelled);
+        if ready {
+            let guard = &mut guard;
+            guard.0.take();
+        } else if !cancelled {
+            return Poll::Pending;
+        } else {
+            // The runner is woken and polls this again when it is cancelled.
+            let bound = bound.get_or_insert_with(|| {
+                children.cancel("the goroutine that waited for its scope was cancelled");
+                backend.sleep_until(backend.now() + UNWINDING)
+            });
+            if bound.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+        }
+        Poll::Ready(cancelled)
+    });
+    Ok(Answer::Shielded(Box::pin(async move {
+        match wait.await {
+            true => Reply::Cancelled,
+            false => reply(scope),
+        }
+    })))
 }
 
 /// `0`, or `2` and the message, as primitives answer.

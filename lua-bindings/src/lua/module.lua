@@ -54,9 +54,11 @@ local map_check, map_submit, map_failed, map_wait =
   prim.pool_map_check, prim.pool_map_submit, prim.pool_map_failed, prim.pool_map_wait
 
 function M.pool_map(...)
-  local how, message = map_check(...)
+  local how, ready, err = map_check(...)
   if how ~= 0 then
-    error(message, 2)
+    error(ready, 2)
+  elseif not ready then
+    return nil, err
   end
   local name, list, fn = ...
   local scope, handles = scope_new(), {}

@@ -15,8 +15,6 @@ use mlua::{Lua, LuaString};
 const LIMIT: Duration = Duration::from_secs(60);
 /// A test that takes longer than this is named with the time it took.
 const SLOW: Duration = Duration::from_millis(500);
-/// How many isolates a file's goroutines have. More than some machines have cores, so that isolates meet anywhere.
-const ISOLATES: usize = 4;
 
 /// Where the Lua files are.
 pub(crate) fn folder() -> PathBuf {
@@ -46,7 +44,7 @@ fn lock(progress: &Shared) -> std::sync::MutexGuard<'_, Progress> {
 }
 
 /// Runs the tests in one file, and panics if one fails. Aborts the process if one hangs.
-pub(crate) fn run(name: &str, backend: Arc<dyn Backend>) {
+pub(crate) fn run(name: &str, backend: Arc<dyn Backend>, isolates: usize) {
     let path = folder().join(format!("{name}.lua"));
     let progress = Shared::default();
     let (tell, ended) = mpsc::channel();
@@ -55,7 +53,7 @@ pub(crate) fn run(name: &str, backend: Arc<dyn Backend>) {
         thread::Builder::new()
             .name(name.to_owned())
             .spawn(move || {
-                run_file(&path, backend, &progress);
+                run_file(&path, backend, isolates, &progress);
                 let _ = tell.send(());
             })
             .unwrap()
@@ -81,12 +79,12 @@ pub(crate) fn run(name: &str, backend: Arc<dyn Backend>) {
     assert!(progress.failed.is_empty(), "{} failed:\n{failures}", progress.failed.len());
 }
 
-fn run_file(path: &Path, backend: Arc<dyn Backend>, progress: &Shared) {
+fn run_file(path: &Path, backend: Arc<dyn Backend>, isolates: usize, progress: &Shared) {
     let goroutines = {
         let progress = Arc::clone(progress);
         Goroutines::builder()
             .shared_backend(backend)
-            .isolates(ISOLATES)
+            .isolates(isolates)
             .on_unhandled_error(move |report| lock(&progress).reports.push(report.to_owned()))
             .build()
             .unwrap()

@@ -7,8 +7,8 @@ use crate::raw::{Kind, Number, Stack};
 /// Why something cannot travel. Its text is what the script sees.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum Refusal {
-    #[error("cannot send {path} ({what}) to a goroutine: {hint}")]
-    Value { path: String, what: String, hint: &'static str },
+    #[error("cannot send {path} ({what}) {}: {hint}", if *leaving { "out of a goroutine" } else { "to a goroutine" })]
+    Value { path: String, what: String, hint: &'static str, leaving: bool },
     #[error(
         "cannot start a function that assigns to a variable it captured: '{name}'{place}; it would only change a copy of \
          its own. Use goroutine.shared, goroutine.atomic_int, a channel, a return value, or goroutine.local"
@@ -24,7 +24,8 @@ impl Encoder<'_> {
     /// The refusal of the value on top, with the path that leads to it.
     pub(super) fn refuse(&mut self, stack: &mut Stack<'_>) -> Refusal {
         let (what, hint) = describe(stack);
-        Refusal::Value { path: self.path(stack), what, hint }
+        let leaving = matches!(self.roots, Roots::Values("result" | "error"));
+        Refusal::Value { path: self.path(stack), what, hint, leaving }
     }
 
     /// The words for where the value on top was found: `argument 2.log.file`, `upvalue 'cfg'.log.file`.
