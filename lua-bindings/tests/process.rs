@@ -2,6 +2,10 @@
 //!
 //! Each test runs a script in a process of its own: this test binary again, which then runs only `child`.
 #![cfg(test)]
+#![cfg_attr(
+    not(any(feature = "backend-threads", feature = "backend-tokio")),
+    allow(dead_code, unused_imports, reason = "without a backend nothing runs")
+)]
 
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};

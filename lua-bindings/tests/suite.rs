@@ -4,6 +4,10 @@
 //! `cargo test --test suite tokio::channels` runs one file under one backend. The files are scripts that any interpreter
 //! with the module runs, too.
 #![cfg(test)]
+#![cfg_attr(
+    not(any(feature = "backend-threads", feature = "backend-tokio")),
+    allow(dead_code, unused_imports, reason = "without a backend nothing runs")
+)]
 
 mod support;
 

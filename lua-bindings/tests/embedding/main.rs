@@ -1,5 +1,9 @@
 //! What the Rust API promises to a program that embeds goroutines, under every backend that is among the features.
 #![cfg(test)]
+#![cfg_attr(
+    not(any(feature = "backend-threads", feature = "backend-tokio")),
+    allow(dead_code, unused_imports, reason = "without a backend nothing runs")
+)]
 
 mod building;
 mod errors;
