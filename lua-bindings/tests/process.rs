@@ -4,7 +4,7 @@
 #![cfg(test)]
 #![cfg_attr(
     not(any(feature = "backend-threads", feature = "backend-tokio")),
-    allow(dead_code, unused_imports, reason = "without a backend nothing runs")
+    allow(dead_code, unused, unreachable_code, reason = "without a backend nothing runs")
 )]
 
 use std::io::Write as _;
