@@ -11,7 +11,7 @@ use runtime_core::Backend;
 use crate::api;
 use crate::fault;
 use crate::state::Role;
-use crate::system::{ErrorReport, GRACE, Setup, StartError, System};
+use crate::system::{Ending, ErrorReport, GRACE, Setup, StartError, System};
 
 /// How a runtime for goroutines is set up. Made by [`Goroutines::builder`].
 #[must_use = "a builder does nothing until `build` is called"]
@@ -105,13 +105,30 @@ impl Goroutines {
         }
     }
 
-    /// Something to shut this runtime down with from elsewhere, such as a handler of signals.
+    /// Something to shut this runtime down with from another thread. The home state's blocking calls see what comes of the
+    /// goroutines that they wait for.
     pub fn closer(&self) -> impl Fn(Duration) -> Shutdown + Send + Sync + Clone + 'static {
         let system = Arc::clone(&self.system);
         move |bound| match system.shutdown(bound) {
             0 => Shutdown::Complete,
             stuck => Shutdown::Abandoned(stuck),
         }
+    }
+
+    /// Interrupts this runtime from elsewhere, such as a handler of Ctrl-C: all goroutines are cancelled, and the home
+    /// state's blocking calls raise the error `interrupted`, the one that it is in included. Gives the function for it;
+    /// its argument bounds the time that it waits for the isolates to end.
+    pub fn interrupter(&self) -> impl Fn(Duration) -> Shutdown + Send + Sync + Clone + 'static {
+        let system = Arc::clone(&self.system);
+        move |bound| match system.interrupt(bound) {
+            0 => Shutdown::Complete,
+            stuck => Shutdown::Abandoned(stuck),
+        }
+    }
+
+    /// Whether it was interrupted.
+    pub fn is_interrupted(&self) -> bool {
+        self.system.ending() == Ending::Interrupt
     }
 }
 

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use futures_lite::future;
 use mlua::{Function, IntoLuaMulti, Lua, MultiValue, Table, Value};
 use runtime_core::{WaitGroup, block_on};
 use rustc_hash::FxHashMap;
@@ -16,7 +17,7 @@ use crate::modules;
 use crate::object::Object;
 use crate::packet::Scratch;
 use crate::place::LastPlace;
-use crate::system::System;
+use crate::system::{Ending, System};
 
 /// How many recently dumped closures a state remembers the code of.
 const CODE_SLOTS: usize = 64;
@@ -239,9 +240,27 @@ impl State {
                 (WRONG, message).into_lua_multi(lua)
             }
             None => {
-                let reply = block_on(&*self.system.backend, wait);
-                self.reply_values(lua, reply)
+                let closing = async {
+                    self.system.interrupted().await;
+                    None
+                };
+                let wait = async { Some(wait.await) };
+                let reply = block_on(&*self.system.backend, future::or(closing, wait));
+                // The process ends here, if a goroutine has ended it: what was cancelled for that must not be taken for
+                // the outcome of the wait.
+                self.system.stay_if_exiting();
+                match reply {
+                    Some(reply) if self.system.ending() == Ending::None => self.reply_values(lua, reply),
+                    _ => (WRONG, "interrupted").into_lua_multi(lua),
+                }
             }
+        }
+    }
+
+    /// Drops the wait of a call that could not park.
+    pub(crate) fn abandon_wait(&self) {
+        if let Some(running) = self.current() {
+            drop(running.wait.borrow_mut().take());
         }
     }
 

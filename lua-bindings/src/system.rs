@@ -1,7 +1,7 @@
 //! [`System`]: what all states of one runtime share.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -27,6 +27,17 @@ pub(crate) type ErrorReport = Arc<dyn Fn(&str) + Send + Sync>;
 /// How long goroutines may take to unwind when the program ends.
 pub(crate) const GRACE: Duration = Duration::from_secs(2);
 
+/// Whether, and how, the process is being ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Ending {
+    None,
+    /// A goroutine has called `os.exit`.
+    Exit,
+    /// The program was interrupted from outside.
+    Interrupt,
+}
+
 /// What all states of one runtime share: the queue of goroutines that have not started, the isolates that take from
 /// it, the pools by name.
 ///
@@ -48,6 +59,7 @@ pub(crate) struct System {
     failed: OnceLock<String>,
     workers: Mutex<Vec<Box<dyn WorkerHandle>>>,
     closing: AtomicBool,
+    ending: AtomicU8,
     closed: Event,
     pub(crate) pools: DashMap<String, LuaPool>,
     pub(crate) modules: RwLock<Arc<Modules>>,
@@ -86,6 +98,7 @@ impl System {
             failed: OnceLock::new(),
             workers: Mutex::default(),
             closing: AtomicBool::new(false),
+            ending: AtomicU8::new(Ending::None as u8),
             closed: Event::new(),
             pools: DashMap::new(),
             modules: RwLock::default(),
@@ -169,17 +182,64 @@ impl System {
         }
     }
 
-    /// Ends the process as the end of the script does: everything is cancelled and has 2 s to unwind.
+    /// Ends the process as the end of the script does: everything is cancelled and has 2 s to unwind. From now on the
+    /// home state's blocking calls do not return.
     ///
     /// Called in an isolate, which has to go on to unwind its own goroutines: so another thread does it.
     pub(crate) fn exit(self: &Arc<Self>, code: i32) {
+        if self.ending.swap(Ending::Exit as u8, Ordering::SeqCst) == Ending::Exit as u8 {
+            return; // the first call's code counts
+        }
         let system = Arc::clone(self);
         let exit = move || {
-            system.shutdown(GRACE);
+            system.close(GRACE);
             std::process::exit(code);
         };
         if std::thread::Builder::new().name("exit".into()).spawn(exit).is_err() {
             std::process::exit(code);
+        }
+    }
+
+    /// Ready once the program is interrupted.
+    pub(crate) async fn interrupted(&self) {
+        loop {
+            let closed = self.closed.listen();
+            if self.ending() == Ending::Interrupt {
+                return;
+            }
+            closed.await;
+        }
+    }
+
+    /// Cancels everything; the home state's blocking calls raise an error, now and from now on.
+    pub(crate) fn interrupt(&self, bound: Duration) -> usize {
+        let none = Ending::None as u8;
+        let _ =
+            self.ending.compare_exchange(none, Ending::Interrupt as u8, Ordering::SeqCst, Ordering::SeqCst);
+        self.close(bound)
+    }
+
+    /// Whether, and how, the process is being ended.
+    pub(crate) fn ending(&self) -> Ending {
+        match self.ending.load(Ordering::SeqCst) {
+            0 => Ending::None,
+            1 => Ending::Exit,
+            _ => Ending::Interrupt,
+        }
+    }
+
+    /// As [`close`](System::close), for the home state's thread: does not return if a goroutine has called `os.exit`.
+    pub(crate) fn shutdown(&self, bound: Duration) -> usize {
+        self.stay_if_exiting();
+        let stuck = self.close(bound);
+        self.stay_if_exiting();
+        stuck
+    }
+
+    /// Keeps this thread from going on while another one ends the process.
+    pub(crate) fn stay_if_exiting(&self) {
+        while self.ending() == Ending::Exit {
+            std::thread::park();
         }
     }
 
@@ -192,7 +252,7 @@ impl System {
 
     /// Cancels everything and waits for the isolates to end, at most for `bound`. Returns how many had not ended by
     /// then; these are left to themselves.
-    pub(crate) fn shutdown(&self, bound: Duration) -> usize {
+    fn close(&self, bound: Duration) -> usize {
         let deadline = Instant::now() + bound;
         self.closing.store(true, Ordering::SeqCst);
         self.closed.notify(usize::MAX);

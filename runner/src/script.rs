@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use goroutine::Goroutines;
 use mlua::{Lua, Value};
@@ -19,7 +19,7 @@ const FAILED: u8 = 1;
 /// Wrong usage, or a script that does not parse.
 const USAGE: u8 = 2;
 /// Interrupted by Ctrl-C.
-const INTERRUPTED: i32 = 130;
+const INTERRUPTED: u8 = 130;
 /// How long goroutines may take to unwind at the end.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -53,7 +53,7 @@ pub(crate) fn run(run: &Run) -> ExitCode {
     // The state goes first: handles that it drops may have errors to report.
     drop(lua);
     let _ = goroutines.shutdown(GRACE);
-    code
+    if goroutines.is_interrupted() { ExitCode::from(INTERRUPTED) } else { code }
 }
 
 fn start(lua: &Lua, goroutines: &Goroutines, run: &Run, name: &str, source: &[u8]) -> mlua::Result<ExitCode> {
@@ -80,6 +80,7 @@ fn start(lua: &Lua, goroutines: &Goroutines, run: &Run, name: &str, source: &[u8
     let xpcall: mlua::Function = lua.globals().get("xpcall")?;
     match xpcall.call::<(bool, Value)>((main, traceback, args))? {
         (true, _) => Ok(ExitCode::SUCCESS),
+        (false, _) if goroutines.is_interrupted() => Ok(ExitCode::from(INTERRUPTED)),
         (false, error) => Ok(fail(FAILED, error.to_string()?)),
     }
 }
@@ -125,18 +126,22 @@ fn message(error: &mlua::Error) -> String {
     }
 }
 
-/// Ctrl-C cancels the goroutines and ends the program; a second one ends it at once.
+/// Ctrl-C interrupts the script: its blocking call raises an error, so that its `<close>` variables are closed, and its
+/// goroutines are cancelled. What does not end in time is ended; a second Ctrl-C ends the program at once.
 fn interruptible(goroutines: &Goroutines) -> Result<(), ctrlc::Error> {
-    let close = goroutines.closer();
+    let interrupt = goroutines.interrupter();
     let mut before = false;
     ctrlc::set_handler(move || {
         if std::mem::replace(&mut before, true) {
-            std::process::exit(INTERRUPTED);
+            std::process::exit(INTERRUPTED.into());
         }
-        let close = close.clone();
+        let interrupt = interrupt.clone();
         std::thread::spawn(move || {
-            let _ = close(GRACE);
-            std::process::exit(INTERRUPTED);
+            let until = Instant::now() + GRACE;
+            let _ = interrupt(GRACE);
+            // The main thread ends the program when the script has unwound.
+            std::thread::sleep(until.saturating_duration_since(Instant::now()));
+            std::process::exit(INTERRUPTED.into());
         });
     })
 }

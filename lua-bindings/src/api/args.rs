@@ -79,7 +79,11 @@ impl Args {
 
     pub(crate) fn string(&self, n: usize) -> Result<String, Fault> {
         match self.get(n) {
-            Some(Value::String(text)) => Ok(text.to_string_lossy()),
+            // Names and reasons end up in messages and in Rust; changing them silently would make two of them one.
+            Some(Value::String(text)) => text
+                .to_str()
+                .map(|text| text.to_owned())
+                .map_err(|_| self.bad(n, "string of valid UTF-8 expected")),
             _ => Err(self.wrong(n, "string")),
         }
     }

@@ -114,9 +114,12 @@ fn await_one(context: &Context<'_>, args: &Args, handle: GoroutineHandle, limit:
     context.wait(limit, handle.wait(), move |()| Reply::make(move |lua, state| awaited(lua, state, &handle)))
 }
 
-/// How long `timeout` waits for the function to unwind after it was told to stop. A function that waits does so at
-/// once; one that cannot be stopped is left to itself.
+/// How long `timeout` waits for the function to unwind after it was told to stop: one that computes is left to itself
+/// then.
 const UNWINDING: Duration = Duration::from_millis(25);
+
+/// The same for one that waits: it unwinds as soon as its isolate comes to it.
+const UNWINDING_WAITER: Duration = Duration::from_millis(200);
 
 /// Waits for a handle like `await`, and stops its goroutine if it is still running when the wait ends, be it by the
 /// limit or because the waiting goroutine is cancelled itself.
@@ -139,7 +142,11 @@ pub(super) fn await_or_cancel(
             drop(guard);
             // What it was waiting for may come to it at this very moment. It has to be known before the caller goes on
             // whether it did: then the function has its values after all, and they are not lost.
-            let unwound = backend.now().checked_add(UNWINDING);
+            let bound = match handle.status() {
+                Status::Waiting | Status::Queued => UNWINDING_WAITER,
+                _ => UNWINDING,
+            };
+            let unwound = backend.now().checked_add(bound);
             let _ = runtime_core::deadline(&*backend, unwound, handle.wait()).await;
             if handle.status() != Status::Done {
                 let _seen = handle.outcome();

@@ -230,10 +230,17 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
         let state = Rc::clone(&state);
         lua.create_function(move |lua, ()| state.resumed(lua))?
     };
+    let abandon = {
+        let state = Rc::clone(&state);
+        lua.create_function(move |_, ()| {
+            state.abandon_wait();
+            Ok(())
+        })?
+    };
     // Any value that nobody else has; a table is unique, and never leaves the state.
     let park = lua.create_table()?;
     let (settle, face, attempt): (Function, Function, Function) =
-        chunk(lua, "base", include_str!("../lua/base.lua"), (resumed, &park))?;
+        chunk(lua, "base", include_str!("../lua/base.lua"), (resumed, abandon, &park))?;
     let module: Table =
         chunk(lua, "module", include_str!("../lua/module.lua"), (&prim.table, &settle, face, attempt))?;
     lua.set_named_registry_value(MODULE, &module)?;
@@ -321,8 +328,9 @@ fn add_isolate(prim: &Primitives<'_>) -> mlua::Result<()> {
         Ok(())
     })?;
     prim.raw("clean", |_, _, message: mlua::LuaString| Ok(fault::clean(&message.to_string_lossy())))?;
-    prim.raw("exit", |_, state, code: i32| {
-        state.system.exit(code);
+    prim.raw("exit", |_, state, code: f64| {
+        // The system takes the lowest byte of it, as everywhere.
+        state.system.exit(code as i64 as i32);
         Ok(())
     })
 }

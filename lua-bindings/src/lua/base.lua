@@ -1,12 +1,16 @@
 -- What every function of the module goes through. Primitives (written in Rust) return a number that says how it went,
 -- then values; `settle` turns that into results, a park, or an error at the caller's line.
 --
--- Called with: resumed, the primitive that gives the reply after a park; park, the value that says to our own
--- coroutine.resume that the whole goroutine parks.
-local resumed, park = ...
+-- Called with: resumed, the primitive that gives the reply after a park; abandon, which drops the wait of a call that
+-- cannot park; park, the value that says to our own coroutine.resume that the whole goroutine parks.
+local resumed, abandon, park = ...
 
 local error = error
 local yield = coroutine.yield -- the real one: ours refuses in a goroutine's main coroutine
+local isyieldable = coroutine.isyieldable -- the real one, likewise; Lua 5.1 has none
+
+local CANNOT_PARK = "cannot wait in a function that a C function has called (such as a comparison for table.sort, or a "
+  .. "module that is being loaded)"
 
 local DONE, PARK, WRONG = 0, 1, 2
 
@@ -15,6 +19,10 @@ local function settle(how, ...)
   if how == DONE then
     return ...
   elseif how == PARK then
+    if isyieldable and not isyieldable() then
+      abandon()
+      error(CANNOT_PARK, 2)
+    end
     return settle(resumed(yield(park)))
   elseif how == WRONG then
     error((...), 2)
@@ -25,6 +33,10 @@ end
 -- The same for functions that look at the outcome themselves: gives the number, then the values.
 local function attempt(how, ...)
   if how == PARK then
+    if isyieldable and not isyieldable() then
+      abandon()
+      return WRONG, CANNOT_PARK
+    end
     return attempt(resumed(yield(park)))
   end
   return how, ...

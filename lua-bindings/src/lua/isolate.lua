@@ -151,21 +151,20 @@ function print(...)
   write(stdout, concat(parts, "\t", 1, n) .. "\n")
 end
 
-local raw_output = io.output
+local raw_write = io.write
 function io.write(...)
-  local file = raw_output()
   local n = select("#", ...)
   if n < 2 then
-    return write(file, ...)
+    return raw_write(...)
   end
   local parts = { ... }
   for i = 1, n do
     local kind = type(parts[i])
     if kind ~= "string" and kind ~= "number" then
-      return write(file, ...) -- raises what the real one raises
+      return raw_write(...) -- raises what it has to
     end
   end
-  return write(file, concat(parts))
+  return raw_write(concat(parts))
 end
 
 -- Ending the process ends all goroutines first, as at the end of the script.
@@ -178,6 +177,8 @@ function os.exit(code, _)
     code = 1
   elseif type(code) ~= "number" then
     error("bad argument #1 to 'exit' (number expected, got " .. type(code) .. ")", 2)
+  elseif code % 1 ~= 0 then
+    error("bad argument #1 to 'exit' (number has no integer representation)", 2)
   end
   exit(code)
   -- The process ends when everything has unwound; this goroutine is cancelled here.

@@ -124,6 +124,9 @@ struct Decoder<'a> {
     objects: u32,
     count: i32,
     poison: FxHashMap<Vec<u8>, String>,
+    /// Whether a global is being read, and what could not be found by its name there.
+    in_global: bool,
+    unresolved: Option<String>,
 }
 
 enum Frame {
@@ -158,6 +161,8 @@ impl<'a> Decoder<'a> {
             objects: 0,
             count: 0,
             poison: FxHashMap::default(),
+            in_global: false,
+            unresolved: None,
         }
     }
 
@@ -232,7 +237,15 @@ impl<'a> Decoder<'a> {
         self.push_globals(stack)?;
         let globals = stack.top();
         stack.push_bytes(name);
+        self.in_global = true;
         self.whole(stack)?;
+        self.in_global = false;
+        if let Some(message) = self.unresolved.take() {
+            // It matters only if it is touched.
+            self.poison.insert(name.to_vec(), message);
+            stack.pop(3);
+            return Ok(());
+        }
         stack.push_copy(globals + 1);
         stack.raw_get(globals);
         let absent = stack.kind(-1) == Kind::Nil;
@@ -537,7 +550,9 @@ impl<'a> Decoder<'a> {
             stack.push_copy(-2);
             // May load a module, and so run its code. It is a protected call inside: a failure comes back as a message.
             stack.call(1, 2);
-            if stack.kind(-2) == Kind::Nil {
+            if stack.kind(-2) == Kind::Nil && self.in_global {
+                self.unresolved = Some(String::from_utf8_lossy(stack.bytes(-1)).into_owned());
+            } else if stack.kind(-2) == Kind::Nil {
                 return Err(Malformed::Name(String::from_utf8_lossy(stack.bytes(-1)).into_owned()));
             }
             stack.pop(1);
