@@ -9,8 +9,8 @@ local error = error
 local yield = coroutine.yield -- the real one: ours refuses in a goroutine's main coroutine
 local isyieldable = coroutine.isyieldable -- the real one, likewise; Lua 5.1 has none
 
-local CANNOT_PARK = "cannot wait in a function that a C function has called (such as a comparison for table.sort, or a "
-  .. "module that is being loaded)"
+local CANNOT_PARK = "cannot wait across a C-call boundary: in a function that a C function has called (a comparison for "
+  .. "table.sort, say, or a module that is being loaded)"
 
 local DONE, PARK, WRONG = 0, 1, 2
 
