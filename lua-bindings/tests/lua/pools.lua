@@ -169,6 +169,7 @@ everywhere("a pool that is not there gives nil, or false, and says so", function
   gives(values(nil, why), goroutine.pool_submit_priority(name, 1, function() end))
   gives(values(nil, why), pool_async(name, function() end))
   gives(values(nil, why), goroutine.pool_map(name, { 1 }, function() end))
+  gives(values(nil, why), goroutine.pool_map(name, {}, function() end))
   gives(values(false, why), wait(name))
   gives(values(false), close(name))
   gives(values(nil), stats(name))
@@ -453,15 +454,23 @@ everywhere("a task that would wait for ever for its own full pool raises instead
   close(name)
 end)
 
-everywhere("a task cannot close, or wait for, the pool it runs in", function()
+everywhere("a task cannot wait for the end of the pool it runs in: it raises instead of hanging", function()
   local name = fresh()
   create(name, { workers = 2 })
-  local ok, err = await(pool_async(name, function() return goroutine.pool_close(name) end), 30000)
-  equal(ok, false)
-  contains(err, name)
-  gives(values(true, false, "timeout exceeded"), await(pool_async(name, function()
-    return goroutine.pool_wait(name, 20)
-  end), 30000))
+  for function_name, call in pairs({
+    pool_close = function() return (goroutine.pool_close(name)) end,
+    pool_create = function() return (goroutine.pool_create(name)) end,
+    pool_wait = function() return (goroutine.pool_wait(name)) end,
+  }) do
+    local handle = pool_async(name, call)
+    local ok, err = await(handle, 10000)
+    if not handle:done() then handle:cancel() end
+    equal(ok, false)
+    contains(err, "pools.lua:")
+    contains(err, function_name)
+    contains(err, "'" .. name .. "'")
+  end
+  equal(type(stats(name)), "table")
   close(name)
 end)
 
