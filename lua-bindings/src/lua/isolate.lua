@@ -1,6 +1,6 @@
--- What an isolate has in place of some standard functions. Called with: the primitives; settle (base.lua); complete(), which makes the
--- running goroutine's globals a complete table and returns it; park, the value that a blocking call yields; pending,
--- the value that an async function of the embedder's yields.
+-- What an isolate has in place of some standard functions. Called with: the primitives; settle (base.lua); complete(),
+-- which makes the running goroutine's globals a complete table and returns it; park, the value that a blocking call
+-- yields; pending, the value that an async function of the embedder's yields.
 local prim, settle, complete, park, pending = ...
 
 local type, select, error, tostring, pcall = type, select, error, tostring, pcall
@@ -12,7 +12,7 @@ local concat = table.concat
 -- `depth` is how many coroutines deep the running code is in its goroutine: 0 in the goroutine's main coroutine. It is 0
 -- again whenever a goroutine has parked, since every level restores its own.
 
-local raw_resume, raw_wrap, raw_yield, raw_create = coroutine.resume, coroutine.wrap, coroutine.yield, coroutine.create
+local raw_resume, raw_yield, raw_create = coroutine.resume, coroutine.yield, coroutine.create
 local raw_running, raw_status, raw_isyieldable = coroutine.running, coroutine.status, coroutine.isyieldable
 local expose = prim.expose
 local depth = 0
@@ -38,7 +38,7 @@ end
 
 function coroutine.resume(co, ...)
   if type(co) ~= "thread" then
-    return raw_resume(co, ...) -- raises what the real one raises
+    error("bad argument #1 to 'resume' (thread expected, got " .. type(co) .. ")", 2)
   end
   return step(co, ...)
 end
@@ -55,6 +55,9 @@ local function wrapped(co, ok, ...)
 end
 
 function coroutine.wrap(fn)
+  if type(fn) ~= "function" then
+    error("bad argument #1 to 'wrap' (function expected, got " .. type(fn) .. ")", 2)
+  end
   local co = raw_create(fn)
   return function(...)
     return wrapped(co, step(co, ...))
@@ -153,15 +156,11 @@ end
 
 local raw_write = io.write
 function io.write(...)
-  local n = select("#", ...)
-  if n < 2 then
-    return raw_write(...)
-  end
   local parts = { ... }
-  for i = 1, n do
+  for i = 1, select("#", ...) do
     local kind = type(parts[i])
     if kind ~= "string" and kind ~= "number" then
-      return raw_write(...) -- raises what it has to
+      error("bad argument #" .. i .. " to 'write' (string expected, got " .. type(parts[i]) .. ")", 2)
     end
   end
   return raw_write(concat(parts))
