@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -39,7 +40,7 @@ pub(crate) struct Run {
     pub(crate) isolates: Option<u16>,
     /// The script's arguments: the table `arg`, and `...`
     #[arg(last = true)]
-    pub(crate) args: Vec<String>,
+    pub(crate) args: Vec<OsString>,
 }
 
 /// The backends that are built in.

@@ -63,7 +63,7 @@ fn start(lua: &Lua, goroutines: &Goroutines, run: &Run, name: &str, source: &[u8
     let arg = lua.create_table()?;
     arg.raw_set(0, name)?;
     for (index, value) in run.args.iter().enumerate() {
-        arg.raw_set(index + 1, value.as_str())?;
+        arg.raw_set(index + 1, lua.create_string(value.as_encoded_bytes())?)?;
     }
     lua.globals().raw_set("arg", arg)?;
     let chunk_name = if name == "-" { "=stdin".to_owned() } else { format!("@{name}") };
@@ -75,7 +75,8 @@ fn start(lua: &Lua, goroutines: &Goroutines, run: &Run, name: &str, source: &[u8
         }
         Err(error) => return Ok(fail(USAGE, message(&error))),
     };
-    let args: mlua::Variadic<String> = run.args.iter().cloned().collect();
+    let args = run.args.iter().map(|value| lua.create_string(value.as_encoded_bytes()));
+    let args: mlua::Variadic<mlua::LuaString> = args.collect::<mlua::Result<_>>()?;
     let traceback: mlua::Function = lua.load(HANDLER).set_name("=[runner]").eval()?;
     let xpcall: mlua::Function = lua.globals().get("xpcall")?;
     match xpcall.call::<(bool, Value)>((main, traceback, args))? {

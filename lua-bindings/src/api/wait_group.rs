@@ -29,7 +29,11 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
     })?;
     prim.method("wait_group", "add", |context, args| {
         let group = args.this::<WaitGroupObject>()?.0;
-        group.add(args.optional_integer(1, 1)?).map_err(|error| Fault::Wrong(error.to_string()))?;
+        let n = args.optional_integer(1, 1)?;
+        group.add(n).map_err(|error| {
+            // Adding can only fail at the other end of its range.
+            Fault::Wrong(if n > 0 { "WaitGroup counter overflow".into() } else { error.to_string() })
+        })?;
         context.values(())
     })?;
     prim.method("wait_group", "done", |context, args| {
