@@ -73,6 +73,8 @@ files! {
     handles
     libraries
     modules
+    pool_closing
+    pool_map
     pool_stress
     pools
     refusals

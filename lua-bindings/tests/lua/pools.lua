@@ -1,4 +1,4 @@
--- Pools: how many run and wait, what a submit gives, order, waiting, closing.
+-- Pools: how many run and wait, what a submit gives, order, waiting, statistics.
 if not test then
   dofile((arg[0]:match("^.*/") or "") .. "support/prelude.lua")
 end
@@ -7,25 +7,8 @@ local goroutine = require("goroutine")
 local create, submit, wait, close = goroutine.pool_create, goroutine.pool_submit, goroutine.pool_wait, goroutine.pool_close
 local stats, pool_async, await = goroutine.pool_stats, goroutine.pool_async, goroutine.await
 
--- A name that no other test has: both homes run in one process.
-local names = goroutine.atomic_int()
-local function fresh() return "pool " .. names:add() end
-
--- Occupies all workers of a pool until the channel that it gives is closed.
-local function occupy(name, workers)
-  local started, gate = goroutine.channel(), goroutine.channel()
-  for _ = 1, workers do
-    assert(submit(name, function()
-      started:send(true)
-      gate:receive()
-    end))
-    started:receive()
-  end
-  return gate
-end
-
 everywhere("create gives true, submit a task id that is a text of its own", function()
-  local name, seen = fresh(), {}
+  local name, seen = fresh_name(), {}
   gives(values(true), create(name))
   for _ = 1, 50 do
     local id, more = submit(name, function() end)
@@ -39,9 +22,9 @@ everywhere("create gives true, submit a task id that is a text of its own", func
 end)
 
 everywhere("the default is 4 workers and 8 places in the queue", function()
-  local name = fresh()
+  local name = fresh_name()
   create(name, { on_full = "error" })
-  local gate = occupy(name, 4)
+  local gate = occupy_pool(name, 4)
   for _ = 1, 8 do equal(type(submit(name, function() end)), "string") end
   gives(values(nil, "pool queue is full"), submit(name, function() end))
   equal(stats(name).workers, 4)
@@ -50,9 +33,9 @@ everywhere("the default is 4 workers and 8 places in the queue", function()
 end)
 
 everywhere("the queue is twice the workers unless told", function()
-  local name = fresh()
+  local name = fresh_name()
   create(name, { workers = 3, on_full = "error" })
-  local gate = occupy(name, 3)
+  local gate = occupy_pool(name, 3)
   for _ = 1, 6 do equal(type(submit(name, function() end)), "string") end
   gives(values(nil, "pool queue is full"), submit(name, function() end))
   gate:close()
@@ -60,9 +43,9 @@ everywhere("the queue is twice the workers unless told", function()
 end)
 
 everywhere("a queue of 0 takes a task only where a worker is free", function()
-  local name = fresh()
+  local name = fresh_name()
   create(name, { workers = 1, queue = 0, on_full = "error" })
-  local gate = occupy(name, 1)
+  local gate = occupy_pool(name, 1)
   gives(values(nil, "pool queue is full"), submit(name, function() end))
   gives(values(nil, "pool queue is full"), pool_async(name, function() end))
   equal(stats(name).rejected, 2)
@@ -73,9 +56,9 @@ everywhere("a queue of 0 takes a task only where a worker is free", function()
 end)
 
 everywhere("a full pool that blocks holds the submitter back until there is room", function()
-  local name, submitted = fresh(), goroutine.atomic_int()
+  local name, submitted = fresh_name(), goroutine.atomic_int()
   create(name, { workers = 1, queue = 1 })
-  local gate = occupy(name, 1)
+  local gate = occupy_pool(name, 1)
   submit(name, function() end)
   local submitter = goroutine.async(function()
     local id = submit(name, function() end)
@@ -90,7 +73,7 @@ everywhere("a full pool that blocks holds the submitter back until there is room
 end)
 
 everywhere("never more run at once than there are workers", function()
-  local name = fresh()
+  local name = fresh_name()
   create(name, { workers = 3, queue = 100 })
   local running, most = goroutine.atomic_int(), goroutine.atomic_int()
   for _ = 1, 60 do
@@ -108,7 +91,7 @@ everywhere("never more run at once than there are workers", function()
 end)
 
 everywhere("one worker runs the tasks in the order in which they were submitted", function()
-  local name, order = fresh(), goroutine.channel(100)
+  local name, order = fresh_name(), goroutine.channel(100)
   create(name, { workers = 1, queue = 100 })
   for i = 1, 50 do submit(name, function() order:send(i) end) end
   wait(name)
@@ -117,9 +100,9 @@ everywhere("one worker runs the tasks in the order in which they were submitted"
 end)
 
 everywhere("higher priorities come first, in order among equals", function()
-  local name, order = fresh(), goroutine.channel(100)
+  local name, order = fresh_name(), goroutine.channel(100)
   create(name, { workers = 1, queue = 100, priority = true })
-  local gate = occupy(name, 1)
+  local gate = occupy_pool(name, 1)
   local function put(priority, mark)
     equal(type(goroutine.pool_submit_priority(name, priority, function() order:send(mark) end)), "string")
   end
@@ -140,14 +123,14 @@ everywhere("higher priorities come first, in order among equals", function()
 end)
 
 everywhere("a priority is a wrong call on a pool without", function()
-  local name = fresh()
+  local name = fresh_name()
   create(name)
   raises("priority", goroutine.pool_submit_priority, name, 1, function() end)
   close(name)
 end)
 
 everywhere("arguments are handed over, and pool_async gives a handle like others", function()
-  local name = fresh()
+  local name = fresh_name()
   create(name)
   local handle = pool_async(name, function(...) return select("#", ...), ... end, nil, "b", nil)
   gives(values(true, 3, nil, "b", nil), await(handle))
@@ -176,7 +159,7 @@ everywhere("a pool that is not there gives nil, or false, and says so", function
 end)
 
 everywhere("wait waits for what was submitted, and again", function()
-  local name, done = fresh(), goroutine.atomic_int()
+  local name, done = fresh_name(), goroutine.atomic_int()
   create(name, { workers = 2, queue = 50 })
   gives(values(true), wait(name))
   for round = 1, 3 do
@@ -188,9 +171,9 @@ everywhere("wait waits for what was submitted, and again", function()
 end)
 
 everywhere("wait ends by its limit", function()
-  local name = fresh()
+  local name = fresh_name()
   create(name, { workers = 1 })
-  local gate = occupy(name, 1)
+  local gate = occupy_pool(name, 1)
   local took, ok, why = timed(wait, name, 20)
   gives(values(false, "timeout exceeded"), ok, why)
   assert(took >= 20, took)
@@ -201,7 +184,7 @@ everywhere("wait ends by its limit", function()
 end)
 
 everywhere("wait waits for failed and cancelled tasks as for others", function()
-  local name = fresh()
+  local name = fresh_name()
   create(name, { workers = 2, queue = 50 })
   local handles = {}
   for i = 1, 10 do
@@ -219,65 +202,8 @@ everywhere("wait waits for failed and cancelled tasks as for others", function()
   close(name)
 end)
 
-everywhere("map gives the results in the list's order, and the index to the function", function()
-  local name = fresh()
-  create(name, { workers = 4 })
-  local list = {}
-  for i = 1, 100 do list[i] = "item " .. i end
-  local results, err = goroutine.pool_map(name, list, function(item, index)
-    for _ = 1, (index * 7) % 5 do goroutine.yield() end
-    return item .. " at " .. index
-  end)
-  equal(err, nil)
-  equal(#results, 100)
-  for i = 1, 100 do equal(results[i], "item " .. i .. " at " .. i) end
-  same(goroutine.pool_map(name, {}, function() end), {})
-  close(name)
-end)
-
-everywhere("map works through a queue of 0, with items that are false and tables", function()
-  local name = fresh()
-  create(name, { workers = 2, queue = 0 })
-  same(goroutine.pool_map(name, { false, { 5 }, "x" }, function(item) return { item } end), { { false }, { { 5 } }, { "x" } })
-  close(name)
-end)
-
-everywhere("map gives nil and the first error, and cancels the rest", function()
-  local name, cancelled, others = fresh(), goroutine.atomic_int(), goroutine.wait_group()
-  others:add(3)
-  create(name, { workers = 4, queue = 10 })
-  local results, err = goroutine.pool_map(name, { 1, 2, 3, 4 }, function(item)
-    if item == 2 then
-      others:wait() -- what has not started is cancelled unseen
-      error("item " .. item, 0)
-    end
-    others:done()
-    local _, e = pcall(goroutine.sleep, 1e9)
-    if goroutine.is_cancelled(e) then cancelled:add() end
-    error(e, 0)
-  end)
-  gives(values(nil, "item 2"), results, err)
-  gives(values(true), wait(name, 30000))
-  equal(cancelled:load(), 3)
-  close(name)
-end)
-
-everywhere("an error early in a long map keeps the rest from running", function()
-  local name, ran = fresh(), goroutine.atomic_int()
-  create(name, { workers = 1, queue = 0 })
-  local list = {}
-  for i = 1, 200 do list[i] = i end
-  gives(values(nil, "first"), goroutine.pool_map(name, list, function(item)
-    ran:add()
-    if item == 1 then error("first", 0) end
-  end))
-  wait(name)
-  assert(ran:load() < 100, "ran " .. ran:load() .. " of 200 after the error of the first")
-  close(name)
-end)
-
 everywhere("an error in a task leaves its worker and the others at work", function()
-  local name = fresh()
+  local name = fresh_name()
   create(name, { workers = 1, queue = 20 })
   local handles = {}
   for i = 1, 20 do
@@ -293,117 +219,10 @@ everywhere("an error in a task leaves its worker and the others at work", functi
   close(name)
 end)
 
-everywhere("close finishes all that was accepted, then the name is unknown", function()
-  local name, done = fresh(), goroutine.atomic_int()
-  create(name, { workers = 2, queue = 100 })
-  for _ = 1, 50 do submit(name, function() goroutine.yield() done:add() end) end
-  gives(values(true), close(name))
-  equal(done:load(), 50)
-  gives(values(nil), stats(name))
-  gives(values(nil, "pool not found: " .. name), submit(name, function() end))
-  gives(values(false), close(name))
-end)
-
-everywhere("while it closes, a submit says so", function()
-  local name = fresh()
-  create(name, { workers = 1, queue = 10, priority = true })
-  local gate = occupy(name, 1)
-  local queued = pool_async(name, function() return "finished" end)
-  local closing = goroutine.async(function() return close(name) end)
-  parked(closing)
-  gives(values(nil, "pool is closed"), submit(name, function() end))
-  gives(values(nil, "pool is closed"), pool_async(name, function() end))
-  gives(values(nil, "pool is closed"), goroutine.pool_submit_priority(name, 1, function() end))
-  gives(values(nil, "pool is closed"), goroutine.pool_map(name, { 1 }, function() end))
-  equal(type(stats(name)), "table")
-  gate:close()
-  gives(values(true, "finished"), await(queued))
-  gives(values(true, true), await(closing))
-  gives(values(nil), stats(name))
-end)
-
-everywhere("those that wait for room when it closes are told", function()
-  local name = fresh()
-  create(name, { workers = 1, queue = 0 })
-  local gate = occupy(name, 1)
-  local submitter = goroutine.async(function() return submit(name, function() end) end)
-  parked(submitter)
-  local closing = goroutine.async(function() return close(name) end)
-  gives(values(true, nil, "pool is closed"), await(submitter, 30000))
-  gate:close()
-  gives(values(true, true), await(closing))
-end)
-
-everywhere("close with cancel drops the queue and stops the running, and their handles say so", function()
-  local name, ran = fresh(), goroutine.atomic_int()
-  create(name, { workers = 2, queue = 10 })
-  local running, queued = {}, {}
-  for i = 1, 2 do running[i] = pool_async(name, function() goroutine.sleep(1e9) end) end
-  for i = 1, 2 do parked(running[i]) end
-  for i = 1, 10 do queued[i] = pool_async(name, function() ran:add() end) end
-  for i = 1, 10 do equal(queued[i]:status(), "queued") end
-  gives(values(true), close(name, { cancel = true }))
-  for _, list in ipairs({ running, queued }) do
-    for _, handle in ipairs(list) do
-      equal(handle:status(), "cancelled")
-      local ok, err = await(handle)
-      equal(ok, false)
-      equal(goroutine.is_cancelled(err), true)
-    end
-  end
-  equal(ran:load(), 0)
-  gives(values(nil), stats(name))
-end)
-
-everywhere("close without cancel in its options finishes", function()
-  local name, done = fresh(), goroutine.atomic_int()
-  create(name, { workers = 1, queue = 10 })
-  for _ = 1, 5 do submit(name, function() done:add() end) end
-  gives(values(true), close(name, { cancel = false }))
-  equal(done:load(), 5)
-  create(name)
-  gives(values(true), close(name, {}))
-end)
-
-everywhere("creating a pool of a name that is there closes the old one first", function()
-  local name, done = fresh(), goroutine.atomic_int()
-  create(name, { workers = 1, queue = 50 })
-  for _ = 1, 20 do submit(name, function() goroutine.yield() done:add() end) end
-  gives(values(true), create(name, { workers = 7 }))
-  equal(done:load(), 20)
-  local s = stats(name)
-  equal(s.workers, 7)
-  equal(s.submitted, 0)
-  close(name)
-end)
-
-everywhere("two that create it at the same time leave one, and close the other", function()
-  for _ = 1, 30 do
-    local name, accepted, done = fresh(), goroutine.atomic_int(), goroutine.atomic_int()
-    create(name)
-    local gate = occupy(name, 1)
-    local handles = goroutine.spawn_many(4, function()
-      goroutine.pool_create(name)
-      if goroutine.pool_submit(name, function()
-        goroutine.sleep(1)
-        done:add()
-      end) then
-        accepted:add()
-      end
-    end)
-    for _, handle in ipairs(handles) do parked(handle) end
-    gate:close()
-    for _, result in ipairs(goroutine.await_all(handles)) do assert(result.success, result.error) end
-    gives(values(true), close(name))
-    equal(done:load(), accepted:load(), "tasks that had run when the pool was closed, of those accepted")
-    gives(values(nil), stats(name))
-  end
-end)
-
 everywhere("a queued task that is cancelled never runs, and makes room", function()
-  local name, ran = fresh(), goroutine.atomic_int()
+  local name, ran = fresh_name(), goroutine.atomic_int()
   create(name, { workers = 1, queue = 1, on_full = "error" })
-  local gate = occupy(name, 1)
+  local gate = occupy_pool(name, 1)
   local queued = pool_async(name, function() ran:add() end)
   equal(queued:status(), "queued")
   queued:cancel("not needed")
@@ -418,7 +237,7 @@ everywhere("a queued task that is cancelled never runs, and makes room", functio
 end)
 
 everywhere("a task may submit to its own pool, and to others", function()
-  local a, b, done = fresh(), fresh(), goroutine.atomic_int()
+  local a, b, done = fresh_name(), fresh_name(), goroutine.atomic_int()
   create(a, { workers = 2, queue = 100 })
   create(b, { workers = 2, queue = 100 })
   local function spread(depth)
@@ -439,7 +258,7 @@ everywhere("a task may submit to its own pool, and to others", function()
 end)
 
 everywhere("a task that would wait for ever for its own full pool raises instead", function()
-  local name = fresh()
+  local name = fresh_name()
   create(name, { workers = 1, queue = 1 })
   local handle = pool_async(name, function()
     goroutine.pool_submit(name, function() end)
@@ -454,28 +273,8 @@ everywhere("a task that would wait for ever for its own full pool raises instead
   close(name)
 end)
 
-everywhere("a task cannot wait for the end of the pool it runs in: it raises instead of hanging", function()
-  local name = fresh()
-  create(name, { workers = 2 })
-  for function_name, call in pairs({
-    pool_close = function() return (goroutine.pool_close(name)) end,
-    pool_create = function() return (goroutine.pool_create(name)) end,
-    pool_wait = function() return (goroutine.pool_wait(name)) end,
-  }) do
-    local handle = pool_async(name, call)
-    local ok, err = await(handle, 10000)
-    if not handle:done() then handle:cancel() end
-    equal(ok, false)
-    contains(err, "pools.lua:")
-    contains(err, function_name)
-    contains(err, "'" .. name .. "'")
-  end
-  equal(type(stats(name)), "table")
-  close(name)
-end)
-
 everywhere("stats have all fields", function()
-  local name = fresh()
+  local name = fresh_name()
   create(name, { workers = 2, queue = 5, on_full = "error" })
   local s = stats(name)
   for _, field in ipairs({ "workers", "active", "queued", "completed", "failed", "rejected", "cancelled", "submitted", "utilisation" }) do
@@ -488,7 +287,7 @@ everywhere("stats have all fields", function()
       equal(type(s[field][percentile]), "number", field .. "." .. percentile)
     end
   end
-  local gate = occupy(name, 2)
+  local gate = occupy_pool(name, 2)
   for _ = 1, 3 do submit(name, function() end) end
   s = stats(name)
   equal(s.active, 2)
@@ -532,7 +331,7 @@ everywhere("names of pools are told apart byte by byte", function()
 end)
 
 everywhere("options may be nil, or few", function()
-  local name = fresh()
+  local name = fresh_name()
   for _, options in ipairs({ false, {}, { workers = 1 }, { queue = 3.0 }, { on_full = "block" }, { priority = false } }) do
     gives(values(true), create(name, options or nil))
   end
@@ -540,7 +339,7 @@ everywhere("options may be nil, or few", function()
 end)
 
 test("a pool is the same in every goroutine", function()
-  local name = fresh()
+  local name = fresh_name()
   create(name)
   local handle = goroutine.async(function() return goroutine.pool_submit(name, function() end) end)
   local ok, id = await(handle)
@@ -553,9 +352,9 @@ test("a pool is the same in every goroutine", function()
 end)
 
 test("cancelling a goroutine that waits for room submits nothing", function()
-  local name, ran = fresh(), goroutine.atomic_int()
+  local name, ran = fresh_name(), goroutine.atomic_int()
   create(name, { workers = 1, queue = 0 })
-  local gate = occupy(name, 1)
+  local gate = occupy_pool(name, 1)
   local submitter = goroutine.async(function() return submit(name, function() ran:add() end) end)
   parked(submitter)
   submitter:cancel()
@@ -568,29 +367,15 @@ test("cancelling a goroutine that waits for room submits nothing", function()
 end)
 
 test("cancelling a goroutine that waits for a pool leaves the pool alone", function()
-  local name = fresh()
+  local name = fresh_name()
   create(name, { workers = 1 })
-  local gate = occupy(name, 1)
+  local gate = occupy_pool(name, 1)
   local waiting = goroutine.async(function() return wait(name) end)
   parked(waiting)
   waiting:cancel()
   equal(await(waiting, 30000), false)
   gate:close()
   gives(values(true), wait(name))
-  close(name)
-end)
-
-test("cancelling a goroutine that waits for a map cancels the map", function()
-  local name = fresh()
-  create(name, { workers = 4 })
-  local mapping = goroutine.async(function()
-    return goroutine.pool_map(name, { 1, 2, 3 }, function() goroutine.sleep(1e9) end)
-  end)
-  eventually("all run", function() return stats(name).active == 3 end)
-  mapping:cancel()
-  equal(await(mapping, 30000), false)
-  gives(values(true), wait(name, 30000))
-  equal(stats(name).cancelled, 3)
   close(name)
 end)
 

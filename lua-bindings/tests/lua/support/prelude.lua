@@ -177,6 +177,26 @@ function parked(handle)
   end)
 end
 
+local names = goroutine.atomic_int()
+
+-- A name that no other test has: for pools, which all goroutines see.
+function fresh_name()
+  return "name " .. names:add()
+end
+
+-- Occupies so many workers of a pool until the channel that it gives is closed.
+function occupy_pool(name, workers)
+  local started, gate = goroutine.channel(), goroutine.channel()
+  for _ = 1, workers do
+    assert(goroutine.pool_submit(name, function()
+      started:send(true)
+      gate:receive()
+    end))
+    started:receive()
+  end
+  return gate
+end
+
 -- How many milliseconds a call takes, and its results.
 function timed(fn, ...)
   local start = goroutine.now()
