@@ -134,6 +134,36 @@ test("package.preload of home is used inside", function()
   package.preload.preloaded = nil
 end)
 
+test("functions in package.preload that require others, as bundlers write them", function()
+  package.preload.bundled_main = function() return { part = require("bundled_part") } end
+  package.preload.bundled_part = function()
+    local goroutine = require("goroutine")
+    return { name = "part", version = goroutine._VERSION }
+  end
+  local name, version = run(function()
+    local part = require("bundled_main").part
+    return part.name, part.version
+  end)
+  package.preload.bundled_main, package.preload.bundled_part = nil, nil
+  gives(values("part", goroutine._VERSION), name, version)
+end)
+
+test54("a module that waits while it is loaded is told that it cannot, and nothing hangs", function()
+  package.preload.sleepy = function()
+    require("goroutine").sleep(5)
+    return { loaded = true }
+  end
+  local ok, value = await(async(function() return require("sleepy").loaded end), 30000)
+  package.preload.sleepy = nil
+  if ok then
+    equal(value, true)
+  else
+    contains(value, "modules.lua:")
+    contains(value, "wait")
+  end
+  equal(run(function() return "alive" end), "alive")
+end)
+
 test("the module's own local state is one per isolate, not per goroutine", function()
   local seen = goroutine.await_all(goroutine.spawn_many(40, function()
     return require("counting").next()
