@@ -40,6 +40,7 @@ pub(crate) struct State {
     pub(crate) modules_seen: Cell<usize>,
     codes: RefCell<CodeCache>,
     recent_codes: RefCell<Vec<Option<Arc<Code>>>>,
+    sharing_modules: Cell<bool>,
     scratch: Cell<Option<Box<Scratch>>>,
     pub(crate) last_place: RefCell<LastPlace>,
     /// The goroutine whose code is running.
@@ -100,6 +101,7 @@ impl State {
             modules_seen: Cell::new(0),
             codes: RefCell::default(),
             recent_codes: RefCell::new(vec![None; CODE_SLOTS]),
+            sharing_modules: Cell::new(false),
             scratch: Cell::new(None),
             last_place: RefCell::default(),
             current: RefCell::new(None),
@@ -137,10 +139,14 @@ impl State {
 
     /// Tells the isolates where the home state finds its modules: a packet that is on its way may load some.
     pub(crate) fn share_modules(&self, lua: &Lua) -> mlua::Result<()> {
-        match self.role {
-            Role::Home => modules::share(self, lua),
-            Role::Isolate => Ok(()),
+        // The functions of `package.preload` are shared as a packet of their own, which may need modules in its turn: these
+        // are just being shared.
+        if self.role != Role::Home || self.sharing_modules.replace(true) {
+            return Ok(());
         }
+        let shared = modules::share(self, lua);
+        self.sharing_modules.set(false);
+        shared
     }
 
     // The running goroutine.
