@@ -82,6 +82,7 @@ files! {
     scope
     shipping_functions
     shipping_globals
+    shipping_random
     shipping_values
     timeout
     wait_group

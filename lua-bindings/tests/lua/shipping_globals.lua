@@ -173,6 +173,41 @@ test("a home whose globals are strict starts goroutines like others", function()
   gives(values(true, 42, 1, nil), (table.unpack or unpack)(results, 1, results.n))
 end)
 
+test("what a bad global has in common with good ones arrives with these, once", function()
+  local get, set
+  do
+    local n = 1
+    get, set = function() return n end, function(m) n = m end
+  end
+  -- In the order of their names as well as against it, so that the bad one is met first either way.
+  for _, names in ipairs({ { "aa_bad", "bb_good", "cc_good" }, { "zz_bad", "yy_good", "xx_good" } }) do
+    local bad, good, other = names[1], names[2], names[3]
+    local shared, chain = { "shared", get = get }, { "end" }
+    for _ = 1, 200 do chain = { next = chain } end
+    local middle = chain.next.next
+    _G[bad] = { shared = shared, set = set, chain = chain, deep = { { io.tmpfile() } }, fn = function() return shared end }
+    _G[good] = { shared, set, middle }
+    _G[other] = { shared, function() return shared[1] end }
+    local chunk = compiled(([[
+      local given, get = ...
+      local bad_ok, why = pcall(function() return %s end)
+      local good, other = %s, %s
+      good[2](5)
+      local depth, node = 0, good[3]
+      while node.next do
+        depth, node = depth + 1, node.next
+      end
+      return bad_ok, why, good[1] == other[1], good[1] == given, other[2](), good[1].get(), get(), depth, node[1]
+    ]]):format(bad, good, other))
+    local results = values(pcall(run, chunk, shared, get))
+    _G[bad], _G[good], _G[other] = nil, nil, nil
+    assert(results[1], results[2])
+    contains(results[3], "cannot send global '" .. bad .. "'.deep[1][1]")
+    gives(values(true, false, results[3], true, true, "shared", 5, 5, 198, "end"), (table.unpack or unpack)(results, 1, results.n))
+  end
+  equal(get(), 1)
+end)
+
 test("a global changed between two starts has its new value in the second", function()
   changing = 1
   equal(run(function() return changing end), 1)
