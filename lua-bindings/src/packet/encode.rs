@@ -83,6 +83,8 @@ struct Encoder<'a> {
     scratch: Box<Scratch>,
     /// How many of the deferred objects have been written.
     later_done: usize,
+    /// Whether what is being written lies within one of them.
+    within_deferred: bool,
     /// The word for the root or global that is being encoded.
     origin: Origin,
     refreshed: bool,
@@ -104,6 +106,7 @@ impl<'a> Encoder<'a> {
             references: Vec::new(),
             scratch: state.take_scratch(),
             later_done: 0,
+            within_deferred: false,
             origin: Origin::Root(1),
             refreshed: false,
             counted: false,
@@ -164,8 +167,10 @@ impl<'a> Encoder<'a> {
             self.out.push(tag::FILL);
             self.varint(u64::from(number));
             stack.raw_get_index(self.later_table(), self.later_done);
+            self.within_deferred = true;
             self.open(stack, true)?;
             self.drain(stack)?;
+            self.within_deferred = false;
         }
         Ok(())
     }

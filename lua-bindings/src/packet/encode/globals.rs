@@ -32,6 +32,7 @@ impl Encoder<'_> {
     /// Writes one global, or why it cannot travel: that is an error only where it is touched.
     pub(super) fn global(&mut self, stack: &mut Stack<'_>, index: usize) {
         self.origin = Origin::Global(index);
+        self.within_deferred = false;
         stack.push_bytes(&self.scratch.global_names[index]);
         stack.raw_get(GLOBALS);
         if stack.kind(-1) == Kind::Nil || self.is_standard(stack, index) {

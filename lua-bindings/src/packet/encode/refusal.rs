@@ -39,7 +39,7 @@ impl Encoder<'_> {
             (Origin::Root(_), Roots::Values(noun)) if self.count == 1 => format!("the {noun}"),
             (Origin::Root(n), Roots::Values(noun)) => format!("{noun} {n}"),
         };
-        if self.later_done > 0 && self.later_done <= self.scratch.later.len() {
+        if self.within_deferred {
             path.push_str("...");
         }
         for frame in &self.scratch.frames {
