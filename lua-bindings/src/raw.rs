@@ -321,6 +321,22 @@ impl Stack<'_> {
         true
     }
 
+    /// Pushes the text of an error that a Rust function raised, or of its panic, if the value at the absolute `index` is
+    /// one. mlua resumes a panic as soon as it sees it as a value, so this has to come first.
+    pub(crate) fn push_failure_text(&mut self, index: c_int) -> bool {
+        if !self.reserve(4) || !self.push_metafield(index, c"__type") {
+            return false;
+        }
+        let failure = self.bytes(-1) == b"error";
+        self.pop(1);
+        if !failure || !self.push_metafield(index, c"__tostring") {
+            return false;
+        }
+        self.push_copy(index);
+        self.call(1, 1);
+        true
+    }
+
     /// Whether the value at `index` is a function written in C (or Rust).
     pub(crate) fn is_c_function(&self, index: c_int) -> bool {
         // SAFETY: reads only.

@@ -446,8 +446,8 @@ fn take_plain(stack: &mut Stack<'_>, coroutine: Coroutine, count: i32) -> Option
     }
     let skip = i32::from(!cfg!(feature = "lua51"));
     for index in 1..=count {
-        if stack.kind(index) == Kind::Userdata {
-            failure_to_text(stack, index);
+        if stack.kind(index) == Kind::Userdata && stack.push_failure_text(index) {
+            stack.replace(index);
         }
     }
     if skip == 1 && !stack.boolean(1) || count - skip > 1 {
@@ -468,19 +468,4 @@ fn take_plain(stack: &mut Stack<'_>, coroutine: Coroutine, count: i32) -> Option
     };
     stack.pop(count);
     Some(packet)
-}
-
-/// Replaces an error that a Rust function raised, or its panic, by its text: mlua resumes a panic as soon as it sees it
-/// as a value.
-fn failure_to_text(stack: &mut Stack<'_>, index: i32) {
-    if !stack.reserve(4) || !stack.push_metafield(index, c"__type") {
-        return;
-    }
-    let failure = stack.bytes(-1) == b"error";
-    stack.pop(1);
-    if failure && stack.push_metafield(index, c"__tostring") {
-        stack.push_copy(index);
-        stack.call(1, 1);
-        stack.replace(index);
-    }
 }

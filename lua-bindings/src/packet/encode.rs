@@ -496,16 +496,10 @@ impl<'a> Encoder<'a> {
 
     /// An error that a Rust function raised, or its panic, travels as its text.
     fn rust_failure(&mut self, stack: &mut Stack<'_>) -> bool {
-        if !stack.push_metafield(-1, c"__type") {
+        let top = stack.top();
+        if !stack.push_failure_text(top) {
             return false;
         }
-        let failure = stack.bytes(-1) == b"error";
-        stack.pop(1);
-        if !failure || !stack.push_metafield(-1, c"__tostring") {
-            return false;
-        }
-        stack.push_copy(-2);
-        stack.call(1, 1);
         let text = crate::fault::clean(&String::from_utf8_lossy(stack.bytes(-1)));
         self.out.push(tag::STRING);
         self.varint(text.len() as u64);
