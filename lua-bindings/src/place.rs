@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use mlua::Lua;
-
-use crate::raw::{self, Position};
+use crate::raw::Position;
 
 /// The place that was asked for last: a loop starts its goroutines from one line.
 #[derive(Default)]
@@ -13,10 +11,9 @@ pub(crate) struct LastPlace {
 }
 
 impl LastPlace {
-    /// `file:line` of the function at `level` of the call stack, or `?` where Lua cannot tell. Level 0 is the primitive
-    /// that runs, 1 the function of ours that called it, 2 the script.
-    pub(crate) fn of_caller(&mut self, lua: &Lua, level: usize) -> Arc<str> {
-        let Some(position) = raw::position(lua, level) else {
+    /// `file:line` for a position; `?` where Lua cannot tell.
+    pub(crate) fn of(&mut self, position: Option<Position>) -> Arc<str> {
+        let Some(position) = position else {
             return Arc::from("?");
         };
         if let Some((last, place)) = &self.last

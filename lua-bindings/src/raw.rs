@@ -14,12 +14,25 @@
 //!   forgotten against this rule leaks; it does not dangle.
 #![allow(unsafe_code)]
 
+mod entry;
+mod objects;
+
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::marker::PhantomData;
 use std::ptr;
 
 use mlua::ffi;
-use mlua::{Lua, MultiValue, Value};
+use mlua::{Lua, MultiValue};
+
+pub(crate) use entry::{Primitive, Went, closure};
+pub(crate) use objects::object_of;
+
+/// Its address is where the registry has the list of what belongs to a state.
+static VITALS: u8 = 0;
+
+fn vitals() -> *const c_void {
+    (&raw const VITALS).cast()
+}
 
 /// The type of a value on the stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,6 +113,20 @@ impl Stack<'_> {
         debug_assert!(index > 0 && index <= self.top());
         // SAFETY: the index is of a value on the stack.
         unsafe { ffi::lua_rotate(self.state, index, 1) }
+    }
+
+    /// Moves the topmost `n` values to `index`, and those from there on up by `n`.
+    pub(crate) fn insert_many(&mut self, index: c_int, n: c_int) {
+        debug_assert!(index > 0 && index <= self.top() - n + 1);
+        // SAFETY: the indices are of values on the stack.
+        unsafe { ffi::lua_rotate(self.state, index, n) }
+    }
+
+    /// Drops all values above the first `n`.
+    pub(crate) fn truncate(&mut self, n: c_int) {
+        debug_assert!(n <= self.top());
+        // SAFETY: shrinks only.
+        unsafe { ffi::lua_settop(self.state, n) }
     }
 
     /// Pops a value and puts it in the place of the one at `index`.
@@ -223,20 +250,19 @@ impl Stack<'_> {
         }
     }
 
-    /// Pushes a value of mlua's.
-    ///
-    /// # Errors
-    /// When memory runs out.
-    pub(crate) fn push_value(&mut self, lua: &Lua, value: &Value) -> mlua::Result<()> {
-        // SAFETY: room was reserved, and `lua` runs on this very state inside `protected`.
-        lua.exec_raw_lua(|raw| unsafe { raw.push_value(value) })
+    /// Pushes the list of what belongs to this state, once [`Stack::keep_vitals`] has put it there.
+    pub(crate) fn push_vitals(&mut self) {
+        // SAFETY: room was reserved; without a list this pushes nil.
+        unsafe {
+            ffi::lua_rawgetp(self.state, ffi::LUA_REGISTRYINDEX, vitals());
+        }
     }
 
-    /// The value at `index` as one of mlua's. Costs a reference: for the rare kinds only.
-    pub(crate) fn value(&mut self, lua: &Lua, index: c_int) -> Value {
-        self.push_copy(index);
-        // SAFETY: pops what was pushed above, on the very state that `lua` runs on.
-        lua.exec_raw_lua(|raw| unsafe { raw.pop_value() })
+    /// Keeps the table on top, and pops it, as the list of what belongs to this state.
+    pub(crate) fn keep_vitals(&mut self) {
+        debug_assert_eq!(self.kind(-1), Kind::Table);
+        // SAFETY: a value is on top; the registry is a table.
+        unsafe { ffi::lua_rawsetp(self.state, ffi::LUA_REGISTRYINDEX, vitals()) }
     }
 
     /// Replaces the key on top by the next pair of the table at `table`; at the end only pops the key.
@@ -256,13 +282,14 @@ impl Stack<'_> {
         }
     }
 
-    /// Pushes entry `n` of the table at `table`, without metamethods.
-    pub(crate) fn raw_get_index(&mut self, table: c_int, n: usize) {
+    /// Pushes entry `n` of the table at `table`, without metamethods, and tells its type.
+    pub(crate) fn raw_get_index(&mut self, table: c_int, n: usize) -> Kind {
         debug_assert_eq!(self.kind(table), Kind::Table);
         // SAFETY: a table; room was reserved.
         unsafe {
             ffi::lua_rawgeti(self.state, table, n as _);
         }
+        self.kind(-1)
     }
 
     /// Pops a value and a key below it and sets them in the table at `table`, without metamethods. Refuses keys that
@@ -571,22 +598,31 @@ impl Position {
 
 /// Where the function at `level` of the running state's call stack stands. Level 0 is the running function.
 pub(crate) fn position(lua: &Lua, level: usize) -> Option<Position> {
-    lua.exec_raw_lua(|raw| {
-        // SAFETY: a zeroed lua_Debug is what lua_getstack fills; the state is the running one.
-        unsafe {
-            let mut record: ffi::lua_Debug = std::mem::zeroed();
-            if ffi::lua_getstack(raw.state(), level as c_int, &mut record) == 0
-                || ffi::lua_getinfo(raw.state(), c"Sl".as_ptr(), &mut record) == 0
-                || record.currentline < 0
-            {
-                return None;
-            }
-            // What lies behind the zero byte is of no meaning, and must not make two places differ.
-            let end = record.short_src.iter().position(|byte| *byte == 0).unwrap_or(SOURCE);
-            record.short_src[end..].fill(0);
-            Some(Position { source: record.short_src, line: record.currentline })
+    lua.exec_raw_lua(|raw| position_in(raw.state(), level))
+}
+
+impl Stack<'_> {
+    /// Where the function at `level` of the call stack stands. Level 0 is the running function.
+    pub(crate) fn position(&self, level: usize) -> Option<Position> {
+        position_in(self.state, level)
+    }
+}
+
+fn position_in(state: *mut ffi::lua_State, level: usize) -> Option<Position> {
+    // SAFETY: a zeroed lua_Debug is what lua_getstack fills; the state is the running one.
+    unsafe {
+        let mut record: ffi::lua_Debug = std::mem::zeroed();
+        if ffi::lua_getstack(state, level as c_int, &mut record) == 0
+            || ffi::lua_getinfo(state, c"Sl".as_ptr(), &mut record) == 0
+            || record.currentline < 0
+        {
+            return None;
         }
-    })
+        // What lies behind the zero byte is of no meaning, and must not make two places differ.
+        let end = record.short_src.iter().position(|byte| *byte == 0).unwrap_or(SOURCE);
+        record.short_src[end..].fill(0);
+        Some(Position { source: record.short_src, line: record.currentline })
+    }
 }
 
 /// A coroutine, by its address alone: no reference of Rust's keeps it alive.

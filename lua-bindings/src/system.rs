@@ -106,6 +106,11 @@ impl System {
         }
     }
 
+    /// Whether there are isolates that take goroutines.
+    pub(crate) fn is_started(&self) -> bool {
+        self.started.load(Ordering::Acquire) && !self.is_closing()
+    }
+
     /// Starts the isolates, if they have not been, and waits until they are set up.
     pub(crate) fn start(self: &Arc<Self>) -> Result<(), StartError> {
         if self.started.load(Ordering::Acquire) {

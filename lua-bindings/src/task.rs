@@ -249,7 +249,7 @@ impl Task {
 
     /// The end of a goroutine that raised `error`.
     fn raised(&self, error: Value) -> End {
-        if self.running.is_cancelled() && crate::api::is_cancelled(&error) {
+        if self.running.is_cancelled() && crate::api::is_cancelled(&self.isolate.lua, &error) {
             return End::Cancelled;
         }
         let message = match &error {

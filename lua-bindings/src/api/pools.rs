@@ -83,8 +83,8 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
         }
     })?;
     prim.function("pool_map_submit", map_submit)?;
-    prim.raw("pool_map_failed", |_, _, scope: mlua::UserDataRef<ScopeObject>| {
-        Ok(scope.0.failed().is_some())
+    prim.raw("pool_map_failed", |lua, _, scope: Value| {
+        Ok(super::args::object::<ScopeObject>(lua, &scope).is_some_and(|scope| scope.0.failed().is_some()))
     })?;
     prim.function("pool_map_wait", map_wait)
 }
@@ -188,11 +188,9 @@ fn submit(
         .current()
         .and_then(|running| running.pool_slot.borrow().as_ref().map(runtime_core::Slot::id));
     let mut submit = pool.submit(task, priority, inside);
-    let values = move |lua: &Lua,
-                       state: &crate::state::State,
-                       submitted: Result<runtime_core::TaskId, Refused>| match submitted {
+    let values = move |lua: &Lua, submitted: Result<runtime_core::TaskId, Refused>| match submitted {
         Ok(_) if gives == Gives::Handle => {
-            let handle = Object::Handle(HandleObject(handle)).to_userdata(lua, state)?;
+            let handle = Object::Handle(HandleObject(handle)).to_value(lua)?;
             Ok(handle.into_lua_multi(lua)?)
         }
         Ok(id) => Ok(id.to_string().into_lua_multi(lua)?),
@@ -202,11 +200,11 @@ fn submit(
     // Mostly there is room, and nothing to wait for.
     let at_once = Pin::new(&mut submit).poll(&mut TaskContext::from_waker(Waker::noop()));
     if let Poll::Ready(submitted) = at_once {
-        return Ok(Answer::Values(values(context.lua, context.state, submitted.map_err(refused))?));
+        return Ok(Answer::Values(values(context.lua, submitted.map_err(refused))?));
     }
     context.wait(None, submit, move |submitted| {
         let submitted = submitted.map_err(refused);
-        Reply::make(move |lua, state| values(lua, state, submitted))
+        Reply::make(move |lua, _| values(lua, submitted))
     })
 }
 

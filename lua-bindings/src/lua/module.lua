@@ -84,11 +84,10 @@ end
 local methods = prim.methods
 
 local function add(class, names)
-  local index = {}
+  local index = methods[class]
   for _, name in ipairs(names) do
     index[name] = face(prim[class .. "_" .. name])
   end
-  methods[class] = index
   return index
 end
 

@@ -1,11 +1,11 @@
 //! Packets to Lua values.
 
-use mlua::{Lua, MultiValue, Value};
+use mlua::{Lua, MultiValue};
 use rustc_hash::FxHashMap;
 
 use super::{Flat, MAX_DEPTH, Packet, Reference, flag, tag};
 use crate::raw::{Coroutine, Kind, Number, Stack, protected};
-use crate::state::{State, Tables};
+use crate::state::{State, vital};
 
 /// What [`decode`] does with the values.
 pub(crate) enum Target {
@@ -43,40 +43,62 @@ pub(crate) fn decode_onto(
 fn run(lua: &Lua, state: &State, flat: &Flat, target: Target) -> mlua::Result<(MultiValue, i32)> {
     let mut decoder = Decoder::new(lua, state, flat);
     let mut outcome = Ok(());
-    let Tables { by_name, resolve, loaded, xpcall, handler, .. } = &state.tables;
-    let tables = (by_name, resolve, loaded, state.environment_if_made(lua), xpcall, &*handler.borrow());
-    let values = protected(lua, tables, |stack| {
+    let values = protected(lua, (), |stack| {
         outcome = decoder.run(stack);
         if outcome.is_err() {
-            let top = stack.top();
-            stack.pop(top);
+            stack.truncate(0);
             return;
         }
-        let count = stack.top() - ROOTS;
-        decoder.count = count;
         if let Target::Coroutine(coroutine) = target {
-            if stack.kind(XPCALL) == Kind::Function {
-                stack.push_copy(XPCALL);
+            if stack.raw_get_index(VITALS, vital::XPCALL) == Kind::Function {
                 stack.insert(ROOTS + 1);
-                stack.push_copy(HANDLER);
+                stack.raw_get_index(VITALS, vital::HANDLER);
                 stack.insert(ROOTS + 3);
+            } else {
+                stack.pop(1);
             }
             let count = stack.top() - ROOTS;
             decoder.count = count;
             if !stack.move_to(coroutine, count) {
                 outcome = Err(Malformed::TooMany);
             }
-            let top = stack.top();
-            stack.pop(top);
+            stack.truncate(0);
         } else {
-            // The tables lie below the values; they are dropped here and not by the caller, to whom they are nothing.
-            for index in (1..=ROOTS).rev() {
-                stack.remove(index);
+            // What lies below the values is dropped here and not by the caller, to whom it is nothing.
+            for _ in 0..ROOTS {
+                stack.remove(1);
             }
         }
     })?;
     outcome.map_err(mlua::Error::external)?;
     Ok((values, decoder.count))
+}
+
+/// Rebuilds the values of a packet on an empty stack, and says how many they are. On failure the stack is empty again.
+///
+/// # Errors
+/// As [`decode`].
+pub(crate) fn decode_stack(
+    stack: &mut Stack<'_>,
+    lua: &Lua,
+    state: &State,
+    packet: &Packet,
+) -> Result<i32, Malformed> {
+    debug_assert_eq!(stack.top(), 0);
+    match packet {
+        Packet::Empty => {}
+        Packet::One(value) => value.push(stack),
+        Packet::Flat(flat) => {
+            if let Err(malformed) = Decoder::new(lua, state, flat).run(stack) {
+                stack.truncate(0);
+                return Err(malformed);
+            }
+            for _ in 0..ROOTS {
+                stack.remove(1);
+            }
+        }
+    }
+    Ok(stack.top())
 }
 
 /// Why a packet cannot be decoded.
@@ -103,15 +125,11 @@ pub(crate) enum Malformed {
 }
 
 // What lies at the bottom of the stack.
-const BY_NAME: i32 = 1;
-const RESOLVE: i32 = 2;
-const LOADED: i32 = 3;
-const GLOBALS: i32 = 4;
-const XPCALL: i32 = 5;
-const HANDLER: i32 = 6;
-const OBJECTS: i32 = 7;
+const VITALS: i32 = 1;
+const GLOBALS: i32 = 2;
+const OBJECTS: i32 = 3;
 /// How many they are.
-const ROOTS: i32 = 7;
+const ROOTS: i32 = 3;
 
 struct Decoder<'a> {
     lua: &'a Lua,
@@ -170,6 +188,8 @@ impl<'a> Decoder<'a> {
         if !stack.reserve(16) {
             return Err(Malformed::TooMany);
         }
+        stack.push_vitals();
+        self.state.push_environment_if_made(stack);
         stack.push_nil(); // the place of the table of remembered objects, made when needed
         let roots = self.varint()?;
         let roots = i32::try_from(roots).map_err(|_| Malformed::TooMany)?;
@@ -469,7 +489,9 @@ impl<'a> Decoder<'a> {
         let once = cfg!(feature = "lua54")
             && code.analysis.as_ref().is_some_and(|analysis| analysis.upvalue_count == 0);
         if once {
-            stack.raw_get_index(LOADED, code.id as usize);
+            stack.raw_get_index(VITALS, vital::LOADED);
+            stack.raw_get_index(-1, code.id as usize);
+            stack.remove(-2);
             if stack.kind(-1) == Kind::Function {
                 return Ok(());
             }
@@ -484,8 +506,10 @@ impl<'a> Decoder<'a> {
             stack.set_environment(-2);
         }
         if once {
-            stack.push_copy(-1);
-            stack.raw_set_index(LOADED, code.id as usize);
+            stack.raw_get_index(VITALS, vital::LOADED);
+            stack.push_copy(-2);
+            stack.raw_set_index(-2, code.id as usize);
+            stack.pop(1);
         }
         Ok(())
     }
@@ -517,9 +541,9 @@ impl<'a> Decoder<'a> {
     /// Pushes the globals of the receiver: the running goroutine's own, which are made when first needed.
     fn push_globals(&mut self, stack: &mut Stack<'_>) -> Result<(), Malformed> {
         if stack.kind(GLOBALS) == Kind::Nil {
-            let made = self.state.make_environment(self.lua).map(Value::Table);
-            let pushed = made.and_then(|globals| stack.push_value(self.lua, &globals));
-            pushed.map_err(|error| Malformed::Name(error.to_string()))?;
+            let made = self.state.make_environment(self.lua);
+            made.map_err(|error| Malformed::Name(error.to_string()))?;
+            self.state.push_environment_if_made(stack);
             stack.replace(GLOBALS);
         }
         stack.push_copy(GLOBALS);
@@ -532,21 +556,24 @@ impl<'a> Decoder<'a> {
             Some(Reference::Object(object)) => object,
             _ => return Err(Malformed::NoReference(number)),
         };
-        let userdata = object.to_userdata(self.lua, self.state).map(Value::UserData);
-        userdata
-            .and_then(|userdata| stack.push_value(self.lua, &userdata))
-            .map_err(|error| Malformed::Name(error.to_string()))
+        if !stack.reserve(8) {
+            return Err(Malformed::TooMany);
+        }
+        object.push(stack);
+        Ok(())
     }
 
     /// A module, or a field of one, by name.
     fn named(&mut self, stack: &mut Stack<'_>) -> Result<(), Malformed> {
         let name = self.slice()?;
         stack.push_bytes(name);
-        stack.push_copy(-1);
-        stack.raw_get(BY_NAME);
+        stack.raw_get_index(VITALS, vital::BY_NAME);
+        stack.push_copy(-2);
+        stack.raw_get(-2);
+        stack.remove(-2);
         if stack.kind(-1) == Kind::Nil {
             stack.pop(1);
-            stack.push_copy(RESOLVE);
+            stack.raw_get_index(VITALS, vital::RESOLVE);
             stack.push_copy(-2);
             // May load a module, and so run its code. It is a protected call inside: a failure comes back as a message.
             stack.call(1, 2);

@@ -11,11 +11,10 @@ use std::sync::Arc;
 
 use mlua::{Lua, MultiValue};
 
-use super::{Flat, MAX_DEPTH, Packet, Reference, flag, tag};
+use super::{Flat, MAX_DEPTH, Packet, Plain, Reference, flag, tag};
 use crate::code::Code;
-use crate::object::Object;
 use crate::raw::{Kind, Number, Stack, protected};
-use crate::state::State;
+use crate::state::{State, vital};
 
 pub(crate) use refusal::Refusal;
 use refusal::refuse_captured_writes;
@@ -45,23 +44,43 @@ pub(crate) fn encode(lua: &Lua, state: &State, values: MultiValue, roots: Roots)
     };
     let mut encoder = Encoder::new(lua, state, roots, values.len());
     let mut outcome = Ok(());
-    let (named, codes) = (&state.tables.named, &state.tables.codes);
-    let done = protected(lua, (named, codes, state.environment(), values), |stack| {
+    let done = protected(lua, values, |stack| {
         outcome = encoder.run(stack);
-        let top = stack.top();
-        stack.pop(top);
+        stack.truncate(0);
     });
-    let Encoder { out, references, mut scratch, needs_modules, .. } = encoder;
-    scratch.clear();
-    state.keep_scratch(scratch);
-    if let Err(error) = done {
-        return Err(Refusal::Lua(noun, crate::fault::text(&error)));
+    match done {
+        Ok(_) => encoder.finish(outcome),
+        Err(error) => encoder.finish(Err(Refusal::Lua(noun, crate::fault::text(&error)))),
     }
-    outcome?;
-    if needs_modules {
-        state.share_modules(lua).map_err(|error| Refusal::Lua("package.path", crate::fault::text(&error)))?;
+}
+
+/// Copies the values on a stack into a packet. They are still there afterwards, and nothing else is.
+///
+/// # Errors
+/// As [`encode`].
+pub(crate) fn encode_stack(
+    stack: &mut Stack<'_>,
+    lua: &Lua,
+    state: &State,
+    roots: Roots,
+) -> Result<Packet, Refusal> {
+    let count = stack.top();
+    if matches!(roots, Roots::Values(_))
+        && count == 1
+        && let Some(value) = Plain::on_top(stack)
+    {
+        return Ok(Packet::One(value));
     }
-    Ok(Packet::Flat(Box::new(Flat { bytes: out, references })))
+    if !stack.reserve(16) {
+        return Err(Refusal::TooMany("values"));
+    }
+    let mut encoder = Encoder::new(lua, state, roots, count as usize);
+    let outcome = encoder.run(stack);
+    stack.truncate(BELOW + count);
+    for _ in 0..BELOW {
+        stack.remove(1);
+    }
+    encoder.finish(outcome)
 }
 
 // What lies at the bottom of the stack, below the roots.
@@ -115,6 +134,20 @@ impl<'a> Encoder<'a> {
         }
     }
 
+    /// The packet, if all went well. What was needed to make it is kept for the next one.
+    fn finish(self, outcome: Result<(), Refusal>) -> Result<Packet, Refusal> {
+        let Self { lua, state, out, references, mut scratch, needs_modules, .. } = self;
+        scratch.clear();
+        state.keep_scratch(scratch);
+        outcome?;
+        if needs_modules {
+            state
+                .share_modules(lua)
+                .map_err(|error| Refusal::Lua("package.path", crate::fault::text(&error)))?;
+        }
+        Ok(Packet::Flat(Box::new(Flat { bytes: out, references })))
+    }
+
     // What lies above the roots.
     fn base_globals(&self) -> i32 {
         BELOW + self.count + 1
@@ -127,11 +160,14 @@ impl<'a> Encoder<'a> {
         if !stack.reserve(16) {
             return Err(Refusal::TooMany("values"));
         }
+        let at = stack.top() + 1;
+        stack.push_vitals();
+        stack.raw_get_index(at, vital::NAMED);
+        stack.raw_get_index(at, vital::CODES);
+        self.state.push_environment(stack);
+        stack.remove(at);
+        stack.insert_many(1, BELOW);
         stack.push_globals();
-        if stack.kind(GLOBALS) == Kind::Nil {
-            stack.push_globals();
-            stack.replace(GLOBALS);
-        }
         stack.push_nil(); // the place of the table of deferred objects, made when needed
         self.varint(self.count as u64);
         for root in 1..=self.count {
@@ -476,16 +512,15 @@ impl<'a> Encoder<'a> {
     }
 
     fn userdata(&mut self, stack: &mut Stack<'_>) -> Result<(), Refusal> {
-        if self.rust_failure(stack) {
-            return Ok(());
-        }
-        if let mlua::Value::UserData(userdata) = stack.value(self.lua, -1)
-            && let Some(object) = Object::from_userdata(&userdata)
-        {
+        let top = stack.top();
+        if let Some(object) = stack.object(top).cloned() {
             let number = self.references.len() as u64;
             self.references.push(Reference::Object(object));
             self.out.push(tag::OBJECT);
             self.varint(number);
+            return Ok(());
+        }
+        if self.rust_failure(stack) {
             return Ok(());
         }
         if self.by_name(stack) || (self.refresh_names(stack) && self.by_name(stack)) {

@@ -30,9 +30,10 @@ use mlua::{MultiValue, Value};
 
 use crate::code::Code;
 use crate::object::Object;
+use crate::raw::{Kind, Number, Stack};
 
-pub(crate) use decode::{decode, decode_onto};
-pub(crate) use encode::{Refusal, Roots, Scratch, encode};
+pub(crate) use decode::{decode, decode_onto, decode_stack};
+pub(crate) use encode::{Refusal, Roots, Scratch, encode, encode_stack};
 
 /// How deep objects nest within one record.
 const MAX_DEPTH: usize = 48;
@@ -100,6 +101,28 @@ impl Plain {
             Value::Integer(value) => Some(Self::Integer(*value)),
             Value::Number(value) => Some(Self::Float(*value)),
             _ => None,
+        }
+    }
+
+    /// The value on top of a stack, if it is such a one.
+    pub(crate) fn on_top(stack: &Stack<'_>) -> Option<Self> {
+        match stack.kind(-1) {
+            Kind::Nil => Some(Self::Nil),
+            Kind::Boolean => Some(Self::Boolean(stack.boolean(-1))),
+            Kind::Number => Some(match stack.number(-1) {
+                Number::Integer(value) => Self::Integer(value),
+                Number::Float(value) => Self::Float(value),
+            }),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn push(self, stack: &mut Stack<'_>) {
+        match self {
+            Self::Nil => stack.push_nil(),
+            Self::Boolean(value) => stack.push_boolean(value),
+            Self::Integer(value) => stack.push_number(Number::Integer(value)),
+            Self::Float(value) => stack.push_number(Number::Float(value)),
         }
     }
 

@@ -4,6 +4,7 @@ use super::{Encoder, GLOBALS, NAMED, Origin};
 use crate::code::Code;
 use crate::packet::tag;
 use crate::raw::{Kind, Stack};
+use crate::state::vital;
 
 /// Modules that every Lua has, and that load nothing.
 const STANDARD: [&[u8]; 12] = [
@@ -114,12 +115,11 @@ impl Encoder<'_> {
         if std::mem::replace(&mut self.refreshed, true) {
             return false;
         }
-        let refresh = mlua::Value::Function(self.state.tables.refresh_names.clone());
-        if stack.push_value(self.lua, &refresh).is_err() {
-            return false;
-        }
-        drop(refresh);
+        let at = stack.top() + 1;
+        stack.push_vitals();
+        stack.raw_get_index(at, vital::REFRESH_NAMES);
         stack.call(0, 0);
+        stack.pop(1);
         true
     }
 
@@ -128,12 +128,10 @@ impl Encoder<'_> {
         if std::mem::replace(&mut self.counted, true) || !stack.reserve(8) {
             return false;
         }
-        let loaded = mlua::Value::Table(self.state.tables.package_loaded.clone());
-        if stack.push_value(self.lua, &loaded).is_err() {
-            return false;
-        }
-        drop(loaded);
+        stack.push_vitals();
         let at = stack.top();
+        stack.raw_get_index(at, vital::PACKAGE_LOADED);
+        stack.replace(at);
         let mut count = 0;
         stack.push_nil();
         while stack.next(at) {
