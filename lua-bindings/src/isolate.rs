@@ -157,9 +157,8 @@ impl Isolate {
             Ok(taken) => taken,
             Err(error) => return Task::not_startable(&self.state, start, &error),
         };
-        if let Some(mut task) = Task::start(self, start, slot, coroutine)
-            && !task.run()
-        {
+        let mut task = Task::new(self, start, slot, coroutine);
+        if !task.run() {
             spawner.spawn_local(Box::pin(task));
         }
     }

@@ -8,7 +8,7 @@ use crate::api::{
     AtomicIntObject, CancelledObject, ChannelObject, HandleObject, Named, ScopeObject, WaitGroupObject,
 };
 use crate::raw::{Kind, Stack, protected};
-use crate::state::vital;
+use crate::state::{State, vital};
 
 /// A reference object. Within one state the same object is always the same Lua value.
 #[derive(Clone)]
@@ -34,23 +34,23 @@ pub(crate) const CLASSES: [(&str, &str); 6] = [
 
 impl Object {
     /// Pushes the Lua value for this object: the one that is there already, or a new one.
-    pub(crate) fn push(&self, stack: &mut Stack<'_>) {
+    pub(crate) fn push(&self, stack: &mut Stack<'_>, state: &State) {
         let top = stack.top();
-        stack.push_vitals();
+        state.push_vitals(stack);
         stack.raw_get_index(top + 1, vital::OBJECTS);
         stack.raw_get_pointer(top + 2, self.key());
         if stack.kind(-1) != Kind::Userdata {
             stack.pop(3);
-            return self.clone().push_new(stack);
+            return self.clone().push_new(stack, state);
         }
         stack.replace(top + 1);
         stack.pop(1);
     }
 
     /// The same for an object that was just made, and so is not there already.
-    pub(crate) fn push_new(self, stack: &mut Stack<'_>) {
+    pub(crate) fn push_new(self, stack: &mut Stack<'_>, state: &State) {
         let (top, key, class) = (stack.top(), self.key(), self.class());
-        stack.push_vitals();
+        state.push_vitals(stack);
         stack.raw_get_index(top + 1, vital::METATABLES + class);
         stack.push_object(self, top + 2);
         stack.raw_get_index(top + 1, vital::OBJECTS);
@@ -65,10 +65,10 @@ impl Object {
     ///
     /// # Errors
     /// When memory runs out.
-    pub(crate) fn to_value(&self, lua: &Lua) -> mlua::Result<Value> {
+    pub(crate) fn to_value(&self, lua: &Lua, state: &State) -> mlua::Result<Value> {
         let mut values = protected(lua, (), |stack| {
             if stack.reserve(8) {
-                self.push(stack);
+                self.push(stack, state);
             }
         })?;
         values.pop_front().ok_or_else(|| mlua::Error::runtime("the Lua stack is full"))

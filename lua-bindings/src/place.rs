@@ -11,6 +11,11 @@ pub(crate) struct LastPlace {
 }
 
 impl LastPlace {
+    /// The last place, if it was on this line. That it was in the same function is the caller's to know.
+    pub(crate) fn on_line(&self, line: i32) -> Option<Arc<str>> {
+        self.last.as_ref().filter(|(position, _)| position.line == line).map(|(_, place)| Arc::clone(place))
+    }
+
     /// `file:line` for a position; `?` where Lua cannot tell.
     pub(crate) fn of(&mut self, position: Option<Position>) -> Arc<str> {
         let Some(position) = position else {

@@ -27,12 +27,9 @@ use mlua::{Lua, MultiValue};
 pub(crate) use entry::{Primitive, Went, closure};
 pub(crate) use objects::object_of;
 
-/// Its address is where the registry has the list of what belongs to a state.
-static VITALS: u8 = 0;
-
-fn vitals() -> *const c_void {
-    (&raw const VITALS).cast()
-}
+/// Where the registry of a state keeps a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Key(c_int);
 
 /// The type of a value on the stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,6 +117,16 @@ impl Stack<'_> {
         debug_assert!(index > 0 && index <= self.top() - n + 1);
         // SAFETY: the indices are of values on the stack.
         unsafe { ffi::lua_rotate(self.state, index, n) }
+    }
+
+    /// Drops the first `n` values.
+    pub(crate) fn drop_bottom(&mut self, n: c_int) {
+        debug_assert!(n <= self.top());
+        // SAFETY: there are so many values; they are moved to the top, and dropped from there.
+        unsafe {
+            ffi::lua_rotate(self.state, 1, -n);
+            ffi::lua_settop(self.state, -n - 1);
+        }
     }
 
     /// Drops all values above the first `n`.
@@ -250,19 +257,18 @@ impl Stack<'_> {
         }
     }
 
-    /// Pushes the list of what belongs to this state, once [`Stack::keep_vitals`] has put it there.
-    pub(crate) fn push_vitals(&mut self) {
-        // SAFETY: room was reserved; without a list this pushes nil.
+    /// Pushes a value that [`Stack::keep`] keeps.
+    pub(crate) fn push_kept(&mut self, key: Key) {
+        // SAFETY: room was reserved; the registry is a table.
         unsafe {
-            ffi::lua_rawgetp(self.state, ffi::LUA_REGISTRYINDEX, vitals());
+            ffi::lua_rawgeti(self.state, ffi::LUA_REGISTRYINDEX, key.0 as _);
         }
     }
 
-    /// Keeps the table on top, and pops it, as the list of what belongs to this state.
-    pub(crate) fn keep_vitals(&mut self) {
-        debug_assert_eq!(self.kind(-1), Kind::Table);
-        // SAFETY: a value is on top; the registry is a table.
-        unsafe { ffi::lua_rawsetp(self.state, ffi::LUA_REGISTRYINDEX, vitals()) }
+    /// Keeps the value on top, and pops it, as long as the Lua state lives.
+    pub(crate) fn keep(&mut self) -> Key {
+        // SAFETY: a value is on top. May raise when memory runs out.
+        Key(unsafe { ffi::luaL_ref(self.state, ffi::LUA_REGISTRYINDEX) })
     }
 
     /// Replaces the key on top by the next pair of the table at `table`; at the end only pops the key.
@@ -605,6 +611,21 @@ impl Stack<'_> {
     /// Where the function at `level` of the call stack stands. Level 0 is the running function.
     pub(crate) fn position(&self, level: usize) -> Option<Position> {
         position_in(self.state, level)
+    }
+
+    /// Pushes the function at `level` of the call stack, and tells the line where it stands: less than
+    /// [`Stack::position`] tells, and faster. Pushes nothing if there is none.
+    pub(crate) fn push_caller(&mut self, level: usize) -> Option<c_int> {
+        // SAFETY: as in `position_in`; the function is pushed, for which room was reserved.
+        unsafe {
+            let mut record = std::mem::zeroed::<ffi::lua_Debug>();
+            if ffi::lua_getstack(self.state, level as c_int, &mut record) == 0
+                || ffi::lua_getinfo(self.state, c"fl".as_ptr(), &mut record) == 0
+            {
+                return None;
+            }
+            Some(record.currentline)
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use crate::modules;
 use crate::object::Object;
 use crate::packet::Scratch;
 use crate::place::LastPlace;
-use crate::raw::Stack;
+use crate::raw::{Key, Stack};
 use crate::system::{Ending, System};
 
 /// How many recently dumped closures a state remembers the code of.
@@ -38,6 +38,7 @@ pub(crate) struct State {
     pub(crate) role: Role,
     /// Not counted: the state's own functions hold this structure.
     lua: WeakLua,
+    vitals: Cell<Option<Key>>,
     pub(crate) tables: Tables,
     /// The number of loaded modules when their names were last collected.
     pub(crate) modules_seen: Cell<usize>,
@@ -66,6 +67,8 @@ pub(crate) mod vital {
     pub(crate) const PACKAGE_LOADED: usize = 5;
     /// Recently dumped closures, weakly.
     pub(crate) const CODES: usize = 6;
+    /// In `CODES`, behind those: the function that started a goroutine last.
+    pub(crate) const LAST_CALLER: usize = super::CODE_SLOTS + 1;
     /// Functions without captured variables, by the number of their code.
     pub(crate) const LOADED: usize = 7;
     /// Reference objects that are values of this state, weakly, by their key.
@@ -115,6 +118,7 @@ impl State {
             system,
             role,
             lua: lua.weak(),
+            vitals: Cell::new(None),
             tables,
             modules_seen: Cell::new(0),
             codes: RefCell::default(),
@@ -131,6 +135,18 @@ impl State {
     /// primitive was called on; nothing may be handed from the one to the other but in tables.
     pub(crate) fn lua(&self) -> Option<Lua> {
         self.lua.try_upgrade()
+    }
+
+    pub(crate) fn set_vitals(&self, key: Option<Key>) {
+        self.vitals.set(key);
+    }
+
+    /// Pushes the list of what is [`vital`].
+    pub(crate) fn push_vitals(&self, stack: &mut Stack<'_>) {
+        match self.vitals.get() {
+            Some(key) => stack.push_kept(key),
+            None => stack.push_nil(),
+        }
     }
 
     // Code.
@@ -224,7 +240,7 @@ impl State {
 
     fn push_environment_of(&self, stack: &mut Stack<'_>, slot: usize) {
         let at = stack.top() + 1;
-        stack.push_vitals();
+        self.push_vitals(stack);
         stack.raw_get_index(at, vital::ENVIRONMENTS);
         stack.raw_get_index(at + 1, slot);
         stack.replace(at);
@@ -337,7 +353,7 @@ impl State {
             Some(running) => CancelledObject::of(&running.handle),
             None => CancelledObject::new(None),
         };
-        Object::Cancelled(error).to_value(lua)
+        Object::Cancelled(error).to_value(lua, self)
     }
 
     /// The values of a primitive for its outcome.

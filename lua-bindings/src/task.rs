@@ -39,8 +39,8 @@ pub(crate) struct Task {
     isolate: Rc<Isolate>,
     running: Rc<Running>,
     coroutine: Coroutine,
-    /// How many values lie on the coroutine's stack for its first resume; 0 after it.
-    arguments: i32,
+    /// The function and its arguments, until the first resume.
+    packet: Option<Packet>,
     wait: Option<Wait>,
     /// mlua's future, once the coroutine has waited in an async function.
     driven: Option<Pin<Box<AsyncThread<MultiValue>>>>,
@@ -57,13 +57,9 @@ enum End {
 }
 
 impl Task {
-    /// Puts a goroutine's function and arguments onto its coroutine. `None` if that failed, which is its end then.
-    pub(crate) fn start(
-        isolate: &Rc<Isolate>,
-        start: Start,
-        slot: usize,
-        coroutine: Coroutine,
-    ) -> Option<Self> {
+    /// A goroutine that is about to run on this coroutine: it takes the packet as its function and arguments when it is
+    /// first resumed.
+    pub(crate) fn new(isolate: &Rc<Isolate>, start: Start, slot: usize, coroutine: Coroutine) -> Self {
         let Start { packet, completer, started_at, slot: mut pool_slot, scope, family } = start;
         if let Some(pool_slot) = &mut pool_slot {
             pool_slot.begin();
@@ -84,32 +80,16 @@ impl Task {
             shielded: Cell::new(false),
         });
         isolate.occupy(slot, &running);
-        let mut task = Self {
+        Self {
             isolate: Rc::clone(isolate),
             running,
             coroutine,
-            arguments: 0,
+            packet: Some(packet),
             wait: None,
             driven: None,
             finished: false,
             scope,
             family: Some(family),
-        };
-        // Its globals are made while the packet is decoded, so it has to be the running goroutine.
-        let before = isolate.state.set_current(Some(Rc::clone(&task.running)));
-        let decoded = packet::decode_onto(&isolate.lua, &isolate.state, &packet, coroutine);
-        isolate.state.set_current(before);
-        drop(packet);
-        match decoded {
-            Ok(count) => {
-                task.arguments = count - 1;
-                Some(task)
-            }
-            Err(error) => {
-                let end = task.failed_with(&fault::text(&error));
-                task.finish(end, false);
-                None
-            }
         }
     }
 
@@ -164,10 +144,23 @@ impl Task {
     /// Resumes the coroutine. `None` if it yielded.
     fn resume(&mut self) -> Option<(End, bool)> {
         let coroutine = self.coroutine;
-        let arguments = std::mem::take(&mut self.arguments);
+        let first = self.packet.take();
+        let mut malformed = None;
         let mut resumed = Resumed::Failed;
         let mut plain = None;
-        let values = protected(&self.isolate.lua, (), |stack| {
+        let Isolate { lua, state, .. } = &*self.isolate;
+        let values = protected(lua, (), |stack| {
+            let arguments = match &first {
+                None => 0,
+                // Its globals are made while the packet is decoded: it is the running goroutine already.
+                Some(packet) => match packet::decode_onto(stack, lua, state, packet, coroutine) {
+                    Ok(arguments) => arguments,
+                    Err(why) => {
+                        malformed = Some(why);
+                        return;
+                    }
+                },
+            };
             resumed = stack.resume(coroutine, arguments);
             match resumed {
                 Resumed::Returned(count) => plain = take_plain(stack, coroutine, count),
@@ -180,6 +173,10 @@ impl Task {
                 }
             }
         });
+        drop(first);
+        if let Some(why) = malformed {
+            return Some((self.failed_with(&why.to_string()), false));
+        }
         match (values, resumed) {
             (Err(error), _) => Some((self.failed_with(&fault::text(&error)), false)),
             (Ok(_), Resumed::Yielded(_)) => None,

@@ -4,6 +4,7 @@
 //! key, which stands with its object in another file here and has the last word on what a call means.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use runtime_core::Outcome as Ended;
 
@@ -13,17 +14,13 @@ use super::{ChannelObject, HandleObject, Primitives};
 use crate::object::Object;
 use crate::packet::{self, Packet, Plain, Roots};
 use crate::raw::{Kind, Number, Primitive, Stack, Went};
-use crate::state::{DONE, State, WRONG};
+use crate::state::{DONE, State, WRONG, vital};
 
-const PRIMITIVES: [(&str, Primitive); 13] = [
-    ("spawn", |stack, state| start(stack, state, Report::AtOnce)),
-    ("async", |stack, state| start(stack, state, Report::IfUnseen)),
+/// Those that may have to wait, or raise: they answer with a number that says so, as the general primitives do, and a Lua
+/// function around them sees to it.
+const MAY_WAIT: [(&str, Primitive); 7] = [
     ("await", await_ended),
     ("handle_await", await_ended),
-    ("wait_group_add", |stack, _| add_to_group(stack, 1)),
-    ("wait_group_done", |stack, _| done_in_group(stack)),
-    ("atomic_int_add", |stack, _| add_to_atomic(stack)),
-    ("atomic_int_load", |stack, _| load_atomic(stack)),
     ("channel_send", send),
     ("channel_receive", receive),
     ("channel_try_receive", receive),
@@ -31,30 +28,28 @@ const PRIMITIVES: [(&str, Primitive); 13] = [
     ("channel_function_receive", receive),
 ];
 
-/// Whether there is such a primitive for this key.
-pub(super) fn exists(key: &str) -> bool {
-    PRIMITIVES.iter().any(|(name, _)| *name == key)
+/// Those that never wait, and are functions of the module as they are.
+const WHOLE: [(&str, Primitive); 6] = [
+    ("spawn", |stack, state| start(stack, state, Report::AtOnce)),
+    ("async", |stack, state| start(stack, state, Report::IfUnseen)),
+    ("wait_group_add", |stack, _| add_to_group(stack)),
+    ("wait_group_done", |stack, _| done_in_group(stack)),
+    ("atomic_int_add", |stack, _| add_to_atomic(stack)),
+    ("atomic_int_load", |stack, _| load_atomic(stack)),
+];
+
+/// How much further away the script is on the call stack from the general primitive of this key.
+pub(super) fn levels(key: &str) -> usize {
+    usize::from(MAY_WAIT.iter().any(|(name, _)| *name == key))
 }
 
 pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
-    PRIMITIVES.into_iter().try_for_each(|(key, primitive)| prim.direct(key, primitive))
+    MAY_WAIT.into_iter().try_for_each(|(key, primitive)| prim.direct(key, primitive, false))?;
+    WHOLE.into_iter().try_for_each(|(key, primitive)| prim.direct(key, primitive, true))
 }
 
-/// Where the script is on the call stack: the primitive is 0, the function of ours that called it 1.
-const CALLER: usize = 2;
-
-/// Answers with no values.
-fn nothing(stack: &mut Stack<'_>) -> Went {
-    stack.push_number(Number::Integer(DONE));
-    Went::Done(1)
-}
-
-/// Answers with what `push` pushes, which is one value.
-fn one(stack: &mut Stack<'_>, push: impl FnOnce(&mut Stack<'_>)) -> Went {
-    stack.push_number(Number::Integer(DONE));
-    push(stack);
-    Went::Done(2)
-}
+/// Where the script is on the call stack: a whole primitive itself is 0.
+const CALLER: usize = 1;
 
 fn start(stack: &mut Stack<'_>, state: &Rc<State>, report: Report) -> Went {
     if stack.kind(1) != Kind::Function || !state.system.is_started() {
@@ -65,13 +60,32 @@ fn start(stack: &mut Stack<'_>, state: &Rc<State>, report: Report) -> Went {
     else {
         return Went::General;
     };
-    let started_at = state.last_place.borrow_mut().of(stack.position(CALLER));
+    let started_at = place(stack, state);
     let (start, handle) = assemble(state, packet, started_at, report);
     if state.system.submit(start).is_err() {
         return Went::General;
     }
     stack.truncate(0);
-    one(stack, |stack| Object::Handle(HandleObject(handle)).push_new(stack))
+    Object::Handle(HandleObject(handle)).push_new(stack, state);
+    Went::Done(1)
+}
+
+/// Where the script stands. A loop starts its goroutines from one line, so the place of the last start is mostly this one.
+fn place(stack: &mut Stack<'_>, state: &State) -> Arc<str> {
+    let at = stack.top() + 1;
+    state.push_vitals(stack);
+    stack.raw_get_index(at, vital::CODES);
+    let Some(line) = stack.push_caller(CALLER) else {
+        return Arc::from("?");
+    };
+    // The function of the last start lies in the weak list of closures, behind those: a new one cannot be taken for it.
+    stack.raw_get_index(at + 1, vital::LAST_CALLER);
+    let last = if stack.same(at + 2, at + 3) { state.last_place.borrow().on_line(line) } else { None };
+    last.unwrap_or_else(|| {
+        stack.truncate(at + 2);
+        stack.raw_set_index(at + 1, vital::LAST_CALLER);
+        state.last_place.borrow_mut().of(stack.position(CALLER))
+    })
 }
 
 /// Awaits a goroutine that has ended well.
@@ -89,7 +103,7 @@ fn await_ended(stack: &mut Stack<'_>, state: &Rc<State>) -> Went {
     // The handle is put back where the general primitive expects it.
     let again = |stack: &mut Stack<'_>| {
         stack.truncate(0);
-        Object::Handle(HandleObject(handle.clone())).push(stack);
+        Object::Handle(HandleObject(handle.clone())).push(stack, state);
         Went::General
     };
     stack.truncate(0);
@@ -117,17 +131,17 @@ fn integer(stack: &Stack<'_>, index: i32, default: i64) -> Option<i64> {
     }
 }
 
-fn add_to_group(stack: &mut Stack<'_>, default: i64) -> Went {
-    let added = match (stack.object(1), integer(stack, 2, default)) {
+fn add_to_group(stack: &mut Stack<'_>) -> Went {
+    let added = match (stack.object(1), integer(stack, 2, 1)) {
         (Some(Object::WaitGroup(group)), Some(n)) => group.0.add(n),
         _ => return Went::General,
     };
-    if added.is_ok() { nothing(stack) } else { Went::General }
+    if added.is_ok() { Went::Done(0) } else { Went::General }
 }
 
 fn done_in_group(stack: &mut Stack<'_>) -> Went {
     match stack.object(1) {
-        Some(Object::WaitGroup(group)) if group.0.done().is_ok() => nothing(stack),
+        Some(Object::WaitGroup(group)) if group.0.done().is_ok() => Went::Done(0),
         _ => Went::General,
     }
 }
@@ -137,14 +151,16 @@ fn add_to_atomic(stack: &mut Stack<'_>) -> Went {
         (Some(Object::AtomicInt(value)), Some(n)) => value.0.add(n),
         _ => return Went::General,
     };
-    one(stack, |stack| stack.push_number(Number::Integer(new)))
+    stack.push_number(Number::Integer(new));
+    Went::Done(1)
 }
 
 fn load_atomic(stack: &mut Stack<'_>) -> Went {
     match stack.object(1) {
         Some(Object::AtomicInt(value)) => {
             let value = value.0.load();
-            one(stack, |stack| stack.push_number(Number::Integer(value)))
+            stack.push_number(Number::Integer(value));
+            Went::Done(1)
         }
         _ => Went::General,
     }
@@ -179,7 +195,7 @@ fn send(stack: &mut Stack<'_>, state: &Rc<State>) -> Went {
             stack.remove(1);
             let packet =
                 state.lua().map(|lua| packet::encode_stack(stack, &lua, state, Roots::Values("value")));
-            Object::Channel(channel.clone()).push(stack);
+            Object::Channel(channel.clone()).push(stack, state);
             stack.insert(1);
             match packet {
                 Some(Ok(packet)) => packet,
@@ -188,7 +204,11 @@ fn send(stack: &mut Stack<'_>, state: &Rc<State>) -> Went {
         }
     };
     match channel.channel.try_send(packet) {
-        Ok(()) => one(stack, |stack| stack.push_boolean(true)),
+        Ok(()) => {
+            stack.push_number(Number::Integer(DONE));
+            stack.push_boolean(true);
+            Went::Done(2)
+        }
         Err(_) => Went::General,
     }
 }

@@ -92,7 +92,7 @@ pub(super) fn awaited(lua: &Lua, state: &State, handle: &GoroutineHandle) -> Res
         }
         Some(Ended::Cancelled(reason)) => {
             let error = Object::Cancelled(CancelledObject::new(reason.clone()));
-            (error.to_value(lua)?, "stack traceback:\n\t[cancelled]").into_lua_multi(lua)?
+            (error.to_value(lua, state)?, "stack traceback:\n\t[cancelled]").into_lua_multi(lua)?
         }
     };
     values.push_front(Value::Boolean(false));

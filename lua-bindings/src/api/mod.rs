@@ -87,7 +87,7 @@ impl Context<'_> {
 
     /// The Lua value of an object of ours.
     pub(crate) fn object(&self, object: Object) -> Result<Value, Fault> {
-        Ok(object.to_value(self.lua)?)
+        Ok(object.to_value(self.lua, self.state)?)
     }
 }
 
@@ -96,6 +96,8 @@ struct Primitives<'a> {
     lua: &'a Lua,
     state: &'a Rc<State>,
     table: Table,
+    /// Those that are functions of the module as they are.
+    whole: Table,
 }
 
 impl Primitives<'_> {
@@ -109,9 +111,10 @@ impl Primitives<'_> {
     }
 
     /// Puts a primitive on the Lua stack before the general one of this key, which sees to what the former leaves.
-    fn direct(&self, key: &str, primitive: Primitive) -> mlua::Result<()> {
+    fn direct(&self, key: &str, primitive: Primitive, whole: bool) -> mlua::Result<()> {
         let general: Function = self.table.raw_get(key)?;
-        self.table.raw_set(key, raw::closure(self.lua, self.state, primitive, &general)?)
+        let function = raw::closure(self.lua, self.state, primitive, &general, whole)?;
+        if whole { self.whole.raw_set(key, function) } else { self.table.raw_set(key, function) }
     }
 
     /// A method of `class`.
@@ -133,7 +136,7 @@ impl Primitives<'_> {
     ) -> mlua::Result<()> {
         let state = Rc::clone(self.state);
         // With a direct primitive in between it is one level further away.
-        let caller = if direct::exists(key) { 3 } else { 2 };
+        let caller = 2 + direct::levels(key);
         let function = self.lua.create_function(move |lua, values: MultiValue| {
             match body(&Context { lua, state: &state, caller }, Args::new(lua, name, values, method)) {
                 Ok(Answer::Wait(wait)) => state.wait(lua, wait, false),
@@ -223,8 +226,9 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
 
     let methods = lua.create_table()?;
     add_metatables(lua, &state, &methods)?;
-    let prim = Primitives { lua, state: &state, table: lua.create_table()? };
+    let prim = Primitives { lua, state: &state, table: lua.create_table()?, whole: lua.create_table()? };
     prim.table.raw_set("methods", &methods)?;
+    prim.table.raw_set("whole", &prim.whole)?;
     prim.table.raw_set("version", env!("CARGO_PKG_VERSION"))?;
     start::add(&prim)?;
     time::add(&prim)?;
@@ -369,7 +373,9 @@ fn add_metatables(lua: &Lua, state: &State, methods: &Table) -> mlua::Result<()>
         })?;
         state.tables.vitals.raw_set(vital::METATABLES + index, metatable)?;
     }
-    protected(lua, &state.tables.vitals, |stack| stack.keep_vitals())?;
+    let mut key = None;
+    protected(lua, &state.tables.vitals, |stack| key = Some(stack.keep()))?;
+    state.set_vitals(key);
     Ok(())
 }
 

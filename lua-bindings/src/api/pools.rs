@@ -188,9 +188,11 @@ fn submit(
         .current()
         .and_then(|running| running.pool_slot.borrow().as_ref().map(runtime_core::Slot::id));
     let mut submit = pool.submit(task, priority, inside);
-    let values = move |lua: &Lua, submitted: Result<runtime_core::TaskId, Refused>| match submitted {
+    let values = move |lua: &Lua,
+                       state: &crate::state::State,
+                       submitted: Result<runtime_core::TaskId, Refused>| match submitted {
         Ok(_) if gives == Gives::Handle => {
-            let handle = Object::Handle(HandleObject(handle)).to_value(lua)?;
+            let handle = Object::Handle(HandleObject(handle)).to_value(lua, state)?;
             Ok(handle.into_lua_multi(lua)?)
         }
         Ok(id) => Ok(id.to_string().into_lua_multi(lua)?),
@@ -200,11 +202,11 @@ fn submit(
     // Mostly there is room, and nothing to wait for.
     let at_once = Pin::new(&mut submit).poll(&mut TaskContext::from_waker(Waker::noop()));
     if let Poll::Ready(submitted) = at_once {
-        return Ok(Answer::Values(values(context.lua, submitted.map_err(refused))?));
+        return Ok(Answer::Values(values(context.lua, context.state, submitted.map_err(refused))?));
     }
     context.wait(None, submit, move |submitted| {
         let submitted = submitted.map_err(refused);
-        Reply::make(move |lua, _| values(lua, submitted))
+        Reply::make(move |lua, state| values(lua, state, submitted))
     })
 }
 

@@ -7,14 +7,6 @@ use super::{Flat, MAX_DEPTH, Packet, Reference, flag, tag};
 use crate::raw::{Coroutine, Kind, Number, Stack, protected};
 use crate::state::{State, vital};
 
-/// What [`decode`] does with the values.
-pub(crate) enum Target {
-    /// Gives them to Rust.
-    Return,
-    /// Pushes them onto a coroutine that is about to be resumed.
-    Coroutine(Coroutine),
-}
-
 /// Rebuilds the values of a packet in `lua`.
 ///
 /// # Errors
@@ -23,55 +15,46 @@ pub(crate) fn decode(lua: &Lua, state: &State, packet: &Packet) -> mlua::Result<
     match packet {
         Packet::Empty => Ok(MultiValue::new()),
         Packet::One(value) => Ok(MultiValue::from_iter([value.to_lua()])),
-        Packet::Flat(flat) => run(lua, state, flat, Target::Return).map(|(values, _)| values),
+        Packet::Flat(_) => {
+            let mut outcome = Ok(0);
+            let values = protected(lua, (), |stack| outcome = decode_stack(stack, lua, state, packet))?;
+            outcome.map_err(mlua::Error::external)?;
+            Ok(values)
+        }
     }
 }
 
-/// Rebuilds the values of a packet on the stack of a coroutine, and says how many they are.
+/// Rebuilds the function and the arguments of a packet, which has them, on the stack of a coroutine, ready to be resumed
+/// with so many arguments. The running stack is empty before and after.
+///
+/// # Errors
+/// As [`decode`].
 pub(crate) fn decode_onto(
+    stack: &mut Stack<'_>,
     lua: &Lua,
     state: &State,
     packet: &Packet,
     coroutine: Coroutine,
-) -> mlua::Result<i32> {
-    match packet {
-        Packet::Flat(flat) => run(lua, state, flat, Target::Coroutine(coroutine)).map(|(_, count)| count),
-        _ => Err(mlua::Error::runtime("a packet without a function cannot be started")),
+) -> Result<i32, Malformed> {
+    decode_stack(stack, lua, state, packet)?;
+    if !stack.reserve(8) {
+        return Err(Malformed::TooMany);
     }
-}
-
-fn run(lua: &Lua, state: &State, flat: &Flat, target: Target) -> mlua::Result<(MultiValue, i32)> {
-    let mut decoder = Decoder::new(lua, state, flat);
-    let mut outcome = Ok(());
-    let values = protected(lua, (), |stack| {
-        outcome = decoder.run(stack);
-        if outcome.is_err() {
-            stack.truncate(0);
-            return;
-        }
-        if let Target::Coroutine(coroutine) = target {
-            if stack.raw_get_index(VITALS, vital::XPCALL) == Kind::Function {
-                stack.insert(ROOTS + 1);
-                stack.raw_get_index(VITALS, vital::HANDLER);
-                stack.insert(ROOTS + 3);
-            } else {
-                stack.pop(1);
-            }
-            let count = stack.top() - ROOTS;
-            decoder.count = count;
-            if !stack.move_to(coroutine, count) {
-                outcome = Err(Malformed::TooMany);
-            }
-            stack.truncate(0);
-        } else {
-            // What lies below the values is dropped here and not by the caller, to whom it is nothing.
-            for _ in 0..ROOTS {
-                stack.remove(1);
-            }
-        }
-    })?;
-    outcome.map_err(mlua::Error::external)?;
-    Ok((values, decoder.count))
+    // The function and its arguments become arguments of `xpcall`: it, the function, the handler, the arguments.
+    state.push_vitals(stack);
+    let vitals = stack.top();
+    if stack.raw_get_index(vitals, vital::XPCALL) == Kind::Function {
+        stack.insert(1);
+        stack.raw_get_index(vitals + 1, vital::HANDLER);
+        stack.insert(3);
+    } else {
+        stack.pop(1);
+    }
+    stack.pop(1);
+    let count = stack.top();
+    let moved = stack.move_to(coroutine, count);
+    stack.truncate(0);
+    if moved && count > 0 { Ok(count - 1) } else { Err(Malformed::TooMany) }
 }
 
 /// Rebuilds the values of a packet on an empty stack, and says how many they are. On failure the stack is empty again.
@@ -93,9 +76,7 @@ pub(crate) fn decode_stack(
                 stack.truncate(0);
                 return Err(malformed);
             }
-            for _ in 0..ROOTS {
-                stack.remove(1);
-            }
+            stack.drop_bottom(ROOTS);
         }
     }
     Ok(stack.top())
@@ -140,7 +121,6 @@ struct Decoder<'a> {
     frames: Vec<Frame>,
     /// Objects so far.
     objects: u32,
-    count: i32,
     poison: FxHashMap<Vec<u8>, String>,
     /// Whether a global is being read, and what could not be found by its name there.
     in_global: bool,
@@ -177,7 +157,6 @@ impl<'a> Decoder<'a> {
             references: &flat.references,
             frames: Vec::new(),
             objects: 0,
-            count: 0,
             poison: FxHashMap::default(),
             in_global: false,
             unresolved: None,
@@ -188,7 +167,7 @@ impl<'a> Decoder<'a> {
         if !stack.reserve(16) {
             return Err(Malformed::TooMany);
         }
-        stack.push_vitals();
+        self.state.push_vitals(stack);
         self.state.push_environment_if_made(stack);
         stack.push_nil(); // the place of the table of remembered objects, made when needed
         let roots = self.varint()?;
@@ -559,7 +538,7 @@ impl<'a> Decoder<'a> {
         if !stack.reserve(8) {
             return Err(Malformed::TooMany);
         }
-        object.push(stack);
+        object.push(stack, self.state);
         Ok(())
     }
 

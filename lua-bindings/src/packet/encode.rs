@@ -77,9 +77,7 @@ pub(crate) fn encode_stack(
     let mut encoder = Encoder::new(lua, state, roots, count as usize);
     let outcome = encoder.run(stack);
     stack.truncate(BELOW + count);
-    for _ in 0..BELOW {
-        stack.remove(1);
-    }
+    stack.drop_bottom(BELOW);
     encoder.finish(outcome)
 }
 
@@ -161,7 +159,7 @@ impl<'a> Encoder<'a> {
             return Err(Refusal::TooMany("values"));
         }
         let at = stack.top() + 1;
-        stack.push_vitals();
+        self.state.push_vitals(stack);
         stack.raw_get_index(at, vital::NAMED);
         stack.raw_get_index(at, vital::CODES);
         self.state.push_environment(stack);
@@ -274,21 +272,30 @@ impl<'a> Encoder<'a> {
             stack.pop(1);
             return Ok(());
         }
+        let function = stack.kind(-1) == Kind::Function;
+        // What was dumped before is known to have no name.
+        if function && self.known_code(stack, address).is_some() {
+            return self.open_or_defer(stack, address);
+        }
         if self.by_name(stack) {
             stack.pop(1);
             return Ok(());
         }
-        if stack.kind(-1) == Kind::Table && self.modules_changed(stack) && self.by_name(stack) {
+        if !function && self.modules_changed(stack) && self.by_name(stack) {
             stack.pop(1);
             return Ok(());
         }
-        if stack.kind(-1) == Kind::Function && stack.is_c_function(-1) {
+        if function && stack.is_c_function(-1) {
             if self.refresh_names(stack) && self.by_name(stack) {
                 stack.pop(1);
                 return Ok(());
             }
             return Err(self.refuse(stack));
         }
+        self.open_or_defer(stack, address)
+    }
+
+    fn open_or_defer(&mut self, stack: &mut Stack<'_>, address: usize) -> Result<(), Refusal> {
         if self.scratch.frames.len() >= MAX_DEPTH {
             return self.defer(stack, address);
         }
@@ -391,14 +398,11 @@ impl<'a> Encoder<'a> {
 
     /// The code of the Lua function on top.
     fn code(&mut self, stack: &mut Stack<'_>) -> Result<Arc<Code>, Refusal> {
-        // The same closure has the same code for as long as it lives: look for it before dumping.
-        let slot = State::code_slot(stack.address(-1));
-        stack.raw_get_index(CODES, slot + 1);
-        let known = if stack.same(-1, -2) { self.state.code_in_slot(slot) } else { None };
-        stack.pop(1);
-        if let Some(code) = known {
+        let address = stack.address(-1);
+        if let Some(code) = self.known_code(stack, address) {
             return Ok(code);
         }
+        let slot = State::code_slot(address);
         self.scratch.dump.clear();
         if !stack.dump(&mut self.scratch.dump) {
             return Err(self.refuse(stack));
@@ -406,6 +410,15 @@ impl<'a> Encoder<'a> {
         stack.push_copy(-1);
         stack.raw_set_index(CODES, slot + 1);
         Ok(self.state.intern_code(&self.scratch.dump, slot))
+    }
+
+    /// The code of the closure on top, if it was dumped not long ago: it is the same for as long as the closure lives.
+    fn known_code(&mut self, stack: &mut Stack<'_>, address: usize) -> Option<Arc<Code>> {
+        let slot = State::code_slot(address);
+        stack.raw_get_index(CODES, slot + 1);
+        let known = if stack.same(-1, -2) { self.state.code_in_slot(slot) } else { None };
+        stack.pop(1);
+        known
     }
 
     fn code_number(&mut self, code: Arc<Code>) -> u32 {

@@ -13,7 +13,7 @@ use mlua::ffi;
 use mlua::{Function, Lua, Value};
 
 use super::{Stack, protected};
-use crate::state::State;
+use crate::state::{DONE, State, WRONG};
 
 /// What a call came to.
 pub(crate) enum Went {
@@ -31,14 +31,18 @@ pub(crate) type Primitive = fn(&mut Stack<'_>, &Rc<State>) -> Went;
 /// What belongs to one such function; emptied when the Lua state is closed.
 type Anchor = Option<(Rc<State>, Primitive)>;
 
-/// The Lua function for a primitive, with the general one behind it.
+/// The Lua function for a primitive, with the general one behind it, which answers as all primitives do: with a number
+/// that says how it went, and values. `whole`: the function is what scripts call; there is no Lua function of ours around
+/// it that looks at the number. Such a primitive must never wait.
 pub(crate) fn closure(
     lua: &Lua,
     state: &Rc<State>,
     primitive: Primitive,
     general: &Function,
+    whole: bool,
 ) -> mlua::Result<Function> {
     let mut anchored = Some((Rc::clone(state), primitive));
+    let enter = if whole { enter_whole } else { enter };
     let made = protected(lua, general, |stack| {
         // SAFETY: as in `objects`: the block is written before the metatable makes it known to the collector. What is
         // pushed: the userdata, its metatable with the finalizer, then the function takes both upvalues.
@@ -77,7 +81,43 @@ unsafe extern "C-unwind" fn release(state: *mut ffi::lua_State) -> c_int {
     0
 }
 
+/// A function of the module, without a face in Lua: raises itself.
+unsafe extern "C-unwind" fn enter_whole(state: *mut ffi::lua_State) -> c_int {
+    // SAFETY: `enter` has the same contract, and leaves a number and what belongs to it on the stack, unless the direct
+    // primitive was through with the call: then there is no number.
+    unsafe {
+        let results = match enter_direct(state) {
+            Some(results) => return results,
+            None => enter_general(state),
+        };
+        let how = ffi::lua_tointegerx(state, 1, std::ptr::null_mut()) as i64;
+        match how {
+            DONE => return results - 1,
+            WRONG => {
+                ffi::lua_settop(state, 2);
+                ffi::luaL_where(state, 1);
+                ffi::lua_rotate(state, 2, 1);
+                ffi::lua_concat(state, 2);
+            }
+            _ => ffi::lua_settop(state, 2),
+        }
+        ffi::lua_error(state)
+    }
+}
+
+/// A primitive, of which a Lua function of ours makes a function of the module.
 unsafe extern "C-unwind" fn enter(state: *mut ffi::lua_State) -> c_int {
+    // SAFETY: the same contract.
+    unsafe {
+        match enter_direct(state) {
+            Some(results) => results,
+            None => enter_general(state),
+        }
+    }
+}
+
+/// `None`: the call is the general primitive's, and the stack as it was.
+unsafe fn enter_direct(state: *mut ffi::lua_State) -> Option<c_int> {
     // SAFETY: the first upvalue is the anchor, which lives as long as this function does; its contents are only taken
     // when the state is being closed. The second is the general primitive. The stack is used as `Stack` demands, and has
     // the room that every C function is given.
@@ -87,15 +127,23 @@ unsafe extern "C-unwind" fn enter(state: *mut ffi::lua_State) -> c_int {
         if let Some((ours, primitive)) = (*anchor).clone() {
             let mut stack = Stack { state, _call: std::marker::PhantomData };
             match catch_unwind(AssertUnwindSafe(|| primitive(&mut stack, &ours))) {
-                Ok(Went::Done(results)) => return results,
+                Ok(Went::Done(results)) => return Some(results),
                 Ok(Went::General) => {}
                 Err(panic) => {
                     drop((panic, ours));
-                    return ffi::luaL_error(state, c"a primitive of the module goroutine panicked".as_ptr());
+                    ffi::luaL_error(state, c"a primitive of the module goroutine panicked".as_ptr());
                 }
             }
         }
         ffi::lua_settop(state, args);
+        None
+    }
+}
+
+unsafe fn enter_general(state: *mut ffi::lua_State) -> c_int {
+    // SAFETY: as in `enter_direct`. What the general primitive raises passes through this frame, which holds nothing.
+    unsafe {
+        let args = ffi::lua_gettop(state);
         ffi::lua_pushvalue(state, ffi::lua_upvalueindex(2));
         ffi::lua_rotate(state, 1, 1);
         ffi::lua_call(state, args, ffi::LUA_MULTRET);

@@ -116,7 +116,7 @@ impl Encoder<'_> {
             return false;
         }
         let at = stack.top() + 1;
-        stack.push_vitals();
+        self.state.push_vitals(stack);
         stack.raw_get_index(at, vital::REFRESH_NAMES);
         stack.call(0, 0);
         stack.pop(1);
@@ -128,7 +128,7 @@ impl Encoder<'_> {
         if std::mem::replace(&mut self.counted, true) || !stack.reserve(8) {
             return false;
         }
-        stack.push_vitals();
+        self.state.push_vitals(stack);
         let at = stack.top();
         stack.raw_get_index(at, vital::PACKAGE_LOADED);
         stack.replace(at);
