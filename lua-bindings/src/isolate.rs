@@ -155,7 +155,7 @@ impl Isolate {
         self.follow_modules();
         let (slot, coroutine) = match self.take_slot() {
             Ok(taken) => taken,
-            Err(error) => return Task::not_startable(&self.state, start, &error),
+            Err(error) => return Task::not_startable(start, &error),
         };
         let mut task = Task::new(self, start, slot, coroutine);
         if !task.run() {

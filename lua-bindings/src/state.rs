@@ -208,7 +208,7 @@ impl State {
     /// The count of goroutines that the running goroutine, or the home state, has started.
     pub(crate) fn children(&self) -> WaitGroup {
         match &*self.current.borrow() {
-            Some(running) => running.children.clone(),
+            Some(running) => running.children.get_or_init(WaitGroup::new).clone(),
             None => self.children.clone(),
         }
     }

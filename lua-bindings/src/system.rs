@@ -51,7 +51,7 @@ pub(crate) struct System {
     pub(crate) report: ErrorReport,
     /// What `now` counts from.
     pub(crate) epoch: Instant,
-    unhandled: Report<Failure>,
+    unhandled: Report<Box<Failure>>,
     /// Not bounded: as in Go, starting a goroutine does not wait. Pools and channels give back-pressure.
     pub(crate) queue: Injector<Start>,
     started: AtomicBool,
@@ -88,7 +88,7 @@ impl System {
         let tell = Arc::clone(&report);
         Self {
             epoch: backend.now(),
-            unhandled: Arc::new(move |failure: &Failure| tell(&failure.report())),
+            unhandled: Arc::new(move |failure| tell(&failure.report())),
             backend,
             isolates,
             setup,
@@ -171,7 +171,7 @@ impl System {
     }
 
     /// What reports a failure that nobody awaits.
-    pub(crate) fn unhandled(&self) -> Report<Failure> {
+    pub(crate) fn unhandled(&self) -> Report<Box<Failure>> {
         Arc::clone(&self.unhandled)
     }
 

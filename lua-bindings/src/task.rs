@@ -12,22 +12,23 @@
 //! where it waited), and the call that parked raises.
 
 use std::any::Any;
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use mlua::thread::AsyncThread;
-use mlua::{MultiValue, Value};
-use runtime_core::{Ended, Outcome, WaitGroup};
+use mlua::{Lua, MultiValue, Value};
+use runtime_core::{Ended, Outcome};
 
 use crate::fault;
 use crate::goroutine::{Failure, Family, Reply, Running, Start, Wait};
 use crate::isolate::Isolate;
-use crate::packet::{self, Packet, Plain, Roots};
-use crate::raw::{Coroutine, Kind, Number, Resumed, Stack, protected};
+use crate::packet::{self, Packet, Plain, Refusal, Roots};
+use crate::raw::{Coroutine, Kind, Resumed, Stack, protected, protected_bare};
 use crate::scope::Membership;
 use crate::state::State;
 
@@ -73,7 +74,7 @@ impl Task {
             wait: RefCell::new(None),
             reply: RefCell::new(None),
             traceback: RefCell::new(None),
-            children: WaitGroup::new(),
+            children: OnceCell::new(),
             exposed: Cell::new(false),
             pool_slot: RefCell::new(pool_slot),
             has_environment: Cell::new(false),
@@ -95,28 +96,15 @@ impl Task {
 
     /// Ends a goroutine that was cancelled while it was queued.
     pub(crate) fn never_started(start: Start) {
-        let Start { completer, slot, scope, family, .. } = start;
-        let reason = completer.cancelled().cloned().flatten();
-        completer.complete_then(Outcome::Cancelled(reason), || {
-            drop(scope);
-            if let Some(slot) = slot {
-                slot.finish(Ended::Cancelled);
-            }
-            drop(family);
-        });
+        let reason = start.completer.cancelled().cloned().flatten();
+        start.end(Outcome::Cancelled(reason));
     }
 
     /// Ends a goroutine for which the isolate has no coroutine.
-    pub(crate) fn not_startable(_state: &State, start: Start, error: &mlua::Error) {
-        let Start { completer, slot, scope, family, started_at, .. } = start;
-        let failure = failure_of_text(&fault::text(error), completer.id(), started_at);
-        completer.complete_then(Outcome::Failed(failure), || {
-            drop(scope);
-            if let Some(slot) = slot {
-                slot.finish(Ended::Failed);
-            }
-            drop(family);
-        });
+    pub(crate) fn not_startable(start: Start, error: &mlua::Error) {
+        let started_at = Arc::clone(&start.started_at);
+        let failure = failure_of_text(&fault::text(error), start.completer.id(), started_at);
+        start.end(Outcome::Failed(Box::new(failure)));
     }
 
     /// Resumes the goroutine. True if that was its end.
@@ -135,7 +123,7 @@ impl Task {
         }
     }
 
-    fn status(&self, tell: impl FnOnce(&runtime_core::Completer<Packet, Failure>)) {
+    fn status(&self, tell: impl FnOnce(&runtime_core::Completer<Packet, Box<Failure>>)) {
         if let Some(completer) = &*self.running.completer.borrow() {
             tell(completer);
         }
@@ -145,44 +133,55 @@ impl Task {
     fn resume(&mut self) -> Option<(End, bool)> {
         let coroutine = self.coroutine;
         let first = self.packet.take();
-        let mut malformed = None;
-        let mut resumed = Resumed::Failed;
-        let mut plain = None;
+        let mut came = Came::Raised(1);
         let Isolate { lua, state, .. } = &*self.isolate;
-        let values = protected(lua, (), |stack| {
+        let resumed = protected_bare(lua, &mut |stack| {
             let arguments = match &first {
                 None => 0,
                 // Its globals are made while the packet is decoded: it is the running goroutine already.
                 Some(packet) => match packet::decode_onto(stack, lua, state, packet, coroutine) {
                     Ok(arguments) => arguments,
                     Err(why) => {
-                        malformed = Some(why);
+                        came = Came::Malformed(why.to_string());
                         return;
                     }
                 },
             };
-            resumed = stack.resume(coroutine, arguments);
-            match resumed {
-                Resumed::Returned(count) => plain = take_plain(stack, coroutine, count),
-                Resumed::Yielded(_) => {}
-                Resumed::Failed => {
+            came = match stack.resume(coroutine, arguments) {
+                Resumed::Returned(count) => results(stack, lua, state, coroutine, count),
+                Resumed::Yielded(_) => Came::Yielded,
+                Resumed::Failed => Came::Failed,
+            };
+        });
+        drop(first);
+        if let Err(message) = resumed {
+            return Some((self.failed_with(&fault::clean(&message)), false));
+        }
+        match came {
+            Came::Yielded => None,
+            Came::Malformed(message) => Some((self.failed_with(&message), false)),
+            Came::Returned(Ok(packet)) => Some((End::Done(packet), true)),
+            Came::Returned(Err(refusal)) => Some((self.failed_after(&refusal.to_string()), true)),
+            Came::Raised(count) => {
+                let values = protected(&self.isolate.lua, (), |stack| {
+                    stack.take_from(coroutine, count);
+                });
+                match values {
+                    Ok(values) => Some((self.returned(values), true)),
+                    Err(error) => Some((self.failed_with(&fault::text(&error)), false)),
+                }
+            }
+            Came::Failed => {
+                let values = protected(&self.isolate.lua, (), |stack| {
                     if stack.reserve(4) {
                         stack.push_traceback(coroutine, 0);
                         stack.take_from(coroutine, 1);
                     }
-                }
-            }
-        });
-        drop(first);
-        if let Some(why) = malformed {
-            return Some((self.failed_with(&why.to_string()), false));
-        }
-        match (values, resumed) {
-            (Err(error), _) => Some((self.failed_with(&fault::text(&error)), false)),
-            (Ok(_), Resumed::Yielded(_)) => None,
-            (Ok(_), Resumed::Returned(_)) if plain.is_some() => plain.map(|packet| (End::Done(packet), true)),
-            (Ok(values), Resumed::Returned(_)) => Some((self.returned(values), true)),
-            (Ok(mut values), Resumed::Failed) => {
+                });
+                let mut values = match values {
+                    Ok(values) => values,
+                    Err(error) => return Some((self.failed_with(&fault::text(&error)), false)),
+                };
                 let error = values.pop_back().unwrap_or(Value::Nil);
                 if let Some(Value::String(traceback)) = values.pop_front() {
                     *self.running.traceback.borrow_mut() =
@@ -306,7 +305,7 @@ impl Task {
         self.isolate.release(running.slot, reusable);
         let (outcome, ended) = match end {
             End::Done(packet) => (Outcome::Done(packet), Ended::Completed),
-            End::Failed(failure) => (Outcome::Failed(failure), Ended::Failed),
+            End::Failed(failure) => (Outcome::Failed(Box::new(failure)), Ended::Failed),
             End::Cancelled => {
                 let completer = running.completer.borrow();
                 let reason =
@@ -425,7 +424,7 @@ impl Drop for Task {
     }
 }
 
-fn failure_of_text(message: &str, id: u64, started_at: std::sync::Arc<str>) -> Failure {
+fn failure_of_text(message: &str, id: u64, started_at: Arc<str>) -> Failure {
     Failure {
         error: Packet::text(message),
         message: message.to_owned(),
@@ -435,34 +434,49 @@ fn failure_of_text(message: &str, id: u64, started_at: std::sync::Arc<str>) -> F
     }
 }
 
-/// The packet for the results of a coroutine, if they are none or one plain value; else leaves them on the stack.
-fn take_plain(stack: &mut Stack<'_>, coroutine: Coroutine, count: i32) -> Option<Packet> {
+/// What came of resuming a goroutine.
+enum Came {
+    Yielded,
+    /// It returned; its results as a packet, or why they cannot be one.
+    Returned(Result<Packet, Refusal>),
+    /// `xpcall` returned so many values that tell of an error; they are on the coroutine's stack.
+    Raised(i32),
+    /// An error that nothing has caught; it is on the coroutine's stack.
+    Failed,
+    /// It could not be started.
+    Malformed(String),
+}
+
+/// Takes the results of a coroutine that has returned.
+fn results(stack: &mut Stack<'_>, lua: &Lua, state: &State, coroutine: Coroutine, count: i32) -> Came {
     if !stack.take_from(coroutine, count) {
         stack.clear(coroutine);
-        return None;
+        return Came::Malformed("the Lua stack is full".into());
     }
-    let skip = i32::from(!cfg!(feature = "lua51"));
     for index in 1..=count {
         if stack.kind(index) == Kind::Userdata && stack.push_failure_text(index) {
             stack.replace(index);
         }
     }
-    if skip == 1 && !stack.boolean(1) || count - skip > 1 {
-        return None;
+    // Except on Lua 5.1 these are the results of `xpcall`.
+    let mut values = count;
+    if !cfg!(feature = "lua51") {
+        if !stack.boolean(1) {
+            stack.move_to(coroutine, count);
+            return Came::Raised(count);
+        }
+        values -= 1;
     }
-    let packet = if count == skip {
-        Packet::Empty
-    } else {
-        Packet::One(match stack.kind(-1) {
-            Kind::Nil => Plain::Nil,
-            Kind::Boolean => Plain::Boolean(stack.boolean(-1)),
-            Kind::Number => match stack.number(-1) {
-                Number::Integer(value) => Plain::Integer(value),
-                Number::Float(value) => Plain::Float(value),
-            },
-            _ => return None,
-        })
-    };
-    stack.pop(count);
-    Some(packet)
+    if values == 0 {
+        return Came::Returned(Ok(Packet::Empty));
+    }
+    if values == 1
+        && let Some(value) = Plain::on_top(stack)
+    {
+        return Came::Returned(Ok(Packet::One(value)));
+    }
+    if values < count {
+        stack.remove(1);
+    }
+    Came::Returned(packet::encode_stack(stack, lua, state, Roots::Values("result")))
 }

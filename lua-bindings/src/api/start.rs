@@ -57,7 +57,7 @@ pub(super) fn assemble(
         Report::AtOnce => Reporting::AtOnce(tell),
         Report::IfUnseen => Reporting::IfUnseen(tell),
     };
-    let (handle, completer) = Handle::<_, Failure>::new(next_id(), reporting);
+    let (handle, completer) = Handle::<_, Box<Failure>>::new(next_id(), reporting);
     let family = Family::join(&state.children());
     let start = Start { packet, completer, started_at, slot: None::<Slot>, scope: None, family };
     (start, handle)

@@ -36,25 +36,37 @@ pub(crate) fn decode_onto(
     packet: &Packet,
     coroutine: Coroutine,
 ) -> Result<i32, Malformed> {
-    decode_stack(stack, lua, state, packet)?;
-    if !stack.reserve(8) {
-        return Err(Malformed::TooMany);
-    }
-    // The function and its arguments become arguments of `xpcall`: it, the function, the handler, the arguments.
-    state.push_vitals(stack);
-    let vitals = stack.top();
-    if stack.raw_get_index(vitals, vital::XPCALL) == Kind::Function {
-        stack.insert(1);
-        stack.raw_get_index(vitals + 1, vital::HANDLER);
-        stack.insert(3);
-    } else {
-        stack.pop(1);
-    }
-    stack.pop(1);
-    let count = stack.top();
-    let moved = stack.move_to(coroutine, count);
+    let Packet::Flat(flat) = packet else {
+        return Err(Malformed::NoFunction);
+    };
+    let outcome = Decoder::new(lua, state, flat).run(stack);
+    let values = stack.top() - ROOTS;
+    let outcome = outcome.and_then(|()| {
+        if values < 1 {
+            return Err(Malformed::NoFunction);
+        }
+        if !stack.reserve(8) {
+            return Err(Malformed::TooMany);
+        }
+        // The function and its arguments become arguments of `xpcall`: it, the function, the handler, the arguments.
+        let first = ROOTS + 1;
+        let wrapped = stack.raw_get_index(VITALS, vital::XPCALL) == Kind::Function;
+        let mut moved = true;
+        if wrapped {
+            moved &= stack.move_to(coroutine, 1);
+            stack.push_copy(first);
+            moved &= stack.move_to(coroutine, 1);
+            stack.raw_get_index(VITALS, vital::HANDLER);
+            moved &= stack.move_to(coroutine, 1);
+            moved &= stack.move_to(coroutine, values - 1);
+        } else {
+            stack.pop(1);
+            moved = stack.move_to(coroutine, values);
+        }
+        if moved { Ok(if wrapped { values + 1 } else { values - 1 }) } else { Err(Malformed::TooMany) }
+    });
     stack.truncate(0);
-    if moved && count > 0 { Ok(count - 1) } else { Err(Malformed::TooMany) }
+    outcome
 }
 
 /// Rebuilds the values of a packet on an empty stack, and says how many they are. On failure the stack is empty again.
@@ -99,6 +111,8 @@ pub(crate) enum Malformed {
     Key,
     #[error("malformed packet: code that cannot be loaded")]
     Code,
+    #[error("malformed packet: no function to be started")]
+    NoFunction,
     #[error("too many values at once")]
     TooMany,
     #[error("{0}")]

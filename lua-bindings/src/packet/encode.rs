@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use mlua::{Lua, MultiValue};
 
-use super::{Flat, MAX_DEPTH, Packet, Plain, Reference, flag, tag};
+use super::{Bytes, Flat, MAX_DEPTH, Packet, Plain, Reference, References, flag, tag};
 use crate::code::Code;
 use crate::raw::{Kind, Number, Stack, protected};
 use crate::state::{State, vital};
@@ -76,17 +76,9 @@ pub(crate) fn encode_stack(
     }
     let mut encoder = Encoder::new(lua, state, roots, count as usize);
     let outcome = encoder.run(stack);
-    stack.truncate(BELOW + count);
-    stack.drop_bottom(BELOW);
+    stack.truncate(count);
     encoder.finish(outcome)
 }
-
-// What lies at the bottom of the stack, below the roots.
-const NAMED: i32 = 1;
-const CODES: i32 = 2;
-const GLOBALS: i32 = 3;
-/// How many they are.
-const BELOW: i32 = 3;
 
 /// The encoder's memory of one packet. It owns everything that is allocated while the Lua stack is in use.
 struct Encoder<'a> {
@@ -95,8 +87,8 @@ struct Encoder<'a> {
     roots: Roots,
     /// How many root values there are.
     count: i32,
-    out: Vec<u8>,
-    references: Vec<Reference>,
+    out: Bytes,
+    references: References,
     scratch: Box<Scratch>,
     /// How many of the deferred objects have been written.
     later_done: usize,
@@ -119,8 +111,8 @@ impl<'a> Encoder<'a> {
             state,
             roots,
             count: i32::try_from(count).unwrap_or(i32::MAX),
-            out: Vec::with_capacity(64),
-            references: Vec::new(),
+            out: Bytes::new(),
+            references: References::new(),
             scratch: state.take_scratch(),
             later_done: 0,
             within_deferred: false,
@@ -146,31 +138,40 @@ impl<'a> Encoder<'a> {
         Ok(Packet::Flat(Box::new(Flat { bytes: out, references })))
     }
 
-    // What lies above the roots.
+    // What lies above the roots, in this order; the table of deferred objects is nil until there are some.
+    fn vitals(&self) -> i32 {
+        self.count + 1
+    }
+    fn named(&self) -> i32 {
+        self.count + 2
+    }
+    fn codes(&self) -> i32 {
+        self.count + 3
+    }
+    fn globals(&self) -> i32 {
+        self.count + 4
+    }
     fn base_globals(&self) -> i32 {
-        BELOW + self.count + 1
+        self.count + 5
     }
     fn later_table(&self) -> i32 {
-        BELOW + self.count + 2
+        self.count + 6
     }
 
     fn run(&mut self, stack: &mut Stack<'_>) -> Result<(), Refusal> {
         if !stack.reserve(16) {
             return Err(Refusal::TooMany("values"));
         }
-        let at = stack.top() + 1;
         self.state.push_vitals(stack);
-        stack.raw_get_index(at, vital::NAMED);
-        stack.raw_get_index(at, vital::CODES);
+        stack.raw_get_index(self.vitals(), vital::NAMED);
+        stack.raw_get_index(self.vitals(), vital::CODES);
         self.state.push_environment(stack);
-        stack.remove(at);
-        stack.insert_many(1, BELOW);
         stack.push_globals();
-        stack.push_nil(); // the place of the table of deferred objects, made when needed
+        stack.push_nil();
         self.varint(self.count as u64);
         for root in 1..=self.count {
             self.origin = Origin::Root(root);
-            stack.push_copy(BELOW + root);
+            stack.push_copy(root);
             self.whole(stack)?;
         }
         self.records(stack)?;
@@ -257,7 +258,7 @@ impl<'a> Encoder<'a> {
 
     /// A table or function on top.
     fn object(&mut self, stack: &mut Stack<'_>) -> Result<(), Refusal> {
-        if stack.same(-1, GLOBALS) || stack.same(-1, self.base_globals()) {
+        if stack.same(-1, self.globals()) || stack.same(-1, self.base_globals()) {
             self.whole_globals = true;
             self.out.push(tag::GLOBALS);
             stack.pop(1);
@@ -385,8 +386,9 @@ impl<'a> Encoder<'a> {
     #[cfg(any(feature = "lua51", feature = "luajit"))]
     fn own_environment(&mut self, stack: &mut Stack<'_>) -> bool {
         stack.push_environment(-1);
-        let own =
-            stack.kind(-1) == Kind::Table && !stack.same(-1, GLOBALS) && !stack.same(-1, self.base_globals());
+        let own = stack.kind(-1) == Kind::Table
+            && !stack.same(-1, self.globals())
+            && !stack.same(-1, self.base_globals());
         stack.pop(1);
         own
     }
@@ -408,14 +410,14 @@ impl<'a> Encoder<'a> {
             return Err(self.refuse(stack));
         }
         stack.push_copy(-1);
-        stack.raw_set_index(CODES, slot + 1);
+        stack.raw_set_index(self.codes(), slot + 1);
         Ok(self.state.intern_code(&self.scratch.dump, slot))
     }
 
     /// The code of the closure on top, if it was dumped not long ago: it is the same for as long as the closure lives.
     fn known_code(&mut self, stack: &mut Stack<'_>, address: usize) -> Option<Arc<Code>> {
         let slot = State::code_slot(address);
-        stack.raw_get_index(CODES, slot + 1);
+        stack.raw_get_index(self.codes(), slot + 1);
         let known = if stack.same(-1, -2) { self.state.code_in_slot(slot) } else { None };
         stack.pop(1);
         known
@@ -502,7 +504,7 @@ impl<'a> Encoder<'a> {
             self.out.push(tag::NIL);
             return Ok(());
         }
-        if stack.same(-1, GLOBALS) || stack.same(-1, self.base_globals()) {
+        if stack.same(-1, self.globals()) || stack.same(-1, self.base_globals()) {
             self.out.push(tag::GLOBALS);
             stack.pop(1);
             return Ok(());
@@ -562,7 +564,7 @@ impl<'a> Encoder<'a> {
 }
 
 /// Appends an integer, seven bits a byte, the lowest first.
-pub(super) fn varint(out: &mut Vec<u8>, mut value: u64) {
+pub(super) fn varint(out: &mut Bytes, mut value: u64) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
         value >>= 7;

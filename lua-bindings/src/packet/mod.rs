@@ -27,6 +27,7 @@ mod encode;
 use std::sync::Arc;
 
 use mlua::{MultiValue, Value};
+use smallvec::SmallVec;
 
 use crate::code::Code;
 use crate::object::Object;
@@ -61,9 +62,15 @@ pub(crate) enum Plain {
 
 /// Encoded values.
 pub(crate) struct Flat {
-    bytes: Vec<u8>,
-    references: Vec<Reference>,
+    bytes: Bytes,
+    references: References,
 }
+
+/// The bytes of a packet. Those of most goroutines fit: then the packet is one allocation.
+type Bytes = SmallVec<[u8; 48]>;
+
+/// The side list of a packet: the code of one function, mostly.
+type References = SmallVec<[Reference; 1]>;
 
 /// What is shared, not copied.
 pub(crate) enum Reference {
@@ -85,11 +92,11 @@ impl Packet {
 impl Packet {
     /// The packet for one string.
     pub(crate) fn text(text: &str) -> Self {
-        let mut bytes = vec![1, tag::STRING];
+        let mut bytes = Bytes::from_slice(&[1, tag::STRING]);
         encode::varint(&mut bytes, text.len() as u64);
         bytes.extend_from_slice(text.as_bytes());
         bytes.push(tag::END);
-        Self::Flat(Box::new(Flat { bytes, references: Vec::new() }))
+        Self::Flat(Box::new(Flat { bytes, references: References::new() }))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Globals that functions use, and what travels by name.
 
-use super::{Encoder, GLOBALS, NAMED, Origin};
+use super::{Encoder, Origin};
 use crate::code::Code;
 use crate::packet::tag;
 use crate::raw::{Kind, Stack};
@@ -35,7 +35,7 @@ impl Encoder<'_> {
         self.origin = Origin::Global(index);
         self.within_deferred = false;
         stack.push_bytes(&self.scratch.global_names[index]);
-        stack.raw_get(GLOBALS);
+        stack.raw_get(self.globals());
         if stack.kind(-1) == Kind::Nil || self.is_standard(stack, index) {
             stack.pop(1);
             return;
@@ -79,12 +79,12 @@ impl Encoder<'_> {
 
     /// Whether the global on top is the one that every state has under this name.
     pub(super) fn is_standard(&mut self, stack: &mut Stack<'_>, index: usize) -> bool {
-        if stack.same(-1, GLOBALS) || stack.same(-1, self.base_globals()) {
+        if stack.same(-1, self.globals()) || stack.same(-1, self.base_globals()) {
             return true;
         }
         let name = &self.scratch.global_names[index];
         stack.push_copy(-1);
-        stack.raw_get(NAMED);
+        stack.raw_get(self.named());
         let known = stack.bytes(-1);
         let standard =
             known == &name[..] || known.strip_prefix(b"_G\0").is_some_and(|rest| rest == &name[..]);
@@ -95,7 +95,7 @@ impl Encoder<'_> {
     /// A module or a function of one: written by name, if it is known.
     pub(super) fn by_name(&mut self, stack: &mut Stack<'_>) -> bool {
         stack.push_copy(-1);
-        stack.raw_get(NAMED);
+        stack.raw_get(self.named());
         let name = stack.bytes(-1);
         // A function that is a global of this state only has no name elsewhere.
         let known = stack.kind(-1) == Kind::String
@@ -115,11 +115,8 @@ impl Encoder<'_> {
         if std::mem::replace(&mut self.refreshed, true) {
             return false;
         }
-        let at = stack.top() + 1;
-        self.state.push_vitals(stack);
-        stack.raw_get_index(at, vital::REFRESH_NAMES);
+        stack.raw_get_index(self.vitals(), vital::REFRESH_NAMES);
         stack.call(0, 0);
-        stack.pop(1);
         true
     }
 
@@ -128,10 +125,8 @@ impl Encoder<'_> {
         if std::mem::replace(&mut self.counted, true) || !stack.reserve(8) {
             return false;
         }
-        self.state.push_vitals(stack);
+        stack.raw_get_index(self.vitals(), vital::PACKAGE_LOADED);
         let at = stack.top();
-        stack.raw_get_index(at, vital::PACKAGE_LOADED);
-        stack.replace(at);
         let mut count = 0;
         stack.push_nil();
         while stack.next(at) {
@@ -161,7 +156,7 @@ impl Encoder<'_> {
     /// Notes every global whose name stands in the bytecode.
     pub(super) fn mentioned_globals(&mut self, stack: &mut Stack<'_>, code: &Code) {
         stack.push_nil();
-        while stack.next(GLOBALS) {
+        while stack.next(self.globals()) {
             stack.pop(1);
             if stack.kind(-1) == Kind::String && code.mentions(stack.bytes(-1)) {
                 self.want_global(stack.bytes(-1));
