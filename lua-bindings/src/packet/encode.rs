@@ -203,7 +203,7 @@ impl<'a> Encoder<'a> {
             self.varint(u64::from(number));
             stack.raw_get_index(self.later_table(), self.later_done);
             self.within_deferred = true;
-            self.open(stack, true)?;
+            self.open(stack, true, None)?;
             self.drain(stack)?;
             self.within_deferred = false;
         }
@@ -275,8 +275,8 @@ impl<'a> Encoder<'a> {
         }
         let function = stack.kind(-1) == Kind::Function;
         // What was dumped before is known to have no name.
-        if function && self.known_code(stack, address).is_some() {
-            return self.open_or_defer(stack, address);
+        if function && let Some(code) = self.known_code(stack, address) {
+            return self.open_or_defer(stack, address, Some(code));
         }
         if self.by_name(stack) {
             stack.pop(1);
@@ -293,14 +293,19 @@ impl<'a> Encoder<'a> {
             }
             return Err(self.refuse(stack));
         }
-        self.open_or_defer(stack, address)
+        self.open_or_defer(stack, address, None)
     }
 
-    fn open_or_defer(&mut self, stack: &mut Stack<'_>, address: usize) -> Result<(), Refusal> {
+    fn open_or_defer(
+        &mut self,
+        stack: &mut Stack<'_>,
+        address: usize,
+        code: Option<Arc<Code>>,
+    ) -> Result<(), Refusal> {
         if self.scratch.frames.len() >= MAX_DEPTH {
             return self.defer(stack, address);
         }
-        self.open(stack, false)
+        self.open(stack, false, code)
     }
 
     fn enter(&mut self, address: usize) -> u32 {
@@ -333,8 +338,14 @@ impl<'a> Encoder<'a> {
         Ok(())
     }
 
-    /// Starts the description of the object on top. `deferred`: it has been mentioned already.
-    fn open(&mut self, stack: &mut Stack<'_>, deferred: bool) -> Result<(), Refusal> {
+    /// Starts the description of the object on top. `deferred`: it has been mentioned already. `code`: that of the function,
+    /// if it was looked up.
+    fn open(
+        &mut self,
+        stack: &mut Stack<'_>,
+        deferred: bool,
+        code: Option<Arc<Code>>,
+    ) -> Result<(), Refusal> {
         if !stack.reserve(8) {
             return Err(self.refuse(stack));
         }
@@ -351,7 +362,10 @@ impl<'a> Encoder<'a> {
             let phase = Phase::Entry;
             self.scratch.frames.push(Frame::Table { at, header, array: 0, hash: 0, listing: true, phase });
         } else {
-            let code = self.code(stack)?;
+            let code = match code {
+                Some(code) => code,
+                None => self.code(stack)?,
+            };
             if matches!(self.origin, Origin::Root(1))
                 && self.roots == Roots::Start
                 && self.scratch.frames.is_empty()

@@ -31,7 +31,8 @@ impl Stack<'_> {
             ffi::lua_pushboolean(self.state, 1);
             ffi::lua_rawsetp(self.state, -2, mark());
             ffi::lua_pushstring(self.state, c"__gc".as_ptr());
-            ffi::lua_pushcclosure(self.state, collect, 0);
+            ffi::lua_pushlightuserdata(self.state, ffi::lua_topointer(self.state, -2).cast_mut());
+            ffi::lua_pushcclosure(self.state, collect, 1);
             ffi::lua_rawset(self.state, -3);
         }
     }
@@ -93,8 +94,19 @@ unsafe fn block(state: *mut ffi::lua_State, index: c_int) -> Option<*mut Block> 
 
 /// The finalizer. Called a second time, or with something else, it does nothing.
 unsafe extern "C-unwind" fn collect(state: *mut ffi::lua_State) -> c_int {
-    // SAFETY: `block` has found that it is one of ours. Nobody borrows its contents while Lua finalizes it.
-    let object = unsafe { block(state, 1).and_then(|block| (*block).take()) };
+    // SAFETY: the upvalue is the address of the metatable that has this function, so what has that metatable is one of
+    // ours, as in `block`. Nobody borrows its contents while Lua finalizes it.
+    let object = unsafe {
+        let metatable = ffi::lua_touserdata(state, ffi::lua_upvalueindex(1));
+        if ffi::lua_type(state, 1) != ffi::LUA_TUSERDATA
+            || ffi::lua_getmetatable(state, 1) == 0
+            || ffi::lua_topointer(state, -1) != metatable.cast_const()
+            || ffi::lua_rawlen(state, 1) as usize != size_of::<Block>()
+        {
+            return 0;
+        }
+        (*ffi::lua_touserdata(state, 1).cast::<Block>()).take()
+    };
     // What is dropped may be the last handle of a goroutine whose error nobody has seen: the embedder's hook runs then,
     // and its panic must not reach the collector.
     let panicked: Result<(), Box<dyn Any + Send>> = catch_unwind(AssertUnwindSafe(|| drop(object)));
