@@ -64,6 +64,7 @@ mod builder;
 mod bytecode;
 mod code;
 mod fault;
+mod foreign;
 mod goroutine;
 mod injector;
 mod isolate;

@@ -80,8 +80,10 @@ pub(crate) mod vital {
     /// error is. Nil in Lua 5.1, whose `xpcall` cannot be yielded across.
     pub(crate) const XPCALL: usize = 10;
     pub(crate) const HANDLER: usize = 11;
+    /// A table by which one value is handed from raw code to mlua, or back: as its entry 1.
+    pub(crate) const TRANSFER: usize = 12;
     /// The metatables of reference objects, in the order of their classes.
-    pub(crate) const METATABLES: usize = 12;
+    pub(crate) const METATABLES: usize = 13;
 }
 
 /// Lua tables and functions that are used through mlua. They live in this state.
@@ -91,6 +93,9 @@ pub(crate) struct Tables {
     pub(crate) named: Table,
     pub(crate) package_loaded: Table,
     pub(crate) objects: Table,
+    pub(crate) transfer: Table,
+    /// What keeps the foreign value of each userdata that stands for one; weak in its keys.
+    pub(crate) foreign: Table,
     /// The goroutines' coroutines, by slot.
     pub(crate) threads: Table,
     /// The goroutines' globals, by slot, for those that have some.

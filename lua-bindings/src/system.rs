@@ -12,6 +12,7 @@ use parking_lot::{Mutex, RwLock};
 use runtime_core::{Backend, Close, Report, WorkerHandle};
 use rustc_hash::FxHashSet;
 
+use crate::foreign::ForeignType;
 use crate::goroutine::{Failure, Start};
 use crate::injector::Injector;
 use crate::isolate;
@@ -49,6 +50,8 @@ pub(crate) struct System {
     pub(crate) isolates: usize,
     pub(crate) setup: Option<Setup>,
     pub(crate) report: ErrorReport,
+    /// The embedder's types that travel.
+    pub(crate) foreign: Vec<ForeignType>,
     /// What `now` counts from.
     pub(crate) epoch: Instant,
     unhandled: Report<Box<Failure>>,
@@ -84,6 +87,7 @@ impl System {
         isolates: usize,
         setup: Option<Setup>,
         report: ErrorReport,
+        foreign: Vec<ForeignType>,
     ) -> Self {
         let tell = Arc::clone(&report);
         Self {
@@ -93,6 +97,7 @@ impl System {
             isolates,
             setup,
             report,
+            foreign,
             queue: Injector::new(),
             started: AtomicBool::new(false),
             failed: OnceLock::new(),

@@ -211,11 +211,17 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
     if !cfg!(feature = "lua51") {
         vitals.raw_set(vital::XPCALL, lua.globals().get::<Value>("xpcall")?)?;
     }
+    let transfer = lua.create_table()?;
+    vitals.raw_set(vital::TRANSFER, &transfer)?;
+    let foreign = lua.create_table()?;
+    foreign.set_metatable(Some(lua.create_table_from([("__mode", "k")])?))?;
     let tables = Tables {
         vitals,
         named,
         package_loaded,
         objects,
+        transfer,
+        foreign,
         threads: lua.create_table()?,
         environments,
         environment_metatable,

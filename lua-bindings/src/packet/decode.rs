@@ -1,9 +1,12 @@
 //! Packets to Lua values.
 
+use std::sync::Arc;
+
 use mlua::{Lua, MultiValue};
 use rustc_hash::FxHashMap;
 
 use super::{Flat, MAX_DEPTH, Packet, Reference, flag, tag};
+use crate::foreign::Foreign;
 use crate::raw::{Coroutine, Kind, Number, Stack, protected};
 use crate::state::{State, vital};
 
@@ -125,6 +128,9 @@ const GLOBALS: i32 = 2;
 const OBJECTS: i32 = 3;
 /// How many they are.
 const ROOTS: i32 = 3;
+
+/// From here on the table of remembered objects has foreign values, by their number in the side list.
+const FOREIGN: usize = 1 << 30;
 
 struct Decoder<'a> {
     lua: &'a Lua,
@@ -511,12 +517,16 @@ impl<'a> Decoder<'a> {
     fn remember(&mut self, stack: &mut Stack<'_>, flags: u8) {
         self.objects += 1;
         if flags & flag::SHARED != 0 {
-            if stack.kind(OBJECTS) != Kind::Table {
-                stack.push_table(0, 0);
-                stack.replace(OBJECTS);
-            }
+            self.make_objects(stack);
             stack.push_copy(-1);
             stack.raw_set_index(OBJECTS, self.objects as usize);
+        }
+    }
+
+    fn make_objects(&mut self, stack: &mut Stack<'_>) {
+        if stack.kind(OBJECTS) != Kind::Table {
+            stack.push_table(0, 0);
+            stack.replace(OBJECTS);
         }
     }
 
@@ -547,12 +557,47 @@ impl<'a> Decoder<'a> {
         let number = self.varint()?;
         let object = match usize::try_from(number).ok().and_then(|number| self.references.get(number)) {
             Some(Reference::Object(object)) => object,
+            Some(Reference::Foreign(foreign)) => return self.foreign(stack, number, foreign),
             _ => return Err(Malformed::NoReference(number)),
         };
         if !stack.reserve(8) {
             return Err(Malformed::TooMany);
         }
         object.push(stack, self.state);
+        Ok(())
+    }
+
+    /// A value of the embedder's own types.
+    fn foreign(
+        &mut self,
+        stack: &mut Stack<'_>,
+        number: u64,
+        foreign: &Arc<Foreign>,
+    ) -> Result<(), Malformed> {
+        if !stack.reserve(8) {
+            return Err(Malformed::TooMany);
+        }
+        // One that is not the same ever after is so within its packet.
+        let place = FOREIGN + number as usize;
+        if !foreign.shared && stack.kind(OBJECTS) == Kind::Table {
+            if stack.raw_get_index(OBJECTS, place) != Kind::Nil {
+                return Ok(());
+            }
+            stack.pop(1);
+        }
+        let transfer = &self.state.tables.transfer;
+        let received = foreign.receive(self.lua, self.state).and_then(|value| transfer.raw_set(1, value));
+        received.map_err(|error| Malformed::Name(crate::fault::text(&error)))?;
+        stack.raw_get_index(VITALS, vital::TRANSFER);
+        stack.raw_get_index(-1, 1);
+        stack.push_nil();
+        stack.raw_set_index(-3, 1);
+        stack.remove(-2);
+        if !foreign.shared {
+            self.make_objects(stack);
+            stack.push_copy(-1);
+            stack.raw_set_index(OBJECTS, place);
+        }
         Ok(())
     }
 

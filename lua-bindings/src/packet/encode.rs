@@ -13,6 +13,7 @@ use mlua::{Lua, MultiValue};
 
 use super::{Bytes, Flat, MAX_DEPTH, Packet, Plain, Reference, References, flag, tag};
 use crate::code::Code;
+use crate::foreign::Foreign;
 use crate::raw::{Kind, Number, Stack, protected};
 use crate::state::{State, vital};
 
@@ -552,10 +553,42 @@ impl<'a> Encoder<'a> {
         if self.rust_failure(stack) {
             return Ok(());
         }
-        if self.by_name(stack) || (self.refresh_names(stack) && self.by_name(stack)) {
+        if self.foreign(stack)? || self.by_name(stack) || (self.refresh_names(stack) && self.by_name(stack)) {
             return Ok(());
         }
         Err(self.refuse(stack))
+    }
+
+    /// A userdata of the embedder's, if its type travels.
+    fn foreign(&mut self, stack: &mut Stack<'_>) -> Result<bool, Refusal> {
+        if self.state.system.foreign.is_empty() {
+            return Ok(false);
+        }
+        let address = stack.address(-1);
+        if let Some(number) = self.scratch.foreign.get(&address).copied() {
+            self.out.push(tag::OBJECT);
+            self.varint(u64::from(number));
+            return Ok(true);
+        }
+        stack.raw_get_index(self.vitals(), vital::TRANSFER);
+        stack.push_copy(-2);
+        stack.raw_set_index(-2, 1);
+        stack.pop(1);
+        let transfer = &self.state.tables.transfer;
+        let foreign = transfer.raw_get(1).and_then(|userdata| Foreign::of(self.lua, self.state, &userdata));
+        let cleared = transfer.raw_set(1, mlua::Nil);
+        match foreign.and_then(|foreign| cleared.map(|()| foreign)) {
+            Ok(None) => Ok(false),
+            Ok(Some(foreign)) => {
+                let number = self.references.len() as u32;
+                self.references.push(Reference::Foreign(foreign));
+                self.scratch.foreign.insert(address, number);
+                self.out.push(tag::OBJECT);
+                self.varint(u64::from(number));
+                Ok(true)
+            }
+            Err(error) => Err(self.refuse_because(stack, crate::fault::text(&error))),
+        }
     }
 
     /// An error that a Rust function raised, or its panic, travels as its text.

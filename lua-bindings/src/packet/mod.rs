@@ -30,6 +30,7 @@ use mlua::{MultiValue, Value};
 use smallvec::SmallVec;
 
 use crate::code::Code;
+use crate::foreign::Foreign;
 use crate::object::Object;
 use crate::raw::{Kind, Number, Stack};
 
@@ -76,6 +77,7 @@ type References = SmallVec<[Reference; 1]>;
 pub(crate) enum Reference {
     Code(Arc<Code>),
     Object(Object),
+    Foreign(Arc<Foreign>),
 }
 
 impl Packet {

@@ -130,13 +130,26 @@ unsafe fn enter_direct(state: *mut ffi::lua_State) -> Option<c_int> {
                 Ok(Went::Done(results)) => return Some(results),
                 Ok(Went::General) => {}
                 Err(panic) => {
-                    drop((panic, ours));
-                    ffi::luaL_error(state, c"a primitive of the module goroutine panicked".as_ptr());
+                    drop(ours);
+                    push_panic(state, panic);
+                    ffi::lua_error(state);
                 }
             }
         }
         ffi::lua_settop(state, args);
         None
+    }
+}
+
+/// Pushes the text of a panic, which is one of a function of the embedder's that a packet has called.
+unsafe fn push_panic(state: *mut ffi::lua_State, panic: Box<dyn Any + Send>) {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or_default();
+    let message = format!("a Rust function panicked: {text}");
+    // SAFETY: a C function has room for one more value; Lua copies the bytes. When memory runs out, the message leaks.
+    unsafe {
+        ffi::lua_settop(state, 0);
+        ffi::lua_pushlstring(state, message.as_ptr().cast(), message.len());
     }
 }
 

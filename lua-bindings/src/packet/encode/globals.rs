@@ -52,6 +52,7 @@ impl Encoder<'_> {
         stack.pop(over);
         self.out.truncate(written);
         self.references.truncate(references);
+        self.scratch.foreign.retain(|_, number| (*number as usize) < references);
         if self.scratch.codes.len() > codes {
             self.scratch.codes.retain(|_, number| (*number as usize) < references);
         }

@@ -11,6 +11,8 @@ pub(crate) struct Scratch {
     pub(super) order: Vec<usize>,
     /// Captured variables met so far: the function that has it, and as which upvalue.
     pub(super) cells: FxHashMap<usize, (usize, u8)>,
+    /// The embedder's userdata met so far, and their numbers in the side list.
+    pub(super) foreign: FxHashMap<usize, u32>,
     pub(super) frames: Vec<Frame>,
     /// The numbers of objects too deep for their place. The objects lie in a table on the stack.
     pub(super) later: Vec<u32>,
@@ -31,6 +33,7 @@ impl Scratch {
         self.seen.clear();
         self.order.clear();
         self.cells.clear();
+        self.foreign.clear();
         self.frames.clear();
         self.later.clear();
         self.global_names.clear();
