@@ -245,6 +245,17 @@ impl Stack<'_> {
         }
     }
 
+    /// The bytes of the value at `index`, which is a string.
+    pub(crate) fn string(&self, index: c_int) -> &[u8] {
+        debug_assert_eq!(self.kind(index), Kind::String);
+        let mut len = 0;
+        // SAFETY: as in `bytes`. A number would be converted in place, another value give null: then there are no bytes.
+        unsafe {
+            let data = ffi::lua_tolstring(self.state, index, &mut len);
+            if data.is_null() { &[] } else { std::slice::from_raw_parts(data.cast::<u8>(), len) }
+        }
+    }
+
     /// The identity of the table, function, userdata or thread at `index`.
     pub(crate) fn address(&self, index: c_int) -> usize {
         // SAFETY: reads only; the pointer is used as a number.
@@ -260,6 +271,13 @@ impl Stack<'_> {
     pub(crate) fn push_nil(&mut self) {
         // SAFETY: room was reserved.
         unsafe { ffi::lua_pushnil(self.state) }
+    }
+
+    /// Pushes so many nils.
+    pub(crate) fn push_nils(&mut self, n: c_int) {
+        debug_assert!(n >= 0);
+        // SAFETY: room was reserved.
+        unsafe { ffi::lua_settop(self.state, ffi::lua_gettop(self.state) + n) }
     }
 
     pub(crate) fn push_boolean(&mut self, value: bool) {
@@ -362,6 +380,13 @@ impl Stack<'_> {
         // SAFETY: a table, a key that Lua takes, and a value. May raise when memory runs out.
         unsafe { ffi::lua_rawset(self.state, table) }
         true
+    }
+
+    /// The same for a key that is a string, which Lua always takes.
+    pub(crate) fn raw_set_field(&mut self, table: c_int) {
+        debug_assert!(self.kind(table) == Kind::Table && self.kind(-2) == Kind::String);
+        // SAFETY: a table, a key that Lua takes, and a value. May raise when memory runs out.
+        unsafe { ffi::lua_rawset(self.state, table) }
     }
 
     /// Pops a value and sets it as entry `n` of the table at `table`, without metamethods.

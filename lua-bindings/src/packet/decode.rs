@@ -1,5 +1,7 @@
 //! Packets to Lua values.
 
+mod plain;
+
 use std::sync::Arc;
 
 use mlua::{Lua, MultiValue};
@@ -7,7 +9,7 @@ use rustc_hash::FxHashMap;
 
 use super::{Flat, MAX_DEPTH, Packet, Reference, flag, tag};
 use crate::foreign::Foreign;
-use crate::raw::{Coroutine, Kind, Number, Stack, protected};
+use crate::raw::{Coroutine, Kind, Stack, protected};
 use crate::state::{State, vital};
 
 /// Rebuilds the values of a packet in `lua`.
@@ -42,8 +44,9 @@ pub(crate) fn decode_onto(
     let Packet::Flat(flat) = packet else {
         return Err(Malformed::NoFunction);
     };
-    let outcome = Decoder::new(lua, state, flat).run(stack);
-    let values = stack.top() - ROOTS;
+    let mut decoder = Decoder::new(lua, state, flat);
+    let outcome = decoder.run(stack);
+    let values = stack.top() - decoder.below();
     let outcome = outcome.and_then(|()| {
         if values < 1 {
             return Err(Malformed::NoFunction);
@@ -52,7 +55,7 @@ pub(crate) fn decode_onto(
             return Err(Malformed::TooMany);
         }
         // The function and its arguments become arguments of `xpcall`: it, the function, the handler, the arguments.
-        let first = ROOTS + 1;
+        let first = decoder.below() + 1;
         let wrapped = stack.raw_get_index(VITALS, vital::XPCALL) == Kind::Function;
         let mut moved = true;
         if wrapped {
@@ -87,11 +90,12 @@ pub(crate) fn decode_stack(
         Packet::Empty => {}
         Packet::One(value) => value.push(stack),
         Packet::Flat(flat) => {
-            if let Err(malformed) = Decoder::new(lua, state, flat).run(stack) {
+            let mut decoder = Decoder::new(lua, state, flat);
+            if let Err(malformed) = decoder.run(stack) {
                 stack.truncate(0);
                 return Err(malformed);
             }
-            stack.drop_bottom(ROOTS);
+            stack.drop_bottom(decoder.below());
         }
     }
     Ok(stack.top())
@@ -108,6 +112,8 @@ pub(crate) enum Malformed {
     NoObject(u64),
     #[error("malformed packet: no reference {0}")]
     NoReference(u64),
+    #[error("malformed packet: no string {0}")]
+    NoString(u8),
     #[error("malformed packet: nested too deeply")]
     Deep,
     #[error("malformed packet: a key that no table takes")]
@@ -141,6 +147,9 @@ struct Decoder<'a> {
     frames: Vec<Frame>,
     /// Objects so far.
     objects: u32,
+    /// How many strings get numbers, and how many have got theirs. They lie above the tables at the bottom of the stack.
+    strings: u8,
+    numbered: u8,
     poison: FxHashMap<Vec<u8>, String>,
     /// Whether a global is being read, and what could not be found by its name there.
     in_global: bool,
@@ -177,10 +186,17 @@ impl<'a> Decoder<'a> {
             references: &flat.references,
             frames: Vec::new(),
             objects: 0,
+            strings: 0,
+            numbered: 0,
             poison: FxHashMap::default(),
             in_global: false,
             unresolved: None,
         }
+    }
+
+    /// How many values of ours lie below those of the packet.
+    fn below(&self) -> i32 {
+        ROOTS + i32::from(self.strings)
     }
 
     fn run(&mut self, stack: &mut Stack<'_>) -> Result<(), Malformed> {
@@ -190,6 +206,11 @@ impl<'a> Decoder<'a> {
         self.state.push_vitals(stack);
         self.state.push_environment_if_made(stack);
         stack.push_nil(); // the place of the table of remembered objects, made when needed
+        self.strings = self.byte()?;
+        if !stack.reserve(i32::from(self.strings) + 16) {
+            return Err(Malformed::TooMany);
+        }
+        stack.push_nils(i32::from(self.strings));
         let roots = self.varint()?;
         let roots = i32::try_from(roots).map_err(|_| Malformed::TooMany)?;
         if roots as usize > self.left() || !stack.reserve(roots.saturating_add(16)) {
@@ -289,6 +310,7 @@ impl<'a> Decoder<'a> {
     /// Reads until no more than `depth` objects are open; the outermost of those that were is left on top.
     fn drain(&mut self, stack: &mut Stack<'_>, depth: usize) -> Result<(), Malformed> {
         while self.frames.len() > depth {
+            self.plain_entries(stack)?;
             let complete = match self.wants() {
                 Wants::Value => self.value(stack)?,
                 Wants::Upvalue => self.upvalue(stack)?,
@@ -368,23 +390,10 @@ impl<'a> Decoder<'a> {
 
     /// Reads a value. True if it is complete and on top; false if an object was opened.
     fn value(&mut self, stack: &mut Stack<'_>) -> Result<bool, Malformed> {
+        if self.plain(stack)? {
+            return Ok(true);
+        }
         match self.byte()? {
-            tag::NIL => stack.push_nil(),
-            tag::FALSE => stack.push_boolean(false),
-            tag::TRUE => stack.push_boolean(true),
-            tag::INTEGER => {
-                let value = self.varint()?;
-                stack.push_number(Number::Integer((value >> 1) as i64 ^ -((value & 1) as i64)));
-            }
-            tag::FLOAT => {
-                let mut bytes = [0; 8];
-                bytes.copy_from_slice(self.take(8)?);
-                stack.push_number(Number::Float(f64::from_le_bytes(bytes)));
-            }
-            tag::STRING => {
-                let bytes = self.slice()?;
-                stack.push_bytes(bytes);
-            }
             tag::TABLE => {
                 let (flags, array, hash) = self.table_header()?;
                 if !stack.reserve(8) {

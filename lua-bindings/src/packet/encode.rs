@@ -4,6 +4,7 @@
 //! remembers (`scratch`), what it knows of globals and names (`globals`), and how it says no (`refusal`).
 
 mod globals;
+mod plain;
 mod refusal;
 mod scratch;
 
@@ -169,6 +170,7 @@ impl<'a> Encoder<'a> {
         self.state.push_environment(stack);
         stack.push_globals();
         stack.push_nil();
+        self.out.push(0); // the place of the number of numbered strings
         self.varint(self.count as u64);
         for root in 1..=self.count {
             self.origin = Origin::Root(root);
@@ -180,6 +182,7 @@ impl<'a> Encoder<'a> {
             self.out.push(tag::WHOLE);
         }
         self.out.push(tag::END);
+        self.out[0] = self.scratch.strings.count();
         Ok(())
     }
 
@@ -227,34 +230,15 @@ impl<'a> Encoder<'a> {
     /// Writes the value on top. A plain one is popped; a table or function is opened and stays until it is written.
     fn value(&mut self, stack: &mut Stack<'_>) -> Result<(), Refusal> {
         match stack.kind(-1) {
-            Kind::Nil | Kind::None => self.out.push(tag::NIL),
-            Kind::Boolean => self.out.push(if stack.boolean(-1) { tag::TRUE } else { tag::FALSE }),
-            Kind::Number => self.number(stack.number(-1)),
-            Kind::String => {
-                let bytes = stack.bytes(-1);
-                self.out.push(tag::STRING);
-                self.varint(bytes.len() as u64);
-                self.out.extend_from_slice(stack.bytes(-1));
-            }
             Kind::Table | Kind::Function => return self.object(stack),
             Kind::Userdata => self.userdata(stack)?,
             Kind::Thread | Kind::LightUserdata | Kind::Other => return Err(self.refuse(stack)),
+            _ => {
+                self.plain(stack, -1, false);
+            }
         }
         stack.pop(1);
         Ok(())
-    }
-
-    fn number(&mut self, number: Number) {
-        match number {
-            Number::Integer(value) => {
-                self.out.push(tag::INTEGER);
-                self.varint(((value << 1) ^ (value >> 63)) as u64);
-            }
-            Number::Float(value) => {
-                self.out.push(tag::FLOAT);
-                self.out.extend_from_slice(&value.to_le_bytes());
-            }
-        }
     }
 
     /// A table or function on top.
@@ -452,12 +436,17 @@ impl<'a> Encoder<'a> {
 
     /// Goes on with the innermost open object.
     fn step(&mut self, stack: &mut Stack<'_>) -> Result<(), Refusal> {
+        let at = match self.scratch.frames.last() {
+            Some(&Frame::Table { at, phase: Phase::Entry, .. }) => Some(at),
+            _ => None,
+        };
+        let more = at.is_some_and(|at| self.plain_entries(stack, at));
         match self.scratch.frames.last_mut() {
             None => Ok(()),
             Some(Frame::Table { at, header, array, hash, listing, phase }) => match *phase {
                 Phase::Entry => {
                     let at = *at;
-                    if stack.next(at) {
+                    if more {
                         if *listing && is_index(stack, *array) {
                             *array += 1;
                             return self.value(stack);

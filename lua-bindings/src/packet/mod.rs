@@ -4,8 +4,8 @@
 //! the captured variables of functions; the list holds what both sides share (channels, handles, code).
 //!
 //! # Layout
-//! Integers are LEB128 varints unless said. The body is: the number of root values, the root values, then records
-//! until [`tag::END`]. Tables and functions are *objects*, numbered in the order in which they first appear; a later
+//! Integers are LEB128 varints unless said. The body is: the number of numbered strings (a byte), the number of root
+//! values, the root values, then records until [`tag::END`]. Tables and functions are *objects*, numbered in the order in which they first appear; a later
 //! appearance is a [`tag::SEEN`] with that number. Objects nest up to [`MAX_DEPTH`]; deeper ones appear as a
 //! [`tag::LATER`] and are filled by a [`tag::FILL`] record, so that neither side recurses.
 //!
@@ -94,7 +94,7 @@ impl Packet {
 impl Packet {
     /// The packet for one string.
     pub(crate) fn text(text: &str) -> Self {
-        let mut bytes = Bytes::from_slice(&[1, tag::STRING]);
+        let mut bytes = Bytes::from_slice(&[0, 1, tag::STRING]);
         encode::varint(&mut bytes, text.len() as u64);
         bytes.extend_from_slice(text.as_bytes());
         bytes.push(tag::END);
@@ -172,6 +172,10 @@ mod tag {
     pub(super) const GLOBAL: u8 = 14;
     pub(super) const POISON: u8 = 15;
     pub(super) const END: u8 = 16;
+    /// A string as [`STRING`], which gets the next number.
+    pub(super) const NUMBERED: u8 = 19;
+    /// A byte: the number of a string that appeared before.
+    pub(super) const AGAIN: u8 = 20;
     /// The receiver's globals have to be a complete table.
     pub(super) const WHOLE: u8 = 18;
     /// In a function: an upvalue that is the variable of an earlier one: function number, upvalue number.

@@ -43,6 +43,7 @@ impl Encoder<'_> {
         let (top, written, references, objects) =
             (stack.top() - 1, self.out.len(), self.references.len(), self.scratch.order.len());
         let (later, codes) = (self.scratch.later.len(), self.scratch.codes.len());
+        let strings = self.scratch.strings.count();
         self.out.push(tag::GLOBAL);
         self.string_of_global(index);
         let attempt = self.whole(stack).and_then(|()| self.deferred(stack));
@@ -52,6 +53,7 @@ impl Encoder<'_> {
         stack.pop(over);
         self.out.truncate(written);
         self.references.truncate(references);
+        self.scratch.strings.forget_from(strings);
         self.scratch.foreign.retain(|_, number| (*number as usize) < references);
         if self.scratch.codes.len() > codes {
             self.scratch.codes.retain(|_, number| (*number as usize) < references);
