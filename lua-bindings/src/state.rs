@@ -7,7 +7,7 @@ use std::sync::Arc;
 use futures_lite::future;
 use mlua::{Function, IntoLuaMulti, Lua, MultiValue, Table, Value, WeakLua};
 use runtime_core::{WaitGroup, block_on};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::api::CancelledObject;
 use crate::code::{Code, CodeCache};
@@ -46,6 +46,9 @@ pub(crate) struct State {
     recent_codes: RefCell<Vec<Option<Arc<Code>>>>,
     sharing_modules: Cell<bool>,
     scratch: Cell<Option<Box<Scratch>>>,
+    bytes: Cell<Vec<u8>>,
+    /// The addresses of what travels by name, which the table of names keeps alive.
+    named: RefCell<Option<FxHashSet<usize>>>,
     pub(crate) last_place: RefCell<LastPlace>,
     /// The goroutine whose code is running.
     current: RefCell<Option<Rc<Running>>>,
@@ -130,6 +133,8 @@ impl State {
             recent_codes: RefCell::new(vec![None; CODE_SLOTS]),
             sharing_modules: Cell::new(false),
             scratch: Cell::new(None),
+            bytes: Cell::default(),
+            named: RefCell::new(None),
             last_place: RefCell::default(),
             current: RefCell::new(None),
             children: WaitGroup::new(),
@@ -180,6 +185,33 @@ impl State {
 
     pub(crate) fn keep_scratch(&self, scratch: Box<Scratch>) {
         self.scratch.set(Some(scratch));
+    }
+
+    /// Memory for the bytes of a packet that is being made.
+    pub(crate) fn take_bytes(&self) -> Vec<u8> {
+        self.bytes.take()
+    }
+
+    pub(crate) fn keep_bytes(&self, bytes: Vec<u8>) {
+        self.bytes.set(bytes);
+    }
+
+    /// Whether something of this state travels by name that has this address.
+    pub(crate) fn may_have_name(&self, address: usize) -> bool {
+        self.named.borrow().as_ref().is_none_or(|named| named.contains(&address))
+    }
+
+    /// The addresses of what travels by name, collected anew after [`State::forget_named`].
+    pub(crate) fn has_named(&self) -> bool {
+        self.named.borrow().is_some()
+    }
+
+    pub(crate) fn set_named(&self, named: FxHashSet<usize>) {
+        *self.named.borrow_mut() = Some(named);
+    }
+
+    pub(crate) fn forget_named(&self) {
+        *self.named.borrow_mut() = None;
     }
 
     /// Tells the isolates where the home state finds its modules: a packet that is on its way may load some.

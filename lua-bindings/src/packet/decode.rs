@@ -135,6 +135,10 @@ const OBJECTS: i32 = 3;
 /// How many they are.
 const ROOTS: i32 = 3;
 
+/// The stack that a packet takes besides its roots and strings: up to four values for each open object, and what is pushed
+/// for a moment.
+const ROOM: i32 = 16 + 4 * MAX_DEPTH as i32 + 24;
+
 /// From here on the table of remembered objects has foreign values, by their number in the side list.
 const FOREIGN: usize = 1 << 30;
 
@@ -207,13 +211,13 @@ impl<'a> Decoder<'a> {
         self.state.push_environment_if_made(stack);
         stack.push_nil(); // the place of the table of remembered objects, made when needed
         self.strings = self.byte()?;
-        if !stack.reserve(i32::from(self.strings) + 16) {
+        if !stack.reserve(i32::from(self.strings) + ROOM) {
             return Err(Malformed::TooMany);
         }
         stack.push_nils(i32::from(self.strings));
         let roots = self.varint()?;
         let roots = i32::try_from(roots).map_err(|_| Malformed::TooMany)?;
-        if roots as usize > self.left() || !stack.reserve(roots.saturating_add(16)) {
+        if roots as usize > self.left() || !stack.reserve(roots.saturating_add(ROOM)) {
             return Err(Malformed::TooMany);
         }
         for _ in 0..roots {
@@ -396,9 +400,6 @@ impl<'a> Decoder<'a> {
         match self.byte()? {
             tag::TABLE => {
                 let (flags, array, hash) = self.table_header()?;
-                if !stack.reserve(8) {
-                    return Err(Malformed::TooMany);
-                }
                 // The counts are a stranger's word: what is allocated is bounded by what can still follow.
                 let left = self.left();
                 stack.push_table((array as usize).min(left) as i32, (hash as usize).min(left / 2) as i32);

@@ -73,14 +73,18 @@ pub(crate) fn encode_stack(
     {
         return Ok(Packet::One(value));
     }
-    if !stack.reserve(16) {
-        return Err(Refusal::TooMany("values"));
-    }
     let mut encoder = Encoder::new(lua, state, roots, count as usize);
     let outcome = encoder.run(stack);
     stack.truncate(count);
     encoder.finish(outcome)
 }
+
+/// The stack that a packet takes: what lies below the open objects, up to four values for each of them, and what is pushed
+/// for a moment.
+const ROOM: i32 = 16 + 4 * MAX_DEPTH as i32 + 24;
+
+/// The size up to which a packet's bytes are copied once more, in bytes.
+const USUAL: usize = 1 << 16;
 
 /// The encoder's memory of one packet. It owns everything that is allocated while the Lua stack is in use.
 struct Encoder<'a> {
@@ -89,7 +93,7 @@ struct Encoder<'a> {
     roots: Roots,
     /// How many root values there are.
     count: i32,
-    out: Bytes,
+    out: Vec<u8>,
     references: References,
     scratch: Box<Scratch>,
     /// How many of the deferred objects have been written.
@@ -98,6 +102,8 @@ struct Encoder<'a> {
     within_deferred: bool,
     /// The word for the root or global that is being encoded.
     origin: Origin,
+    /// The addresses of the globals: the goroutine's, if it has some of its own, and the state's.
+    globals_at: [usize; 2],
     refreshed: bool,
     counted: bool,
     /// Whether the receiver's globals have to be a complete table, not one that falls back on the standard ones.
@@ -113,12 +119,13 @@ impl<'a> Encoder<'a> {
             state,
             roots,
             count: i32::try_from(count).unwrap_or(i32::MAX),
-            out: Bytes::new(),
+            out: state.take_bytes(),
             references: References::new(),
             scratch: state.take_scratch(),
             later_done: 0,
             within_deferred: false,
             origin: Origin::Root(1),
+            globals_at: [0; 2],
             refreshed: false,
             counted: false,
             whole_globals: false,
@@ -128,16 +135,25 @@ impl<'a> Encoder<'a> {
 
     /// The packet, if all went well. What was needed to make it is kept for the next one.
     fn finish(self, outcome: Result<(), Refusal>) -> Result<Packet, Refusal> {
-        let Self { lua, state, out, references, mut scratch, needs_modules, .. } = self;
+        let Self { lua, state, mut out, references, mut scratch, needs_modules, .. } = self;
         scratch.clear();
         state.keep_scratch(scratch);
+        // A packet of usual size is copied out of the memory that is used again; a large one takes it along.
+        let bytes = if out.len() <= USUAL {
+            let bytes = Bytes::from_slice(&out);
+            out.clear();
+            state.keep_bytes(out);
+            bytes
+        } else {
+            Bytes::from_vec(out)
+        };
         outcome?;
         if needs_modules {
             state
                 .share_modules(lua)
                 .map_err(|error| Refusal::Lua("package.path", crate::fault::text(&error)))?;
         }
-        Ok(Packet::Flat(Box::new(Flat { bytes: out, references })))
+        Ok(Packet::Flat(Box::new(Flat { bytes, references })))
     }
 
     // What lies above the roots, in this order; the table of deferred objects is nil until there are some.
@@ -161,7 +177,7 @@ impl<'a> Encoder<'a> {
     }
 
     fn run(&mut self, stack: &mut Stack<'_>) -> Result<(), Refusal> {
-        if !stack.reserve(16) {
+        if !stack.reserve(ROOM) {
             return Err(Refusal::TooMany("values"));
         }
         self.state.push_vitals(stack);
@@ -169,6 +185,7 @@ impl<'a> Encoder<'a> {
         stack.raw_get_index(self.vitals(), vital::CODES);
         self.state.push_environment(stack);
         stack.push_globals();
+        self.globals_at = [stack.address(-2), stack.address(-1)];
         stack.push_nil();
         self.out.push(0); // the place of the number of numbered strings
         self.varint(self.count as u64);
@@ -243,13 +260,13 @@ impl<'a> Encoder<'a> {
 
     /// A table or function on top.
     fn object(&mut self, stack: &mut Stack<'_>) -> Result<(), Refusal> {
-        if stack.same(-1, self.globals()) || stack.same(-1, self.base_globals()) {
+        let address = stack.address(-1);
+        if self.globals_at.contains(&address) {
             self.whole_globals = true;
             self.out.push(tag::GLOBALS);
             stack.pop(1);
             return Ok(());
         }
-        let address = stack.address(-1);
         if let Some(seen) = self.scratch.seen.get(&address) {
             self.out[seen.flags] |= flag::SHARED;
             let number = seen.number;
@@ -331,9 +348,6 @@ impl<'a> Encoder<'a> {
         deferred: bool,
         code: Option<Arc<Code>>,
     ) -> Result<(), Refusal> {
-        if !stack.reserve(8) {
-            return Err(self.refuse(stack));
-        }
         let at = stack.top();
         let address = stack.address(-1);
         if stack.kind(-1) == Kind::Table {
@@ -600,7 +614,7 @@ impl<'a> Encoder<'a> {
 }
 
 /// Appends an integer, seven bits a byte, the lowest first.
-pub(super) fn varint(out: &mut Bytes, mut value: u64) {
+pub(super) fn varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
         value >>= 7;

@@ -94,11 +94,11 @@ impl Packet {
 impl Packet {
     /// The packet for one string.
     pub(crate) fn text(text: &str) -> Self {
-        let mut bytes = Bytes::from_slice(&[0, 1, tag::STRING]);
+        let mut bytes = vec![0, 1, tag::STRING];
         encode::varint(&mut bytes, text.len() as u64);
         bytes.extend_from_slice(text.as_bytes());
         bytes.push(tag::END);
-        Self::Flat(Box::new(Flat { bytes, references: References::new() }))
+        Self::Flat(Box::new(Flat { bytes: bytes.into(), references: References::new() }))
     }
 }
 

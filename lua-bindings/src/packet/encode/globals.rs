@@ -5,6 +5,7 @@ use crate::code::Code;
 use crate::packet::tag;
 use crate::raw::{Kind, Stack};
 use crate::state::vital;
+use rustc_hash::FxHashSet;
 
 /// Modules that every Lua has, and that load nothing.
 const STANDARD: [&[u8]; 12] = [
@@ -97,6 +98,12 @@ impl Encoder<'_> {
 
     /// A module or a function of one: written by name, if it is known.
     pub(super) fn by_name(&mut self, stack: &mut Stack<'_>) -> bool {
+        if !self.state.has_named() {
+            self.collect_named(stack);
+        }
+        if !self.state.may_have_name(stack.address(-1)) {
+            return false;
+        }
         stack.push_copy(-1);
         stack.raw_get(self.named());
         let name = stack.bytes(-1);
@@ -113,6 +120,17 @@ impl Encoder<'_> {
         known
     }
 
+    /// Most of what is looked for has no name; the addresses tell that faster than Lua does.
+    fn collect_named(&mut self, stack: &mut Stack<'_>) {
+        let mut named = FxHashSet::default();
+        stack.push_nil();
+        while stack.next(self.named()) {
+            stack.pop(1);
+            named.insert(stack.address(-1));
+        }
+        self.state.set_named(named);
+    }
+
     /// Looks for modules that were loaded since the names were collected. True if it looked.
     pub(super) fn refresh_names(&mut self, stack: &mut Stack<'_>) -> bool {
         if std::mem::replace(&mut self.refreshed, true) {
@@ -120,6 +138,7 @@ impl Encoder<'_> {
         }
         stack.raw_get_index(self.vitals(), vital::REFRESH_NAMES);
         stack.call(0, 0);
+        self.state.forget_named();
         true
     }
 
