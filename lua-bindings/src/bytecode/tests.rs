@@ -51,10 +51,10 @@ fn a_function_is_described_by_its_chunk_its_line_and_its_captured_variables() {
 fn what_can_not_be_read_says_why() {
     let dump = dumped("return function() end", false);
     let of_version = |byte| analyse(&[&b"\x1bLua"[..], &[byte], &dump[5..]].concat());
-    assert_eq!(analyse(b"\x1bLJ\x02"), Err(Malformed::NotBytecode));
+    assert_eq!(analyse(b"\x1bLJ\x02"), Err(Malformed::Truncated));
     assert_eq!(analyse(b""), Err(Malformed::NotBytecode));
     assert_eq!(analyse(&dump[..20]), Err(Malformed::Truncated));
-    assert_eq!(of_version(0x53), Err(Malformed::Version(0x53)));
-    assert_eq!(Malformed::Version(0x53).to_string(), "bytecode of lua 5.3 can't be read");
+    assert_eq!(of_version(0x56), Err(Malformed::Version(0x56)));
+    assert_eq!(Malformed::Version(0x56).to_string(), "bytecode of lua 5.6 can't be read");
     assert!(of_version(0x54).is_ok());
 }
