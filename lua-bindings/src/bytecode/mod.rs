@@ -22,7 +22,6 @@ mod nesting;
 mod proto;
 mod reader;
 #[cfg(test)]
-#[cfg(feature = "lua54")]
 mod tests;
 mod variable;
 
