@@ -99,6 +99,7 @@ fn globals_are_those_read_called_and_assigned() {
 #[test]
 #[cfg(feature = "lua51")]
 fn the_same_holds_for_what_is_compiled_now() {
+    // It is never stripped.
     VERSION.describes(&super::dumped);
     VERSION.finds_writers(&super::dumped);
 }
