@@ -1,6 +1,7 @@
 //! Globals that functions use, and what travels by name.
 
 use super::{Encoder, Origin};
+use crate::bytecode::Analysis;
 use crate::code::Code;
 use crate::packet::tag;
 use crate::raw::{Kind, Stack};
@@ -159,7 +160,7 @@ impl Encoder<'_> {
         self.state.modules_seen.replace(count) != count && self.refresh_names(stack)
     }
 
-    /// Notes the globals that a function uses, to be sent after the roots.
+    /// Notes the globals that the function on top uses, to be sent after the roots.
     pub(super) fn wanted_globals(&mut self, stack: &mut Stack<'_>, code: &Code) {
         let mut by_mention = true;
         if let Some(analysis) = &code.analysis {
@@ -167,12 +168,27 @@ impl Encoder<'_> {
                 self.want_global(name);
             }
             // It looks at the table of globals itself, and may find in it whatever name it has at hand.
-            by_mention = analysis.env_escapes || analysis.globals_read.iter().any(|name| reaches_all(name));
+            by_mention = analysis.env_escapes
+                || analysis.globals_read.iter().any(|name| reaches_all(name))
+                || self.captures_globals(stack, analysis);
             self.whole_globals |= by_mention;
         }
         if by_mention {
             self.mentioned_globals(stack, code);
         }
+    }
+
+    /// Whether the function on top has the table of globals in a captured variable other than `_ENV`.
+    fn captures_globals(&self, stack: &mut Stack<'_>, analysis: &Analysis) -> bool {
+        let function = stack.top();
+        (0..analysis.upvalue_count).filter(|upvalue| !analysis.env_upvalues.contains(upvalue)).any(
+            |upvalue| {
+                let captured = stack.push_upvalue(function, i32::from(upvalue) + 1);
+                let globals = captured && (stack.same(-1, GLOBALS) || stack.same(-1, self.base_globals()));
+                stack.pop(i32::from(captured));
+                globals
+            },
+        )
     }
 
     /// Notes every global whose name stands in the bytecode.
