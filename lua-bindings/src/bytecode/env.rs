@@ -11,7 +11,7 @@ mod key;
 use self::flow::Flow;
 use self::follow::Use;
 use super::instruction::{Action, Instruction};
-use super::proto::Proto;
+use super::proto::{Proto, passes_on};
 use super::variable::{Variable, sorted, text};
 use super::{Analysis, Malformed};
 
@@ -69,6 +69,7 @@ pub(super) fn analyse<I: Instruction>(protos: &[Proto<'_>]) -> Result<Analysis, 
             .into_iter()
             .filter_map(|(upvalue, facts)| facts.variable.write(upvalue))
             .collect(),
+        passes_on: passes_on(protos),
         source: main.source.map(text),
         line_defined: main.line_defined,
     })

@@ -41,7 +41,7 @@ impl<'a> Uses<'a> {
         Ok(())
     }
 
-    pub(super) fn analysis(self, main: &Proto<'a>) -> Result<Analysis, Malformed> {
+    pub(super) fn analysis(self, main: &Proto<'a>, protos: &[Proto<'a>]) -> Result<Analysis, Malformed> {
         let variables = self.variables;
         Ok(Analysis {
             upvalue_count: u8::try_from(variables.len())
@@ -51,6 +51,7 @@ impl<'a> Uses<'a> {
             globals_read: sorted(self.read),
             globals_written: sorted(self.written),
             env_escapes: false,
+            passes_on: super::proto::passes_on(protos),
             captured_writes: (0..=u8::MAX)
                 .zip(&variables)
                 .filter_map(|(index, variable)| variable.write(index))

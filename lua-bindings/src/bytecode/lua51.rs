@@ -28,7 +28,7 @@ pub(super) fn analyse(dump: &[u8]) -> Result<Analysis, Malformed> {
             _ => Ok(()),
         })?;
     }
-    uses.analysis(main)
+    uses.analysis(main, &protos)
 }
 
 struct Dump51<'a> {

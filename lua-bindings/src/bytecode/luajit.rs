@@ -67,5 +67,5 @@ pub(super) fn analyse(dump: &[u8]) -> Result<Analysis, Malformed> {
             }
         }
     }
-    uses.analysis(main)
+    uses.analysis(main, &protos)
 }

@@ -59,6 +59,8 @@ pub(crate) struct Analysis {
     /// The first assignment, by line, to each captured variable other than `env_upvalues`, by the function itself or
     /// one nested in it; in order of the upvalue.
     pub(crate) captured_writes: Vec<CapturedWrite>,
+    /// Whether a function nested in it uses one of the captured variables, and may so keep it for later.
+    pub(crate) passes_on: bool,
     /// The chunk's name as `load` was given it (`@script.lua`), if it was not stripped.
     pub(crate) source: Option<Box<str>>,
     /// The line on which the function begins; 0 for a main chunk, and where LuaJIT has stripped it.

@@ -42,6 +42,13 @@ pub(super) enum Upvalue {
     Nowhere,
 }
 
+/// Whether a function nested in the main function takes one of that one's captured variables.
+pub(super) fn passes_on(protos: &[Proto<'_>]) -> bool {
+    let Some(main) = protos.first() else { return false };
+    let mut children = main.children.iter().filter_map(|child| protos.get(*child));
+    children.any(|child| child.upvalues.iter().any(|upvalue| matches!(upvalue, Upvalue::Captured(_))))
+}
+
 /// A set of registers.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Registers([u64; 4]);

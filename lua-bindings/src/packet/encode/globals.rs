@@ -184,7 +184,7 @@ impl Encoder<'_> {
         (0..analysis.upvalue_count).filter(|upvalue| !analysis.env_upvalues.contains(upvalue)).any(
             |upvalue| {
                 let captured = stack.push_upvalue(function, i32::from(upvalue) + 1);
-                let globals = captured && (stack.same(-1, GLOBALS) || stack.same(-1, self.base_globals()));
+                let globals = captured && self.globals_at.contains(&stack.address(-1));
                 stack.pop(i32::from(captured));
                 globals
             },
