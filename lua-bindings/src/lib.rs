@@ -68,6 +68,7 @@ mod foreign;
 mod goroutine;
 mod injector;
 mod isolate;
+mod loaded;
 mod modules;
 mod object;
 mod packet;

@@ -13,6 +13,7 @@ use crate::api::CancelledObject;
 use crate::code::{Code, CodeCache};
 use crate::fault::Fault;
 use crate::goroutine::{Reply, Running, Wait};
+use crate::loaded::Loaded;
 use crate::modules;
 use crate::object::Object;
 use crate::packet::Scratch;
@@ -47,6 +48,7 @@ pub(crate) struct State {
     sharing_modules: Cell<bool>,
     scratch: Cell<Option<Box<Scratch>>>,
     bytes: Cell<Vec<u8>>,
+    loaded: Loaded,
     /// The addresses of what travels by name, which the table of names keeps alive.
     named: RefCell<Option<FxHashSet<usize>>>,
     pub(crate) last_place: RefCell<LastPlace>,
@@ -72,7 +74,7 @@ pub(crate) mod vital {
     pub(crate) const CODES: usize = 6;
     /// In `CODES`, behind those: the function that started a goroutine last.
     pub(crate) const LAST_CALLER: usize = super::CODE_SLOTS + 1;
-    /// Functions without captured variables, by the number of their code.
+    /// See [`Loaded`].
     pub(crate) const LOADED: usize = 7;
     /// Reference objects that are values of this state, weakly, by their key.
     pub(crate) const OBJECTS: usize = 8;
@@ -134,6 +136,7 @@ impl State {
             sharing_modules: Cell::new(false),
             scratch: Cell::new(None),
             bytes: Cell::default(),
+            loaded: Loaded::default(),
             named: RefCell::new(None),
             last_place: RefCell::default(),
             current: RefCell::new(None),
@@ -212,6 +215,10 @@ impl State {
 
     pub(crate) fn forget_named(&self) {
         *self.named.borrow_mut() = None;
+    }
+
+    pub(crate) fn loaded(&self) -> &Loaded {
+        &self.loaded
     }
 
     /// Tells the isolates where the home state finds its modules: a packet that is on its way may load some.

@@ -27,6 +27,7 @@ use runtime_core::{Ended, Outcome};
 use crate::fault;
 use crate::goroutine::{Failure, Family, Reply, Running, Start, Wait};
 use crate::isolate::Isolate;
+use crate::loaded::Lent;
 use crate::packet::{self, Packet, Plain, Refusal, Roots};
 use crate::raw::{Coroutine, Kind, Resumed, Stack, protected, protected_bare};
 use crate::scope::Membership;
@@ -42,6 +43,8 @@ pub(crate) struct Task {
     coroutine: Coroutine,
     /// The function and its arguments, until the first resume.
     packet: Option<Packet>,
+    /// Its function, if that is to be given back.
+    lent: Option<Lent>,
     wait: Option<Wait>,
     /// mlua's future, once the coroutine has waited in an async function.
     driven: Option<Pin<Box<AsyncThread<MultiValue>>>>,
@@ -86,6 +89,7 @@ impl Task {
             running,
             coroutine,
             packet: Some(packet),
+            lent: None,
             wait: None,
             driven: None,
             finished: false,
@@ -135,12 +139,16 @@ impl Task {
         let first = self.packet.take();
         let mut came = Came::Raised(1);
         let Isolate { lua, state, .. } = &*self.isolate;
+        let lent = &mut self.lent;
         let resumed = protected_bare(lua, &mut |stack| {
             let arguments = match &first {
                 None => 0,
                 // Its globals are made while the packet is decoded: it is the running goroutine already.
                 Some(packet) => match packet::decode_onto(stack, lua, state, packet, coroutine) {
-                    Ok(arguments) => arguments,
+                    Ok((arguments, given)) => {
+                        *lent = given;
+                        arguments
+                    }
                     Err(why) => {
                         came = Came::Malformed(why.to_string());
                         return;
@@ -152,6 +160,13 @@ impl Task {
                 Resumed::Yielded(_) => Came::Yielded,
                 Resumed::Failed => Came::Failed,
             };
+            match came {
+                Came::Yielded => {}
+                Came::Returned(_) => {
+                    lent.take().into_iter().for_each(|lent| state.loaded().take_back(stack, state, lent))
+                }
+                _ => lent.take().into_iter().for_each(|lent| state.loaded().forget(stack, state, lent)),
+            }
         });
         drop(first);
         if let Err(message) = resumed {
@@ -302,6 +317,13 @@ impl Task {
         self.driven = None;
         let running = &self.running;
         let reusable = reusable && !running.exposed.get() && matches!(end, End::Done(_));
+        if let Some(lent) = self.lent.take() {
+            let state = &self.isolate.state;
+            let mut lent = Some(lent);
+            let _ = protected_bare(&self.isolate.lua, &mut |stack| {
+                lent.take().into_iter().for_each(|lent| state.loaded().forget(stack, state, lent));
+            });
+        }
         self.isolate.release(running.slot, reusable);
         let (outcome, ended) = match end {
             End::Done(packet) => (Outcome::Done(packet), Ended::Completed),

@@ -8,7 +8,9 @@ use mlua::{Lua, MultiValue};
 use rustc_hash::FxHashMap;
 
 use super::{Flat, MAX_DEPTH, Packet, Reference, flag, tag};
+use crate::code::Code;
 use crate::foreign::Foreign;
+use crate::loaded::Lent;
 use crate::raw::{Coroutine, Kind, Stack, protected};
 use crate::state::{State, vital};
 
@@ -30,7 +32,7 @@ pub(crate) fn decode(lua: &Lua, state: &State, packet: &Packet) -> mlua::Result<
 }
 
 /// Rebuilds the function and the arguments of a packet, which has them, on the stack of a coroutine, ready to be resumed
-/// with so many arguments. The running stack is empty before and after.
+/// with so many arguments; also says by what its function was lent, if it was. The running stack is empty before and after.
 ///
 /// # Errors
 /// As [`decode`].
@@ -40,11 +42,12 @@ pub(crate) fn decode_onto(
     state: &State,
     packet: &Packet,
     coroutine: Coroutine,
-) -> Result<i32, Malformed> {
+) -> Result<(i32, Option<Lent>), Malformed> {
     let Packet::Flat(flat) = packet else {
         return Err(Malformed::NoFunction);
     };
     let mut decoder = Decoder::new(lua, state, flat);
+    decoder.starts = true;
     let outcome = decoder.run(stack);
     let values = stack.top() - decoder.below();
     let outcome = outcome.and_then(|()| {
@@ -72,7 +75,15 @@ pub(crate) fn decode_onto(
         if moved { Ok(if wrapped { values + 1 } else { values - 1 }) } else { Err(Malformed::TooMany) }
     });
     stack.truncate(0);
-    outcome
+    match (outcome, decoder.lent) {
+        (Ok(count), lent) => Ok((count, lent)),
+        (Err(malformed), lent) => {
+            if let Some(lent) = lent {
+                state.loaded().forget(stack, state, lent);
+            }
+            Err(malformed)
+        }
+    }
 }
 
 /// Rebuilds the values of a packet on an empty stack, and says how many they are. On failure the stack is empty again.
@@ -151,6 +162,9 @@ struct Decoder<'a> {
     frames: Vec<Frame>,
     /// Objects so far.
     objects: u32,
+    /// Whether the packet starts a goroutine, and what its function was lent by.
+    starts: bool,
+    lent: Option<Lent>,
     /// How many strings get numbers, and how many have got theirs. They lie above the tables at the bottom of the stack.
     strings: u8,
     numbered: u8,
@@ -173,6 +187,16 @@ enum Phase {
     Metatable,
 }
 
+/// How the function of a piece of code is come by.
+enum Use {
+    /// One without captured variables, which is the same for everybody, and so loaded once.
+    Shared,
+    /// The one that a goroutine before has done with; it has so many captured variables, which are set anew.
+    Lent(u8),
+    /// Loaded for this packet.
+    Own,
+}
+
 /// What the innermost open object takes next.
 enum Wants {
     Value,
@@ -190,6 +214,8 @@ impl<'a> Decoder<'a> {
             references: &flat.references,
             frames: Vec::new(),
             objects: 0,
+            starts: false,
+            lent: None,
             strings: 0,
             numbered: 0,
             poison: FxHashMap::default(),
@@ -409,7 +435,7 @@ impl<'a> Decoder<'a> {
             }
             tag::FUNCTION => {
                 let flags = self.byte()?;
-                self.load(stack)?;
+                self.load(stack, flags)?;
                 self.remember(stack, flags);
                 self.open_function(stack, flags)?;
                 return Ok(false);
@@ -425,7 +451,7 @@ impl<'a> Decoder<'a> {
                 let flags = self.byte()?;
                 match self.byte()? {
                     tag::TABLE => stack.push_table(0, 0),
-                    tag::FUNCTION => self.load(stack)?,
+                    tag::FUNCTION => self.load(stack, flag::SHARED)?,
                     other => return Err(Malformed::Tag(other)),
                 }
                 self.remember(stack, flags | flag::SHARED);
@@ -483,8 +509,8 @@ impl<'a> Decoder<'a> {
         Ok(())
     }
 
-    /// Pushes the function whose code comes next.
-    fn load(&mut self, stack: &mut Stack<'_>) -> Result<(), Malformed> {
+    /// Pushes the function whose code comes next, which appears with these flags.
+    fn load(&mut self, stack: &mut Stack<'_>, flags: u8) -> Result<(), Malformed> {
         let number = self.varint()?;
         let code = match usize::try_from(number).ok().and_then(|number| self.references.get(number)) {
             Some(Reference::Code(code)) => code,
@@ -493,19 +519,17 @@ impl<'a> Decoder<'a> {
         if !stack.reserve(8) {
             return Err(Malformed::TooMany);
         }
-        // A function without captured variables is the same for everybody: it is loaded once. (The functions of
-        // Lua 5.1 have an environment each, and are not.)
-        let once = cfg!(feature = "lua54")
-            && code.analysis.as_ref().is_some_and(|analysis| analysis.upvalue_count == 0);
-        if once {
-            stack.raw_get_index(VITALS, vital::LOADED);
-            stack.raw_get_index(-1, code.id as usize);
-            stack.remove(-2);
-            if stack.kind(-1) == Kind::Function {
-                return Ok(());
+        let keep = match self.use_of(code, flags) {
+            Use::Own => false,
+            using => {
+                if self.state.loaded().push(stack, VITALS, code.id) {
+                    self.lend(code, using);
+                    return Ok(());
+                }
+                self.lend(code, using);
+                true
             }
-            stack.pop(1);
-        }
+        };
         if !stack.load(&code.bytes) {
             return Err(Malformed::Code);
         }
@@ -514,13 +538,33 @@ impl<'a> Decoder<'a> {
             self.push_globals(stack)?;
             stack.set_environment(-2);
         }
-        if once {
-            stack.raw_get_index(VITALS, vital::LOADED);
-            stack.push_copy(-2);
-            stack.raw_set_index(-2, code.id as usize);
-            stack.pop(1);
+        if keep {
+            self.state.loaded().keep(stack, VITALS, code.id);
         }
         Ok(())
+    }
+
+    fn use_of(&self, code: &Code, flags: u8) -> Use {
+        let Some(analysis) = code.analysis.as_ref().filter(|_| cfg!(feature = "lua54")) else {
+            // The functions of Lua 5.1 have an environment each.
+            return Use::Own;
+        };
+        if analysis.upvalue_count == 0 {
+            return Use::Shared;
+        }
+        // Of the function that is started nobody else has the captured variables: not another value of the packet, not a
+        // function nested in it.
+        let started = self.starts && self.objects == 0 && flags == 0 && self.frames.is_empty();
+        if started && !analysis.passes_on && !self.state.loaded().is_lent(code.id) {
+            return Use::Lent(analysis.upvalue_count);
+        }
+        Use::Own
+    }
+
+    fn lend(&mut self, code: &Code, using: Use) {
+        if let Use::Lent(upvalues) = using {
+            self.lent = Some(self.state.loaded().lend(code.id, upvalues));
+        }
     }
 
     /// Counts the object on top, and keeps it if it appears again.
