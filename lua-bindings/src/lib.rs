@@ -45,7 +45,8 @@
 //! handle, which wakes those who await it, at home or in any isolate. Dropping [`Goroutines`] cancels everything and
 //! waits at most 2 s.
 //!
-//! `unsafe` is confined to `raw.rs`, which gives access to the Lua stack, upvalues and coroutines.
+//! `unsafe` is confined to `raw.rs` and its parts in `raw/`: access to the Lua stack, upvalues and coroutines; the userdata
+//! of our own objects; functions that Lua calls without mlua in between.
 //!
 //! # Features
 //! `backend-tokio` (default) and `backend-threads` bring the backends and are additive. Exactly one of `lua54`

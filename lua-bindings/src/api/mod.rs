@@ -364,6 +364,12 @@ fn add_metatables(lua: &Lua, state: &State, methods: &Table) -> mlua::Result<()>
         let metatable = lua.create_table()?;
         metatable.raw_set("__name", name)?;
         metatable.raw_set("__metatable", false)?;
+        // Before Lua 5.3 the name alone does not make a text.
+        if cfg!(any(feature = "lua51", feature = "luajit")) {
+            let text =
+                lua.create_function(move |_, this: Value| Ok(format!("{name}: {:p}", this.to_pointer())))?;
+            metatable.raw_set("__tostring", text)?;
+        }
         if class == CancelledObject::CLASS {
             metatable.raw_set("__tostring", cancelled::tostring(lua)?)?;
         } else {
