@@ -4,7 +4,7 @@
 
 use super::version::{ALL, Version};
 
-/// A script, the dump of the function that it returns, and the same stripped.
+/// A script, the dump of the function that it returns, and the same stripped; that is empty for a long one.
 pub(super) struct Dumped {
     pub(super) script: &'static str,
     pub(super) whole: &'static [u8],

@@ -45,6 +45,11 @@ const WRITERS: &[Writer] = &[
     ("local n\nreturn function() n = 42LL end", &[("n", 2)]),
     ("local n\nreturn function()\nn = 2i end", &[("n", 3)]),
     ("local n\nreturn function() n = {1, 'a', 2.5, x = true, [7] = false, y = 'z'} end", &[("n", 2)]),
+    (
+        "local a, n\nreturn function() local m\nlocal function f() return function() m = a\nn = 2 end end
+        local function g() m = 1 end return function() return a, g end end",
+        &[("n", 4)],
+    ),
 ];
 
 /// Each script returns a closure that assigns nothing it has captured.

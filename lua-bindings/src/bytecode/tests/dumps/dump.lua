@@ -1,6 +1,6 @@
 -- Reads scripts from standard input, each after a line with its length. Writes for each one a line with three lengths; then
--- the script, the dump of the function that it returns, and the same stripped. With an argument: the `luac` that strips,
--- where `string.dump` can't.
+-- the script, the dump of the function that it returns, and, unless that is long, the same stripped. With an argument: the
+-- `luac` that strips, where `string.dump` can't.
 local load = loadstring or load
 local luac = arg[1]
 
@@ -26,6 +26,9 @@ while true do
   end
   local script = length == "0" and "" or io.read(tonumber(length))
   local fn = assert(load(script, "@test.lua"))()
-  local dump, less = string.dump(fn), stripped(script, fn)
+  local dump, less = string.dump(fn), ""
+  if #dump < 2000 then
+    less = stripped(script, fn)
+  end
   io.write(#script, " ", #dump, " ", #less, "\n", script, dump, less)
 end
