@@ -79,6 +79,8 @@ mod system;
 mod task;
 
 pub use builder::{BuildError, Builder, Goroutines, InstallError, Shutdown, new_state};
+pub use packet::face::Packet;
+pub use packet::{Trust, WireError};
 pub use runtime_core::Backend;
 
 #[cfg(feature = "backend-threads")]

@@ -193,7 +193,7 @@ impl<'a> Encoder<'a> {
         match stack.kind(-1) {
             Kind::Nil | Kind::None => self.out.push(tag::NIL),
             Kind::Boolean => self.out.push(if stack.boolean(-1) { tag::TRUE } else { tag::FALSE }),
-            Kind::Number => self.number(stack.number(-1)),
+            Kind::Number => number(&mut self.out, stack.number(-1)),
             Kind::String => {
                 let bytes = stack.bytes(-1);
                 self.out.push(tag::STRING);
@@ -206,19 +206,6 @@ impl<'a> Encoder<'a> {
         }
         stack.pop(1);
         Ok(())
-    }
-
-    fn number(&mut self, number: Number) {
-        match number {
-            Number::Integer(value) => {
-                self.out.push(tag::INTEGER);
-                self.varint(((value << 1) ^ (value >> 63)) as u64);
-            }
-            Number::Float(value) => {
-                self.out.push(tag::FLOAT);
-                self.out.extend_from_slice(&value.to_le_bytes());
-            }
-        }
     }
 
     /// A table or function on top.
@@ -520,6 +507,20 @@ pub(super) fn varint(out: &mut Vec<u8>, mut value: u64) {
         value >>= 7;
     }
     out.push(value as u8);
+}
+
+/// Appends a number with its tag.
+pub(super) fn number(out: &mut Vec<u8>, number: Number) {
+    match number {
+        Number::Integer(value) => {
+            out.push(tag::INTEGER);
+            varint(out, ((value << 1) ^ (value >> 63)) as u64);
+        }
+        Number::Float(value) => {
+            out.push(tag::FLOAT);
+            out.extend_from_slice(&value.to_le_bytes());
+        }
+    }
 }
 
 /// Whether the key below the top is the integer after `last`.

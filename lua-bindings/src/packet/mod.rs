@@ -20,9 +20,21 @@
 //! A table is a flags byte (shared, has a metatable), two fixed 32-bit counts, the list part, the pairs, the metatable.
 //! A function is a flags byte, the number of its code in the side list, and its upvalues: each a value, or the
 //! number of an earlier function and upvalue whose variable it shares.
+//!
+//! # Packets from outside
+//! Within the process a packet is what [`encode`] made. One that comes as bytes ([`wire`], which puts a header before
+//! these and has the code instead of the side list) is a stranger's, and is [`check`]ed before anything is built of it.
+//! [`decode`] on its own is safe with any bytes, too, code excepted: it reads nothing that is not there, refuses what is
+//! no packet, calls no metamethod, and makes no more room ahead than for a value a byte.
 
+mod check;
 mod decode;
 mod encode;
+pub(crate) mod face;
+mod read;
+#[cfg(test)]
+mod tests;
+mod wire;
 
 use std::sync::Arc;
 
@@ -31,8 +43,10 @@ use mlua::{MultiValue, Value};
 use crate::code::Code;
 use crate::object::Object;
 
+use decode::Malformed;
 pub(crate) use decode::{decode, decode_onto};
 pub(crate) use encode::{Refusal, Roots, Scratch, encode};
+pub use wire::{Trust, WireError};
 
 /// How deep objects nest within one record.
 const MAX_DEPTH: usize = 48;
