@@ -39,10 +39,10 @@ use crate::state::Role;
 /// of it, with no more memory than the bytes have; and the sender is believed no further than [`Trust`] says. There
 /// is no signature in a packet: where [`Trust::Code`] is given, something else has to have told who sent the bytes.
 ///
-/// Genuine data takes more room in Lua than in a packet: at most 50 bytes for each, where it is many empty tables or
-/// pairs of small values. Bound the length of what you accept, and bound the state's memory
-/// ([`Lua::set_memory_limit`]) where senders are strangers. Keys of tables can be chosen so that Lua takes long to find
-/// a place for each, as in any table that is filled with a stranger's integers.
+/// Genuine data takes more room in Lua than in a packet: at most about 50 bytes for each, where it is many small pairs
+/// and Lua 5.1; lists of booleans take 16 in Lua 5.4. Bound the length of what you accept, and the state's memory
+/// ([`Lua::set_memory_limit`]), where senders are strangers. A stranger can also choose keys for which Lua takes long to
+/// find a place: seconds for some hundred KB.
 pub struct Packet(super::Packet);
 
 impl Packet {
