@@ -278,7 +278,8 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
         end_with_process(lua, &state)?;
     }
     refresh_names.call::<()>(())?;
-    lua.set_app_data(Rc::downgrade(&state));
+    lua.try_set_app_data(Rc::downgrade(&state))
+        .map_err(|_| mlua::Error::runtime("the Lua state's app data is borrowed"))?;
     Ok(state)
 }
 

@@ -71,7 +71,7 @@ const CODE: &[&str] = &[
     "local t = {} function t.f(x) return t, x end t.g = t.f return t",
     "local function fact(n) return n < 2 and 1 or n * fact(n - 1) end return fact",
     "helper = function(x) return x + base end base = 10 return function() return helper(1), print end",
-    "broken = coroutine.create(print) return function() return broken end",
+    "broken = coroutine.create(function() end) return function() return broken end",
     "return function() return _G end, _G",
     "local s = {string, math.floor, io.stdout, [print] = require} return s, function() return s end",
     "local f = function() return 1 end local c = f for i = 1, 120 do local d = c c = {function() return d, i end} end return c",

@@ -91,7 +91,7 @@ fn what_can_not_travel_is_refused_before() {
         let values: mlua::MultiValue = home.eval(source);
         Packet::encode(&home.lua, values).unwrap_err().to_string()
     };
-    let said = refused("return {job = {thread = coroutine.create(print)}}");
+    let said = refused("return {job = {thread = coroutine.create(function() end)}}");
     assert_eq!(said, "cannot send the value.job.thread (coroutine) to a goroutine: create it inside");
     assert!(refused("return 1, io.tmpfile()").starts_with("cannot send value 2 (userdata"));
 }
