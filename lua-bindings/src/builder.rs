@@ -5,11 +5,12 @@ use std::num::NonZero;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mlua::Lua;
+use mlua::{IntoLua, Lua, UserData};
 use runtime_core::Backend;
 
 use crate::api;
 use crate::fault;
+use crate::foreign::ForeignType;
 use crate::state::Role;
 use crate::system::{Ending, ErrorReport, GRACE, Setup, StartError, System};
 
@@ -21,6 +22,7 @@ pub struct Builder {
     setup: Option<Setup>,
     report: Option<ErrorReport>,
     lazy: bool,
+    foreign: Vec<ForeignType>,
 }
 
 /// A runtime for goroutines: isolates, and what they share. There may be several in one process.
@@ -67,7 +69,7 @@ pub enum Shutdown {
 impl Goroutines {
     /// Starts to set up a runtime.
     pub fn builder() -> Builder {
-        Builder { backend: None, isolates: None, setup: None, report: None, lazy: false }
+        Builder { backend: None, isolates: None, setup: None, report: None, lazy: false, foreign: Vec::new() }
     }
 
     /// Makes `require("goroutine")` give the module in this Lua state, the home state.
@@ -185,6 +187,84 @@ impl Builder {
         self
     }
 
+    /// Lets values of a type of yours travel: captured, as an argument, a result or through a channel. The receiver gets a
+    /// clone, so this is for types of which clones stand for the same thing (an `Arc` inside). Within one Lua state the
+    /// same value is always the same userdata, also when it comes back.
+    ///
+    /// ```
+    /// # use std::sync::{Arc, atomic::{AtomicU64, Ordering}};
+    /// # use mlua::{Lua, UserData, UserDataMethods};
+    /// #[derive(Clone)]
+    /// struct Counter(Arc<AtomicU64>);
+    ///
+    /// impl UserData for Counter {
+    ///     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
+    ///         methods.add_method("add", |_, this, n: u64| Ok(this.0.fetch_add(n, Ordering::Relaxed) + n));
+    ///     }
+    /// }
+    ///
+    /// let goroutines = goroutine::Goroutines::builder().isolates(2).shareable::<Counter>().build()?;
+    /// let lua = Lua::new();
+    /// goroutines.install(&lua)?;
+    /// let counter = Counter(Arc::default());
+    /// lua.globals().set("counter", counter.clone())?;
+    /// lua.load(r#"
+    ///     local goroutine = require("goroutine")
+    ///     goroutine.spawn_many(10, function(id) counter:add(id) end)
+    ///     goroutine.wait_all()
+    /// "#).exec()?;
+    /// assert_eq!(counter.0.load(Ordering::Relaxed), 55);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn shareable<T: UserData + Clone + Send + 'static>(mut self) -> Self {
+        self.foreign.push(ForeignType::shareable::<T>());
+        self
+    }
+
+    /// Lets values of a type of yours travel that cannot be shared: `pack` makes something of it that can go to another
+    /// thread, `unpack` makes a value of that in the state that receives it, each time it is received. An error of `pack`
+    /// refuses the call that was to send the value, with the path to it; one of `unpack` is the receiver's.
+    ///
+    /// ```
+    /// # use std::cell::Cell;
+    /// # use mlua::{Lua, UserData, UserDataMethods};
+    /// struct Cursor(Cell<u32>);
+    ///
+    /// impl UserData for Cursor {
+    ///     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
+    ///         methods.add_method("next", |_, this, ()| Ok(this.0.replace(this.0.get() + 1)));
+    ///     }
+    /// }
+    ///
+    /// let goroutines = goroutine::Goroutines::builder()
+    ///     .isolates(1)
+    ///     .convert(|_, cursor: &Cursor| Ok(cursor.0.get()), |lua, at: &u32| lua.create_userdata(Cursor(Cell::new(*at))))
+    ///     .build()?;
+    /// let lua = Lua::new();
+    /// goroutines.install(&lua)?;
+    /// lua.globals().set("cursor", lua.create_userdata(Cursor(Cell::new(7)))?)?;
+    /// let (there, here): (u32, u32) = lua.load(r#"
+    ///     local goroutine = require("goroutine")
+    ///     local _, there = goroutine.async(function(c) c:next() return c:next() end, cursor):await()
+    ///     return there, cursor:next()
+    /// "#).eval()?;
+    /// assert_eq!((there, here), (8, 7));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn convert<T, C, V>(
+        mut self,
+        pack: impl Fn(&Lua, &T) -> mlua::Result<C> + Send + Sync + 'static,
+        unpack: impl Fn(&Lua, &C) -> mlua::Result<V> + Send + Sync + 'static,
+    ) -> Self
+    where
+        T: 'static,
+        C: Send + Sync + 'static,
+        V: IntoLua,
+    {
+        self.foreign.push(ForeignType::converted(pack, unpack));
+        self
+    }
+
     /// Starts the isolates only with the first goroutine. Then an error of `setup` is raised there, by `spawn`.
     pub fn lazy(mut self, lazy: bool) -> Self {
         self.lazy = lazy;
@@ -203,7 +283,7 @@ impl Builder {
         }
         let backend = self.backend.or_else(default_backend).ok_or(BuildError::NoBackend)?;
         let report = self.report.unwrap_or_else(|| Arc::new(to_stderr));
-        let system = Arc::new(System::new(backend, isolates, self.setup, report));
+        let system = Arc::new(System::new(backend, isolates, self.setup, report, self.foreign));
         let goroutines = Goroutines { system };
         if !self.lazy {
             goroutines.system.start().map_err(|error: StartError| BuildError::Start(error.to_string()))?;

@@ -1,12 +1,12 @@
 //! A goroutine, before and while it runs.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use mlua::{Lua, MultiValue};
-use runtime_core::{Completer, Handle, WaitGroup};
+use runtime_core::{Completer, Ended, Handle, Outcome, WaitGroup};
 
 use crate::fault::Fault;
 use crate::packet::Packet;
@@ -15,7 +15,7 @@ use crate::scope::Membership;
 use crate::state::State;
 
 /// The handle of a goroutine: its results, or its failure, as packets for whoever awaits.
-pub(crate) type GoroutineHandle = Handle<Packet, Failure>;
+pub(crate) type GoroutineHandle = Handle<Packet, Box<Failure>>;
 
 /// What is kept of an error.
 pub(crate) struct Failure {
@@ -42,7 +42,7 @@ impl Failure {
 pub(crate) struct Start {
     /// The function and its arguments.
     pub(crate) packet: Packet,
-    pub(crate) completer: Completer<Packet, Failure>,
+    pub(crate) completer: Completer<Packet, Box<Failure>>,
     pub(crate) started_at: Arc<str>,
     /// Where the pool counts it, for a pool's task.
     pub(crate) slot: Option<Slot>,
@@ -50,6 +50,25 @@ pub(crate) struct Start {
     pub(crate) scope: Option<Membership>,
     /// What counts it as long as it lives: the goroutines of the one who started it.
     pub(crate) family: Family,
+}
+
+impl Start {
+    /// Ends it without having run it.
+    pub(crate) fn end(self, outcome: Outcome<Packet, Box<Failure>>) {
+        let Self { completer, slot, scope, family, .. } = self;
+        let ended = match &outcome {
+            Outcome::Done(_) => Ended::Completed,
+            Outcome::Failed(_) => Ended::Failed,
+            Outcome::Cancelled(_) => Ended::Cancelled,
+        };
+        completer.complete_then(outcome, || {
+            drop(scope);
+            if let Some(slot) = slot {
+                slot.finish(ended);
+            }
+            drop(family);
+        });
+    }
 }
 
 /// One place in the count of those who wait with `wait_all`. Given back when dropped.
@@ -97,7 +116,7 @@ impl Reply {
 
 /// A goroutine that has started. Its isolate's table of slots and its future share it.
 pub(crate) struct Running {
-    pub(crate) completer: RefCell<Option<Completer<Packet, Failure>>>,
+    pub(crate) completer: RefCell<Option<Completer<Packet, Box<Failure>>>>,
     pub(crate) handle: GoroutineHandle,
     pub(crate) slot: usize,
     pub(crate) started_at: Arc<str>,
@@ -107,8 +126,8 @@ pub(crate) struct Running {
     pub(crate) reply: RefCell<Option<Reply>>,
     /// Set by the error handler, where the failing functions are still on the call stack.
     pub(crate) traceback: RefCell<Option<String>>,
-    /// The goroutines that this one has started.
-    pub(crate) children: WaitGroup,
+    /// The goroutines that this one has started, once it has.
+    pub(crate) children: OnceCell<WaitGroup>,
     /// Whether Lua code has seen the coroutine itself: then it is not used again for another goroutine.
     pub(crate) exposed: Cell<bool>,
     pub(crate) pool_slot: RefCell<Option<Slot>>,

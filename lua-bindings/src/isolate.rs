@@ -155,11 +155,10 @@ impl Isolate {
         self.follow_modules();
         let (slot, coroutine) = match self.take_slot() {
             Ok(taken) => taken,
-            Err(error) => return Task::not_startable(&self.state, start, &error),
+            Err(error) => return Task::not_startable(start, &error),
         };
-        if let Some(mut task) = Task::start(self, start, slot, coroutine)
-            && !task.run()
-        {
+        let mut task = Task::new(self, start, slot, coroutine);
+        if !task.run() {
             spawner.spawn_local(Box::pin(task));
         }
     }

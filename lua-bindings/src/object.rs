@@ -1,14 +1,14 @@
 //! [`Object`]: what both sides of a packet share instead of copying.
 
-use std::any::TypeId;
 use std::sync::Arc;
 
-use mlua::{AnyUserData, Lua};
+use mlua::{AnyUserData, Lua, Value};
 
 use crate::api::{
     AtomicIntObject, CancelledObject, ChannelObject, HandleObject, Named, ScopeObject, WaitGroupObject,
 };
-use crate::state::State;
+use crate::raw::{Kind, Stack, protected};
+use crate::state::{State, vital};
 
 /// A reference object. Within one state the same object is always the same Lua value.
 #[derive(Clone)]
@@ -21,80 +21,95 @@ pub(crate) enum Object {
     Scope(ScopeObject),
 }
 
-impl Object {
-    /// The object behind a userdata, if it is one of ours.
-    pub(crate) fn from_userdata(userdata: &AnyUserData) -> Option<Self> {
-        let kind = userdata.type_id()?;
-        macro_rules! try_each {
-            ($($variant:ident($object:ty)),+) => {$(
-                if kind == TypeId::of::<$object>() {
-                    return userdata.borrow::<$object>().ok().map(|object| Self::$variant(object.clone()));
-                }
-            )+};
-        }
-        try_each!(
-            Handle(HandleObject),
-            WaitGroup(WaitGroupObject),
-            AtomicInt(AtomicIntObject),
-            Channel(ChannelObject),
-            Cancelled(CancelledObject),
-            Scope(ScopeObject)
-        );
-        None
-    }
+/// The classes of reference objects: under which name their methods are kept, and what they are called in messages.
+/// In the order of [`Object::class`].
+pub(crate) const CLASSES: [(&str, &str); 6] = [
+    (HandleObject::CLASS, HandleObject::NAME),
+    (WaitGroupObject::CLASS, WaitGroupObject::NAME),
+    (AtomicIntObject::CLASS, AtomicIntObject::NAME),
+    (ChannelObject::CLASS, ChannelObject::NAME),
+    (CancelledObject::CLASS, CancelledObject::NAME),
+    (ScopeObject::CLASS, ScopeObject::NAME),
+];
 
-    /// The Lua value for this object in `lua`: the one that is there already, or a new one.
-    ///
-    /// # Errors
-    /// When memory runs out.
-    pub(crate) fn to_userdata(&self, lua: &Lua, state: &State) -> mlua::Result<AnyUserData> {
-        if let Some(known) = state.tables.objects.raw_get::<Option<AnyUserData>>(self.key())? {
-            return Ok(known);
+impl Object {
+    /// Pushes the Lua value for this object: the one that is there already, or a new one.
+    pub(crate) fn push(&self, stack: &mut Stack<'_>, state: &State) {
+        let top = stack.top();
+        state.push_vitals(stack);
+        stack.raw_get_index(top + 1, vital::OBJECTS);
+        stack.raw_get_pointer(top + 2, self.key());
+        if stack.kind(-1) != Kind::Userdata {
+            stack.pop(3);
+            return self.clone().push_new(stack, state);
         }
-        self.to_new_userdata(lua, state)
+        stack.replace(top + 1);
+        stack.pop(1);
     }
 
     /// The same for an object that was just made, and so is not there already.
+    pub(crate) fn push_new(self, stack: &mut Stack<'_>, state: &State) {
+        let (top, key, class) = (stack.top(), self.key(), self.class());
+        state.push_vitals(stack);
+        stack.raw_get_index(top + 1, vital::METATABLES + class);
+        stack.push_object(self, top + 2);
+        stack.raw_get_index(top + 1, vital::OBJECTS);
+        stack.push_copy(top + 3);
+        stack.raw_set_pointer(top + 4, key);
+        stack.pop(1);
+        stack.replace(top + 1);
+        stack.pop(1);
+    }
+
+    /// The Lua value for this object, for mlua.
     ///
     /// # Errors
     /// When memory runs out.
-    pub(crate) fn to_new_userdata(&self, lua: &Lua, state: &State) -> mlua::Result<AnyUserData> {
-        let key = self.key();
-        let userdata = match self.clone() {
-            Self::Handle(object) => lua.create_userdata(object),
-            Self::WaitGroup(object) => lua.create_userdata(object),
-            Self::AtomicInt(object) => lua.create_userdata(object),
-            Self::Channel(object) => lua.create_userdata(object),
-            Self::Cancelled(object) => lua.create_userdata(object),
-            Self::Scope(object) => lua.create_userdata(object),
-        }?;
-        state.tables.objects.raw_set(key, &userdata)?;
-        Ok(userdata)
+    pub(crate) fn to_value(&self, lua: &Lua, state: &State) -> mlua::Result<Value> {
+        let mut values = protected(lua, (), |stack| {
+            if stack.reserve(8) {
+                self.push(stack, state);
+            }
+        })?;
+        values.pop_front().ok_or_else(|| mlua::Error::runtime("the Lua stack is full"))
+    }
+
+    /// The object behind a value, if it is one of ours.
+    pub(crate) fn from_value(lua: &Lua, value: &Value) -> Option<Self> {
+        value.as_userdata().and_then(|userdata| Self::from_userdata(lua, userdata))
+    }
+
+    /// The object behind a userdata, if it is one of ours.
+    pub(crate) fn from_userdata(lua: &Lua, userdata: &AnyUserData) -> Option<Self> {
+        crate::raw::object_of(lua, userdata)
     }
 
     /// What it is called in messages.
     pub(crate) fn name(&self) -> &'static str {
+        CLASSES[self.class()].1
+    }
+
+    fn class(&self) -> usize {
         match self {
-            Self::Handle(_) => HandleObject::NAME,
-            Self::WaitGroup(_) => WaitGroupObject::NAME,
-            Self::AtomicInt(_) => AtomicIntObject::NAME,
-            Self::Channel(_) => ChannelObject::NAME,
-            Self::Cancelled(_) => CancelledObject::NAME,
-            Self::Scope(_) => ScopeObject::NAME,
+            Self::Handle(_) => 0,
+            Self::WaitGroup(_) => 1,
+            Self::AtomicInt(_) => 2,
+            Self::Channel(_) => 3,
+            Self::Cancelled(_) => 4,
+            Self::Scope(_) => 5,
         }
     }
 
     /// A number that is this object's alone while it lives: its address, which leaves the low bits for the kinds of a
-    /// view. It fits a Lua number exactly, in every Lua.
-    fn key(&self) -> i64 {
-        let key = match self {
+    /// view.
+    fn key(&self) -> usize {
+        match self {
             Self::Handle(object) => object.0.address(),
             Self::WaitGroup(object) => object.0.address(),
             Self::AtomicInt(object) => object.0.address(),
             Self::Channel(object) => object.channel.address() + object.direction as usize,
             Self::Cancelled(object) => object.address(),
             Self::Scope(object) => Arc::as_ptr(&object.0) as usize,
-        };
-        key as i64
+        }
     }
 }

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use mlua::Lua;
-
-use crate::raw::{self, Position};
+use crate::raw::Position;
 
 /// The place that was asked for last: a loop starts its goroutines from one line.
 #[derive(Default)]
@@ -13,10 +11,14 @@ pub(crate) struct LastPlace {
 }
 
 impl LastPlace {
-    /// `file:line` of the function at `level` of the call stack, or `?` where Lua cannot tell. Level 0 is the primitive
-    /// that runs, 1 the function of ours that called it, 2 the script.
-    pub(crate) fn of_caller(&mut self, lua: &Lua, level: usize) -> Arc<str> {
-        let Some(position) = raw::position(lua, level) else {
+    /// The last place, if it was on this line. That it was in the same function is the caller's to know.
+    pub(crate) fn on_line(&self, line: i32) -> Option<Arc<str>> {
+        self.last.as_ref().filter(|(position, _)| position.line == line).map(|(_, place)| Arc::clone(place))
+    }
+
+    /// `file:line` for a position; `?` where Lua cannot tell.
+    pub(crate) fn of(&mut self, position: Option<Position>) -> Arc<str> {
+        let Some(position) = position else {
             return Arc::from("?");
         };
         if let Some((last, place)) = &self.last

@@ -48,10 +48,6 @@ impl Task for PoolTask {
     }
 
     fn dropped(self) {
-        let Start { completer, family, scope, .. } = self.start;
-        completer.complete_then(Outcome::Cancelled(Some(Arc::from(CLOSED))), || {
-            drop(scope);
-            drop(family);
-        });
+        self.start.end(Outcome::Cancelled(Some(Arc::from(CLOSED))));
     }
 }

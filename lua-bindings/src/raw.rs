@@ -14,12 +14,24 @@
 //!   forgotten against this rule leaks; it does not dangle.
 #![allow(unsafe_code)]
 
+mod entry;
+mod objects;
+
+use std::any::Any;
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr;
 
 use mlua::ffi;
-use mlua::{Lua, MultiValue, Value};
+use mlua::{Lua, MultiValue};
+
+pub(crate) use entry::{Primitive, Went, closure};
+pub(crate) use objects::object_of;
+
+/// Where the registry of a state keeps a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Key(c_int);
 
 /// The type of a value on the stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +79,55 @@ pub(crate) fn protected(
     unsafe { lua.exec_raw(args, |state| body(&mut Stack { state, _call: PhantomData })) }
 }
 
+/// Runs `body` on an empty part of the stack of `lua`, in a protected call that is cheaper than [`protected`]: nothing goes
+/// in or out by the stack.
+///
+/// # Errors
+/// The text of the error, when an operation of the body raised.
+pub(crate) fn protected_bare(lua: &Lua, body: &mut dyn FnMut(&mut Stack<'_>)) -> Result<(), String> {
+    type Body<'a> = (&'a mut dyn FnMut(&mut Stack<'_>), Option<Box<dyn Any + Send>>);
+    unsafe extern "C-unwind" fn call(state: *mut ffi::lua_State) -> c_int {
+        // SAFETY: the pointer is the one that is passed below, to what lives until that call has returned. A panic is
+        // kept for the other side: it must not unwind through Lua.
+        unsafe {
+            let body = ffi::lua_touserdata(state, 1).cast::<Body<'_>>();
+            ffi::lua_settop(state, 0);
+            let mut stack = Stack { state, _call: PhantomData };
+            (*body).1 = catch_unwind(AssertUnwindSafe(|| ((*body).0)(&mut stack))).err();
+        }
+        0
+    }
+    let mut body: Body<'_> = (body, None);
+    let failed = lua.exec_raw_lua(|raw| {
+        let state = raw.state();
+        // SAFETY: room is made for the function and its argument; the call leaves nothing, or an error, which is popped.
+        unsafe {
+            if ffi::lua_checkstack(state, 4) == 0 {
+                return Some("the Lua stack is full".to_owned());
+            }
+            ffi::lua_pushcfunction(state, call);
+            ffi::lua_pushlightuserdata(state, (&raw mut body).cast());
+            if ffi::lua_pcall(state, 1, 0, 0) == ffi::LUA_OK {
+                return None;
+            }
+            let mut len = 0;
+            let text = ffi::lua_tolstring(state, -1, &mut len);
+            let text = match text.is_null() {
+                true => "an error without a text".to_owned(),
+                false => {
+                    String::from_utf8_lossy(std::slice::from_raw_parts(text.cast::<u8>(), len)).into_owned()
+                }
+            };
+            ffi::lua_pop(state, 1);
+            Some(text)
+        }
+    });
+    if let Some(panic) = body.1.take() {
+        resume_unwind(panic);
+    }
+    failed.map_or(Ok(()), Err)
+}
+
 impl Stack<'_> {
     /// Makes room for `n` more values. False when Lua's stack limit is reached.
     #[must_use]
@@ -100,6 +161,30 @@ impl Stack<'_> {
         debug_assert!(index > 0 && index <= self.top());
         // SAFETY: the index is of a value on the stack.
         unsafe { ffi::lua_rotate(self.state, index, 1) }
+    }
+
+    /// Moves the topmost `n` values to `index`, and those from there on up by `n`.
+    pub(crate) fn insert_many(&mut self, index: c_int, n: c_int) {
+        debug_assert!(index > 0 && index <= self.top() - n + 1);
+        // SAFETY: the indices are of values on the stack.
+        unsafe { ffi::lua_rotate(self.state, index, n) }
+    }
+
+    /// Drops the first `n` values.
+    pub(crate) fn drop_bottom(&mut self, n: c_int) {
+        debug_assert!(n <= self.top());
+        // SAFETY: there are so many values; they are moved to the top, and dropped from there.
+        unsafe {
+            ffi::lua_rotate(self.state, 1, -n);
+            ffi::lua_settop(self.state, -n - 1);
+        }
+    }
+
+    /// Drops all values above the first `n`.
+    pub(crate) fn truncate(&mut self, n: c_int) {
+        debug_assert!(n <= self.top());
+        // SAFETY: shrinks only.
+        unsafe { ffi::lua_settop(self.state, n) }
     }
 
     /// Pops a value and puts it in the place of the one at `index`.
@@ -160,6 +245,17 @@ impl Stack<'_> {
         }
     }
 
+    /// The bytes of the value at `index`, which is a string.
+    pub(crate) fn string(&self, index: c_int) -> &[u8] {
+        debug_assert_eq!(self.kind(index), Kind::String);
+        let mut len = 0;
+        // SAFETY: as in `bytes`. A number would be converted in place, another value give null: then there are no bytes.
+        unsafe {
+            let data = ffi::lua_tolstring(self.state, index, &mut len);
+            if data.is_null() { &[] } else { std::slice::from_raw_parts(data.cast::<u8>(), len) }
+        }
+    }
+
     /// The identity of the table, function, userdata or thread at `index`.
     pub(crate) fn address(&self, index: c_int) -> usize {
         // SAFETY: reads only; the pointer is used as a number.
@@ -175,6 +271,13 @@ impl Stack<'_> {
     pub(crate) fn push_nil(&mut self) {
         // SAFETY: room was reserved.
         unsafe { ffi::lua_pushnil(self.state) }
+    }
+
+    /// Pushes so many nils.
+    pub(crate) fn push_nils(&mut self, n: c_int) {
+        debug_assert!(n >= 0);
+        // SAFETY: room was reserved.
+        unsafe { ffi::lua_settop(self.state, ffi::lua_gettop(self.state) + n) }
     }
 
     pub(crate) fn push_boolean(&mut self, value: bool) {
@@ -223,20 +326,18 @@ impl Stack<'_> {
         }
     }
 
-    /// Pushes a value of mlua's.
-    ///
-    /// # Errors
-    /// When memory runs out.
-    pub(crate) fn push_value(&mut self, lua: &Lua, value: &Value) -> mlua::Result<()> {
-        // SAFETY: room was reserved, and `lua` runs on this very state inside `protected`.
-        lua.exec_raw_lua(|raw| unsafe { raw.push_value(value) })
+    /// Pushes a value that [`Stack::keep`] keeps.
+    pub(crate) fn push_kept(&mut self, key: Key) {
+        // SAFETY: room was reserved; the registry is a table.
+        unsafe {
+            ffi::lua_rawgeti(self.state, ffi::LUA_REGISTRYINDEX, key.0 as _);
+        }
     }
 
-    /// The value at `index` as one of mlua's. Costs a reference: for the rare kinds only.
-    pub(crate) fn value(&mut self, lua: &Lua, index: c_int) -> Value {
-        self.push_copy(index);
-        // SAFETY: pops what was pushed above, on the very state that `lua` runs on.
-        lua.exec_raw_lua(|raw| unsafe { raw.pop_value() })
+    /// Keeps the value on top, and pops it, as long as the Lua state lives.
+    pub(crate) fn keep(&mut self) -> Key {
+        // SAFETY: a value is on top. May raise when memory runs out.
+        Key(unsafe { ffi::luaL_ref(self.state, ffi::LUA_REGISTRYINDEX) })
     }
 
     /// Replaces the key on top by the next pair of the table at `table`; at the end only pops the key.
@@ -256,13 +357,14 @@ impl Stack<'_> {
         }
     }
 
-    /// Pushes entry `n` of the table at `table`, without metamethods.
-    pub(crate) fn raw_get_index(&mut self, table: c_int, n: usize) {
+    /// Pushes entry `n` of the table at `table`, without metamethods, and tells its type.
+    pub(crate) fn raw_get_index(&mut self, table: c_int, n: usize) -> Kind {
         debug_assert_eq!(self.kind(table), Kind::Table);
         // SAFETY: a table; room was reserved.
         unsafe {
             ffi::lua_rawgeti(self.state, table, n as _);
         }
+        self.kind(-1)
     }
 
     /// Pops a value and a key below it and sets them in the table at `table`, without metamethods. Refuses keys that
@@ -278,6 +380,13 @@ impl Stack<'_> {
         // SAFETY: a table, a key that Lua takes, and a value. May raise when memory runs out.
         unsafe { ffi::lua_rawset(self.state, table) }
         true
+    }
+
+    /// The same for a key that is a string, which Lua always takes.
+    pub(crate) fn raw_set_field(&mut self, table: c_int) {
+        debug_assert!(self.kind(table) == Kind::Table && self.kind(-2) == Kind::String);
+        // SAFETY: a table, a key that Lua takes, and a value. May raise when memory runs out.
+        unsafe { ffi::lua_rawset(self.state, table) }
     }
 
     /// Pops a value and sets it as entry `n` of the table at `table`, without metamethods.
@@ -572,22 +681,46 @@ impl Position {
 
 /// Where the function at `level` of the running state's call stack stands. Level 0 is the running function.
 pub(crate) fn position(lua: &Lua, level: usize) -> Option<Position> {
-    lua.exec_raw_lua(|raw| {
-        // SAFETY: a zeroed lua_Debug is what lua_getstack fills; the state is the running one.
+    lua.exec_raw_lua(|raw| position_in(raw.state(), level))
+}
+
+impl Stack<'_> {
+    /// Where the function at `level` of the call stack stands. Level 0 is the running function.
+    pub(crate) fn position(&self, level: usize) -> Option<Position> {
+        position_in(self.state, level)
+    }
+
+    /// Pushes the function at `level` of the call stack, and tells the line where it stands: less than
+    /// [`Stack::position`] tells, and faster. Pushes nothing if there is none.
+    pub(crate) fn push_caller(&mut self, level: usize) -> Option<c_int> {
+        // SAFETY: as in `position_in`; the function is pushed, for which room was reserved.
         unsafe {
-            let mut record: ffi::lua_Debug = std::mem::zeroed();
-            if ffi::lua_getstack(raw.state(), level as c_int, &mut record) == 0
-                || ffi::lua_getinfo(raw.state(), c"Sl".as_ptr(), &mut record) == 0
-                || record.currentline < 0
+            let mut record = std::mem::zeroed::<ffi::lua_Debug>();
+            if ffi::lua_getstack(self.state, level as c_int, &mut record) == 0
+                || ffi::lua_getinfo(self.state, c"fl".as_ptr(), &mut record) == 0
             {
                 return None;
             }
-            // What lies behind the zero byte is of no meaning, and must not make two places differ.
-            let end = record.short_src.iter().position(|byte| *byte == 0).unwrap_or(SOURCE);
-            record.short_src[end..].fill(0);
-            Some(Position { source: record.short_src, line: record.currentline })
+            Some(record.currentline)
         }
-    })
+    }
+}
+
+fn position_in(state: *mut ffi::lua_State, level: usize) -> Option<Position> {
+    // SAFETY: a zeroed lua_Debug is what lua_getstack fills; the state is the running one.
+    unsafe {
+        let mut record: ffi::lua_Debug = std::mem::zeroed();
+        if ffi::lua_getstack(state, level as c_int, &mut record) == 0
+            || ffi::lua_getinfo(state, c"Sl".as_ptr(), &mut record) == 0
+            || record.currentline < 0
+        {
+            return None;
+        }
+        // What lies behind the zero byte is of no meaning, and must not make two places differ.
+        let end = record.short_src.iter().position(|byte| *byte == 0).unwrap_or(SOURCE);
+        record.short_src[end..].fill(0);
+        Some(Position { source: record.short_src, line: record.currentline })
+    }
 }
 
 /// A coroutine, by its address alone: no reference of Rust's keeps it alive.

@@ -5,18 +5,20 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use futures_lite::future;
-use mlua::{Function, IntoLuaMulti, Lua, MultiValue, Table, Value};
+use mlua::{Function, IntoLuaMulti, Lua, MultiValue, Table, Value, WeakLua};
 use runtime_core::{WaitGroup, block_on};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::api::CancelledObject;
 use crate::code::{Code, CodeCache};
 use crate::fault::Fault;
 use crate::goroutine::{Reply, Running, Wait};
+use crate::loaded::Loaded;
 use crate::modules;
 use crate::object::Object;
 use crate::packet::Scratch;
 use crate::place::LastPlace;
+use crate::raw::{Key, Stack};
 use crate::system::{Ending, System};
 
 /// How many recently dumped closures a state remembers the code of.
@@ -35,6 +37,9 @@ pub(crate) enum Role {
 pub(crate) struct State {
     pub(crate) system: Arc<System>,
     pub(crate) role: Role,
+    /// Not counted: the state's own functions hold this structure.
+    lua: WeakLua,
+    vitals: Cell<Option<Key>>,
     pub(crate) tables: Tables,
     /// The number of loaded modules when their names were last collected.
     pub(crate) modules_seen: Cell<usize>,
@@ -42,6 +47,10 @@ pub(crate) struct State {
     recent_codes: RefCell<Vec<Option<Arc<Code>>>>,
     sharing_modules: Cell<bool>,
     scratch: Cell<Option<Box<Scratch>>>,
+    bytes: Cell<Vec<u8>>,
+    loaded: Loaded,
+    /// The addresses of what travels by name, which the table of names keeps alive.
+    named: RefCell<Option<FxHashSet<usize>>>,
     pub(crate) last_place: RefCell<LastPlace>,
     /// The goroutine whose code is running.
     current: RefCell<Option<Rc<Running>>>,
@@ -49,23 +58,49 @@ pub(crate) struct State {
     children: WaitGroup,
 }
 
-/// Lua tables and functions that shipping and scheduling use. They live in this state.
-pub(crate) struct Tables {
+/// Where shipping and scheduling find the Lua values they need: in a list that the state's registry keeps, so that they
+/// are at hand on any stack of the state, without a reference of mlua's.
+pub(crate) mod vital {
     /// Modules and their functions to the name they travel by: `string`, `string\0format`, `_G\0print`.
-    pub(crate) named: Table,
+    pub(crate) const NAMED: usize = 1;
     /// The other way round.
-    pub(crate) by_name: Table,
-    /// Collects `named` anew.
-    pub(crate) refresh_names: Function,
+    pub(crate) const BY_NAME: usize = 2;
+    /// Collects `NAMED` anew.
+    pub(crate) const REFRESH_NAMES: usize = 3;
     /// Finds what has a name, loading its module if need be: value, or nil and a message.
-    pub(crate) resolve: Function,
-    pub(crate) package_loaded: Table,
+    pub(crate) const RESOLVE: usize = 4;
+    pub(crate) const PACKAGE_LOADED: usize = 5;
     /// Recently dumped closures, weakly.
-    pub(crate) codes: Table,
-    /// Functions without captured variables, by the number of their code.
-    pub(crate) loaded: Table,
+    pub(crate) const CODES: usize = 6;
+    /// In `CODES`, behind those: the function that started a goroutine last.
+    pub(crate) const LAST_CALLER: usize = super::CODE_SLOTS + 1;
+    /// See [`Loaded`].
+    pub(crate) const LOADED: usize = 7;
     /// Reference objects that are values of this state, weakly, by their key.
+    pub(crate) const OBJECTS: usize = 8;
+    /// The goroutines' globals, by slot, for those that have some.
+    pub(crate) const ENVIRONMENTS: usize = 9;
+    /// Lua's own `xpcall`, which every goroutine's function is run by, and the error handler it gets. So `<close>`
+    /// variables are closed within the coroutine, where they may still block, and the traceback is taken where the
+    /// error is. Nil in Lua 5.1, whose `xpcall` cannot be yielded across.
+    pub(crate) const XPCALL: usize = 10;
+    pub(crate) const HANDLER: usize = 11;
+    /// A table by which one value is handed from raw code to mlua, or back: as its entry 1.
+    pub(crate) const TRANSFER: usize = 12;
+    /// The metatables of reference objects, in the order of their classes.
+    pub(crate) const METATABLES: usize = 13;
+}
+
+/// Lua tables and functions that are used through mlua. They live in this state.
+pub(crate) struct Tables {
+    /// See [`vital`]; the tables that follow are in it, too.
+    pub(crate) vitals: Table,
+    pub(crate) named: Table,
+    pub(crate) package_loaded: Table,
     pub(crate) objects: Table,
+    pub(crate) transfer: Table,
+    /// What keeps the foreign value of each userdata that stands for one; weak in its keys.
+    pub(crate) foreign: Table,
     /// The goroutines' coroutines, by slot.
     pub(crate) threads: Table,
     /// The goroutines' globals, by slot, for those that have some.
@@ -75,37 +110,55 @@ pub(crate) struct Tables {
     /// Makes such a table complete; gives it a metatable that raises for some names.
     pub(crate) complete: Function,
     pub(crate) poison: Function,
-    /// Lua's own `xpcall`, which every goroutine's function is run by, and the error handler it gets. So `<close>`
-    /// variables are closed within the coroutine, where they may still block, and the traceback is taken where the
-    /// error is. Nil in Lua 5.1, whose `xpcall` cannot be yielded across.
-    pub(crate) xpcall: Value,
-    pub(crate) handler: RefCell<Value>,
 }
 
 // What the first value of a primitive tells the Lua function around it. `lua/base.lua` has the same numbers.
 /// Values follow.
-const DONE: i64 = 0;
+pub(crate) const DONE: i64 = 0;
 /// The goroutine has to park.
 const PARK: i64 = 1;
 /// A message follows, to be raised with the caller's position.
-const WRONG: i64 = 2;
+pub(crate) const WRONG: i64 = 2;
 /// An error value follows, to be raised as it is.
 const RAISE: i64 = 3;
 
 impl State {
-    pub(crate) fn new(system: Arc<System>, role: Role, tables: Tables) -> Self {
+    pub(crate) fn new(lua: &Lua, system: Arc<System>, role: Role, tables: Tables) -> Self {
         Self {
             system,
             role,
+            lua: lua.weak(),
+            vitals: Cell::new(None),
             tables,
             modules_seen: Cell::new(0),
             codes: RefCell::default(),
             recent_codes: RefCell::new(vec![None; CODE_SLOTS]),
             sharing_modules: Cell::new(false),
             scratch: Cell::new(None),
+            bytes: Cell::default(),
+            loaded: Loaded::default(),
+            named: RefCell::new(None),
             last_place: RefCell::default(),
             current: RefCell::new(None),
             children: WaitGroup::new(),
+        }
+    }
+
+    /// The state for mlua, unless it is being closed. Its calls may run on another stack than the one that a raw
+    /// primitive was called on; nothing may be handed from the one to the other but in tables.
+    pub(crate) fn lua(&self) -> Option<Lua> {
+        self.lua.try_upgrade()
+    }
+
+    pub(crate) fn set_vitals(&self, key: Option<Key>) {
+        self.vitals.set(key);
+    }
+
+    /// Pushes the list of what is [`vital`].
+    pub(crate) fn push_vitals(&self, stack: &mut Stack<'_>) {
+        match self.vitals.get() {
+            Some(key) => stack.push_kept(key),
+            None => stack.push_nil(),
         }
     }
 
@@ -135,6 +188,37 @@ impl State {
 
     pub(crate) fn keep_scratch(&self, scratch: Box<Scratch>) {
         self.scratch.set(Some(scratch));
+    }
+
+    /// Memory for the bytes of a packet that is being made.
+    pub(crate) fn take_bytes(&self) -> Vec<u8> {
+        self.bytes.take()
+    }
+
+    pub(crate) fn keep_bytes(&self, bytes: Vec<u8>) {
+        self.bytes.set(bytes);
+    }
+
+    /// Whether something of this state travels by name that has this address.
+    pub(crate) fn may_have_name(&self, address: usize) -> bool {
+        self.named.borrow().as_ref().is_none_or(|named| named.contains(&address))
+    }
+
+    /// The addresses of what travels by name, collected anew after [`State::forget_named`].
+    pub(crate) fn has_named(&self) -> bool {
+        self.named.borrow().is_some()
+    }
+
+    pub(crate) fn set_named(&self, named: FxHashSet<usize>) {
+        *self.named.borrow_mut() = Some(named);
+    }
+
+    pub(crate) fn forget_named(&self) {
+        *self.named.borrow_mut() = None;
+    }
+
+    pub(crate) fn loaded(&self) -> &Loaded {
+        &self.loaded
     }
 
     /// Tells the isolates where the home state finds its modules: a packet that is on its way may load some.
@@ -168,29 +252,43 @@ impl State {
     /// The count of goroutines that the running goroutine, or the home state, has started.
     pub(crate) fn children(&self) -> WaitGroup {
         match &*self.current.borrow() {
-            Some(running) => running.children.clone(),
+            Some(running) => running.children.get_or_init(WaitGroup::new).clone(),
             None => self.children.clone(),
         }
     }
 
     // Globals.
 
-    /// The globals of the running goroutine if it has some of its own, else nil for the state's.
-    pub(crate) fn environment(&self) -> Value {
-        match &*self.current.borrow() {
-            Some(running) if running.has_environment.get() => {
-                self.tables.environments.raw_get(running.slot).unwrap_or(Value::Nil)
-            }
-            _ => Value::Nil,
+    /// Pushes the globals of the running goroutine if it has some of its own, else those of the state, which are what its
+    /// code sees then.
+    pub(crate) fn push_environment(&self, stack: &mut Stack<'_>) {
+        match self.environment_slot() {
+            Some(slot) => self.push_environment_of(stack, slot),
+            None => stack.push_globals(),
         }
     }
 
-    /// The table that received functions get as their globals, if it exists: in a goroutine it is made when needed.
-    pub(crate) fn environment_if_made(&self, lua: &Lua) -> Value {
-        match &*self.current.borrow() {
-            Some(_) => self.environment(),
-            None => Value::Table(lua.globals()),
+    /// Pushes the table that received functions get as their globals; nil if it is still to be made.
+    pub(crate) fn push_environment_if_made(&self, stack: &mut Stack<'_>) {
+        match self.environment_slot() {
+            Some(slot) => self.push_environment_of(stack, slot),
+            None if self.current.borrow().is_some() => stack.push_nil(),
+            None => stack.push_globals(),
         }
+    }
+
+    fn environment_slot(&self) -> Option<usize> {
+        let current = self.current.borrow();
+        current.as_ref().filter(|running| running.has_environment.get()).map(|running| running.slot)
+    }
+
+    fn push_environment_of(&self, stack: &mut Stack<'_>, slot: usize) {
+        let at = stack.top() + 1;
+        self.push_vitals(stack);
+        stack.raw_get_index(at, vital::ENVIRONMENTS);
+        stack.raw_get_index(at + 1, slot);
+        stack.replace(at);
+        stack.pop(1);
     }
 
     /// The globals of the running goroutine, made if need be; those of the state outside a goroutine.
@@ -299,7 +397,7 @@ impl State {
             Some(running) => CancelledObject::of(&running.handle),
             None => CancelledObject::new(None),
         };
-        Object::Cancelled(error).to_userdata(lua, self).map(Value::UserData)
+        Object::Cancelled(error).to_value(lua, self)
     }
 
     /// The values of a primitive for its outcome.

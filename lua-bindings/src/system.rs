@@ -12,6 +12,7 @@ use parking_lot::{Mutex, RwLock};
 use runtime_core::{Backend, Close, Report, WorkerHandle};
 use rustc_hash::FxHashSet;
 
+use crate::foreign::ForeignType;
 use crate::goroutine::{Failure, Start};
 use crate::injector::Injector;
 use crate::isolate;
@@ -49,9 +50,11 @@ pub(crate) struct System {
     pub(crate) isolates: usize,
     pub(crate) setup: Option<Setup>,
     pub(crate) report: ErrorReport,
+    /// The embedder's types that travel.
+    pub(crate) foreign: Vec<ForeignType>,
     /// What `now` counts from.
     pub(crate) epoch: Instant,
-    unhandled: Report<Failure>,
+    unhandled: Report<Box<Failure>>,
     /// Not bounded: as in Go, starting a goroutine does not wait. Pools and channels give back-pressure.
     pub(crate) queue: Injector<Start>,
     started: AtomicBool,
@@ -84,15 +87,17 @@ impl System {
         isolates: usize,
         setup: Option<Setup>,
         report: ErrorReport,
+        foreign: Vec<ForeignType>,
     ) -> Self {
         let tell = Arc::clone(&report);
         Self {
             epoch: backend.now(),
-            unhandled: Arc::new(move |failure: &Failure| tell(&failure.report())),
+            unhandled: Arc::new(move |failure| tell(&failure.report())),
             backend,
             isolates,
             setup,
             report,
+            foreign,
             queue: Injector::new(),
             started: AtomicBool::new(false),
             failed: OnceLock::new(),
@@ -104,6 +109,11 @@ impl System {
             modules: RwLock::default(),
             globals: OnceLock::new(),
         }
+    }
+
+    /// Whether there are isolates that take goroutines.
+    pub(crate) fn is_started(&self) -> bool {
+        self.started.load(Ordering::Acquire) && !self.is_closing()
     }
 
     /// Starts the isolates, if they have not been, and waits until they are set up.
@@ -166,7 +176,7 @@ impl System {
     }
 
     /// What reports a failure that nobody awaits.
-    pub(crate) fn unhandled(&self) -> Report<Failure> {
+    pub(crate) fn unhandled(&self) -> Report<Box<Failure>> {
         Arc::clone(&self.unhandled)
     }
 

@@ -12,22 +12,24 @@
 //! where it waited), and the call that parked raises.
 
 use std::any::Any;
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use mlua::thread::AsyncThread;
-use mlua::{MultiValue, Value};
-use runtime_core::{Ended, Outcome, WaitGroup};
+use mlua::{Lua, MultiValue, Value};
+use runtime_core::{Ended, Outcome};
 
 use crate::fault;
 use crate::goroutine::{Failure, Family, Reply, Running, Start, Wait};
 use crate::isolate::Isolate;
-use crate::packet::{self, Packet, Plain, Roots};
-use crate::raw::{Coroutine, Kind, Number, Resumed, Stack, protected};
+use crate::loaded::Lent;
+use crate::packet::{self, Packet, Plain, Refusal, Roots};
+use crate::raw::{Coroutine, Kind, Resumed, Stack, protected, protected_bare};
 use crate::scope::Membership;
 use crate::state::State;
 
@@ -39,8 +41,10 @@ pub(crate) struct Task {
     isolate: Rc<Isolate>,
     running: Rc<Running>,
     coroutine: Coroutine,
-    /// How many values lie on the coroutine's stack for its first resume; 0 after it.
-    arguments: i32,
+    /// The function and its arguments, until the first resume.
+    packet: Option<Packet>,
+    /// Its function, if that is to be given back.
+    lent: Option<Lent>,
     wait: Option<Wait>,
     /// mlua's future, once the coroutine has waited in an async function.
     driven: Option<Pin<Box<AsyncThread<MultiValue>>>>,
@@ -57,13 +61,9 @@ enum End {
 }
 
 impl Task {
-    /// Puts a goroutine's function and arguments onto its coroutine. `None` if that failed, which is its end then.
-    pub(crate) fn start(
-        isolate: &Rc<Isolate>,
-        start: Start,
-        slot: usize,
-        coroutine: Coroutine,
-    ) -> Option<Self> {
+    /// A goroutine that is about to run on this coroutine: it takes the packet as its function and arguments when it is
+    /// first resumed.
+    pub(crate) fn new(isolate: &Rc<Isolate>, start: Start, slot: usize, coroutine: Coroutine) -> Self {
         let Start { packet, completer, started_at, slot: mut pool_slot, scope, family } = start;
         if let Some(pool_slot) = &mut pool_slot {
             pool_slot.begin();
@@ -77,66 +77,38 @@ impl Task {
             wait: RefCell::new(None),
             reply: RefCell::new(None),
             traceback: RefCell::new(None),
-            children: WaitGroup::new(),
+            children: OnceCell::new(),
             exposed: Cell::new(false),
             pool_slot: RefCell::new(pool_slot),
             has_environment: Cell::new(false),
             shielded: Cell::new(false),
         });
         isolate.occupy(slot, &running);
-        let mut task = Self {
+        Self {
             isolate: Rc::clone(isolate),
             running,
             coroutine,
-            arguments: 0,
+            packet: Some(packet),
+            lent: None,
             wait: None,
             driven: None,
             finished: false,
             scope,
             family: Some(family),
-        };
-        // Its globals are made while the packet is decoded, so it has to be the running goroutine.
-        let before = isolate.state.set_current(Some(Rc::clone(&task.running)));
-        let decoded = packet::decode_onto(&isolate.lua, &isolate.state, &packet, coroutine);
-        isolate.state.set_current(before);
-        drop(packet);
-        match decoded {
-            Ok(count) => {
-                task.arguments = count - 1;
-                Some(task)
-            }
-            Err(error) => {
-                let end = task.failed_with(&fault::text(&error));
-                task.finish(end, false);
-                None
-            }
         }
     }
 
     /// Ends a goroutine that was cancelled while it was queued.
     pub(crate) fn never_started(start: Start) {
-        let Start { completer, slot, scope, family, .. } = start;
-        let reason = completer.cancelled().cloned().flatten();
-        completer.complete_then(Outcome::Cancelled(reason), || {
-            drop(scope);
-            if let Some(slot) = slot {
-                slot.finish(Ended::Cancelled);
-            }
-            drop(family);
-        });
+        let reason = start.completer.cancelled().cloned().flatten();
+        start.end(Outcome::Cancelled(reason));
     }
 
     /// Ends a goroutine for which the isolate has no coroutine.
-    pub(crate) fn not_startable(_state: &State, start: Start, error: &mlua::Error) {
-        let Start { completer, slot, scope, family, started_at, .. } = start;
-        let failure = failure_of_text(&fault::text(error), completer.id(), started_at);
-        completer.complete_then(Outcome::Failed(failure), || {
-            drop(scope);
-            if let Some(slot) = slot {
-                slot.finish(Ended::Failed);
-            }
-            drop(family);
-        });
+    pub(crate) fn not_startable(start: Start, error: &mlua::Error) {
+        let started_at = Arc::clone(&start.started_at);
+        let failure = failure_of_text(&fault::text(error), start.completer.id(), started_at);
+        start.end(Outcome::Failed(Box::new(failure)));
     }
 
     /// Resumes the goroutine. True if that was its end.
@@ -155,7 +127,7 @@ impl Task {
         }
     }
 
-    fn status(&self, tell: impl FnOnce(&runtime_core::Completer<Packet, Failure>)) {
+    fn status(&self, tell: impl FnOnce(&runtime_core::Completer<Packet, Box<Failure>>)) {
         if let Some(completer) = &*self.running.completer.borrow() {
             tell(completer);
         }
@@ -164,28 +136,67 @@ impl Task {
     /// Resumes the coroutine. `None` if it yielded.
     fn resume(&mut self) -> Option<(End, bool)> {
         let coroutine = self.coroutine;
-        let arguments = std::mem::take(&mut self.arguments);
-        let mut resumed = Resumed::Failed;
-        let mut plain = None;
-        let values = protected(&self.isolate.lua, (), |stack| {
-            resumed = stack.resume(coroutine, arguments);
-            match resumed {
-                Resumed::Returned(count) => plain = take_plain(stack, coroutine, count),
-                Resumed::Yielded(_) => {}
-                Resumed::Failed => {
+        let first = self.packet.take();
+        let mut came = Came::Raised(1);
+        let Isolate { lua, state, .. } = &*self.isolate;
+        let lent = &mut self.lent;
+        let resumed = protected_bare(lua, &mut |stack| {
+            let arguments = match &first {
+                None => 0,
+                // Its globals are made while the packet is decoded: it is the running goroutine already.
+                Some(packet) => match packet::decode_onto(stack, lua, state, packet, coroutine) {
+                    Ok((arguments, given)) => {
+                        *lent = given;
+                        arguments
+                    }
+                    Err(why) => {
+                        came = Came::Malformed(why.to_string());
+                        return;
+                    }
+                },
+            };
+            came = match stack.resume(coroutine, arguments) {
+                Resumed::Returned(count) => results(stack, lua, state, coroutine, count),
+                Resumed::Yielded(_) => Came::Yielded,
+                Resumed::Failed => Came::Failed,
+            };
+            match came {
+                Came::Yielded => {}
+                Came::Returned(_) => {
+                    lent.take().into_iter().for_each(|lent| state.loaded().take_back(stack, state, lent))
+                }
+                _ => lent.take().into_iter().for_each(|lent| state.loaded().forget(stack, state, lent)),
+            }
+        });
+        drop(first);
+        if let Err(message) = resumed {
+            return Some((self.failed_with(&fault::clean(&message)), false));
+        }
+        match came {
+            Came::Yielded => None,
+            Came::Malformed(message) => Some((self.failed_with(&message), false)),
+            Came::Returned(Ok(packet)) => Some((End::Done(packet), true)),
+            Came::Returned(Err(refusal)) => Some((self.failed_after(&refusal.to_string()), true)),
+            Came::Raised(count) => {
+                let values = protected(&self.isolate.lua, (), |stack| {
+                    stack.take_from(coroutine, count);
+                });
+                match values {
+                    Ok(values) => Some((self.returned(values), true)),
+                    Err(error) => Some((self.failed_with(&fault::text(&error)), false)),
+                }
+            }
+            Came::Failed => {
+                let values = protected(&self.isolate.lua, (), |stack| {
                     if stack.reserve(4) {
                         stack.push_traceback(coroutine, 0);
                         stack.take_from(coroutine, 1);
                     }
-                }
-            }
-        });
-        match (values, resumed) {
-            (Err(error), _) => Some((self.failed_with(&fault::text(&error)), false)),
-            (Ok(_), Resumed::Yielded(_)) => None,
-            (Ok(_), Resumed::Returned(_)) if plain.is_some() => plain.map(|packet| (End::Done(packet), true)),
-            (Ok(values), Resumed::Returned(_)) => Some((self.returned(values), true)),
-            (Ok(mut values), Resumed::Failed) => {
+                });
+                let mut values = match values {
+                    Ok(values) => values,
+                    Err(error) => return Some((self.failed_with(&fault::text(&error)), false)),
+                };
                 let error = values.pop_back().unwrap_or(Value::Nil);
                 if let Some(Value::String(traceback)) = values.pop_front() {
                     *self.running.traceback.borrow_mut() =
@@ -249,7 +260,7 @@ impl Task {
 
     /// The end of a goroutine that raised `error`.
     fn raised(&self, error: Value) -> End {
-        if self.running.is_cancelled() && crate::api::is_cancelled(&error) {
+        if self.running.is_cancelled() && crate::api::is_cancelled(&self.isolate.lua, &error) {
             return End::Cancelled;
         }
         let message = match &error {
@@ -306,10 +317,17 @@ impl Task {
         self.driven = None;
         let running = &self.running;
         let reusable = reusable && !running.exposed.get() && matches!(end, End::Done(_));
+        if let Some(lent) = self.lent.take() {
+            let state = &self.isolate.state;
+            let mut lent = Some(lent);
+            let _ = protected_bare(&self.isolate.lua, &mut |stack| {
+                lent.take().into_iter().for_each(|lent| state.loaded().forget(stack, state, lent));
+            });
+        }
         self.isolate.release(running.slot, reusable);
         let (outcome, ended) = match end {
             End::Done(packet) => (Outcome::Done(packet), Ended::Completed),
-            End::Failed(failure) => (Outcome::Failed(failure), Ended::Failed),
+            End::Failed(failure) => (Outcome::Failed(Box::new(failure)), Ended::Failed),
             End::Cancelled => {
                 let completer = running.completer.borrow();
                 let reason =
@@ -428,7 +446,7 @@ impl Drop for Task {
     }
 }
 
-fn failure_of_text(message: &str, id: u64, started_at: std::sync::Arc<str>) -> Failure {
+fn failure_of_text(message: &str, id: u64, started_at: Arc<str>) -> Failure {
     Failure {
         error: Packet::text(message),
         message: message.to_owned(),
@@ -438,34 +456,49 @@ fn failure_of_text(message: &str, id: u64, started_at: std::sync::Arc<str>) -> F
     }
 }
 
-/// The packet for the results of a coroutine, if they are none or one plain value; else leaves them on the stack.
-fn take_plain(stack: &mut Stack<'_>, coroutine: Coroutine, count: i32) -> Option<Packet> {
+/// What came of resuming a goroutine.
+enum Came {
+    Yielded,
+    /// It returned; its results as a packet, or why they cannot be one.
+    Returned(Result<Packet, Refusal>),
+    /// `xpcall` returned so many values that tell of an error; they are on the coroutine's stack.
+    Raised(i32),
+    /// An error that nothing has caught; it is on the coroutine's stack.
+    Failed,
+    /// It could not be started.
+    Malformed(String),
+}
+
+/// Takes the results of a coroutine that has returned.
+fn results(stack: &mut Stack<'_>, lua: &Lua, state: &State, coroutine: Coroutine, count: i32) -> Came {
     if !stack.take_from(coroutine, count) {
         stack.clear(coroutine);
-        return None;
+        return Came::Malformed("the Lua stack is full".into());
     }
-    let skip = i32::from(!cfg!(feature = "lua51"));
     for index in 1..=count {
         if stack.kind(index) == Kind::Userdata && stack.push_failure_text(index) {
             stack.replace(index);
         }
     }
-    if skip == 1 && !stack.boolean(1) || count - skip > 1 {
-        return None;
+    // Except on Lua 5.1 these are the results of `xpcall`.
+    let mut values = count;
+    if !cfg!(feature = "lua51") {
+        if !stack.boolean(1) {
+            stack.move_to(coroutine, count);
+            return Came::Raised(count);
+        }
+        values -= 1;
     }
-    let packet = if count == skip {
-        Packet::Empty
-    } else {
-        Packet::One(match stack.kind(-1) {
-            Kind::Nil => Plain::Nil,
-            Kind::Boolean => Plain::Boolean(stack.boolean(-1)),
-            Kind::Number => match stack.number(-1) {
-                Number::Integer(value) => Plain::Integer(value),
-                Number::Float(value) => Plain::Float(value),
-            },
-            _ => return None,
-        })
-    };
-    stack.pop(count);
-    Some(packet)
+    if values == 0 {
+        return Came::Returned(Ok(Packet::Empty));
+    }
+    if values == 1
+        && let Some(value) = Plain::on_top(stack)
+    {
+        return Came::Returned(Ok(Packet::One(value)));
+    }
+    if values < count {
+        stack.remove(1);
+    }
+    Came::Returned(packet::encode_stack(stack, lua, state, Roots::Values("result")))
 }

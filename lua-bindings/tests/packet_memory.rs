@@ -118,7 +118,7 @@ fn a_packet_takes_no_more_than_twice_its_size_until_it_is_known_to_be_good() {
     // The most that can be built: each claim is met by one byte a value.
     for (list, pairs) in [(131_000u32, 0u32), (0, 65_600)] {
         let values = if list > 0 { vec![0; 131_000] } else { [2, 0].repeat(65_600) };
-        let table = [&[1, 6, 0][..], &list.to_le_bytes(), &pairs.to_le_bytes(), &values, &[16]].concat();
+        let table = [&[0, 1, 6, 0][..], &list.to_le_bytes(), &pairs.to_le_bytes(), &values, &[16]].concat();
         let wire = sealed([&wires[0][..22], &[0], &table].concat());
         let packet = Packet::from_bytes(&wire, Trust::Data).unwrap();
         lua.gc_collect().unwrap();
@@ -127,14 +127,14 @@ fn a_packet_takes_no_more_than_twice_its_size_until_it_is_known_to_be_good() {
         values.unwrap();
     }
     // A name that is refused is told of, but not in its whole length.
-    let name = [&[1, 11, 0xc0, 0x9a, 0x0c][..], &[0xff; 200_000], &[16]].concat();
+    let name = [&[0, 1, 11, 0xc0, 0x9a, 0x0c][..], &[0xff; 200_000], &[16]].concat();
     let wire = sealed([&wires[0][..22], &[0], &name].concat());
     let (took, packet) = peak(|| Packet::from_bytes(&wire, Trust::Data));
     assert!(matches!(packet, Err(WireError::Name(_))) && took <= ANY, "{took} {packet:?}");
     // Tables in tables, each claiming all that follows.
     for depth in [2, 20, 40] {
         let claim = [vec![6, 0], 100_000u32.to_le_bytes().into(), vec![0; 4]].concat();
-        let body = [&[0, 1][..], &claim.repeat(depth), &[0; 100_000], &[16]].concat();
+        let body = [&[0, 0, 1][..], &claim.repeat(depth), &[0; 100_000], &[16]].concat();
         let wire = sealed([&wires[0][..22], &body].concat());
         let (took, packet) = peak(|| Packet::from_bytes(&wire, Trust::Data));
         assert!(packet.is_err() && took <= ANY, "{took}");

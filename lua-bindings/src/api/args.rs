@@ -2,12 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use mlua::{AnyUserData, Function, MultiValue, Table, Value};
+use mlua::{Function, Lua, MultiValue, Table, Value};
 
 use crate::fault::Fault;
+use crate::object::Object;
 
 /// The arguments of a call from Lua.
 pub(crate) struct Args {
+    pub(super) lua: Lua,
     /// The function's name as the script calls it.
     pub(crate) function: &'static str,
     values: MultiValue,
@@ -16,16 +18,19 @@ pub(crate) struct Args {
 }
 
 /// An object of ours that a call was made on, or that it was given.
-pub(crate) trait Named: Sized + Clone + 'static {
+pub(crate) trait Named: Sized {
     /// What it is called in messages: `channel`.
     const NAME: &'static str;
     /// Under which name its methods are kept.
     const CLASS: &'static str;
+
+    /// It, if the object is such a one.
+    fn from_object(object: Object) -> Option<Self>;
 }
 
 impl Args {
-    pub(crate) fn new(function: &'static str, values: MultiValue, method: bool) -> Self {
-        Self { function, values, object: usize::from(method) }
+    pub(crate) fn new(lua: &Lua, function: &'static str, values: MultiValue, method: bool) -> Self {
+        Self { lua: lua.clone(), function, values, object: usize::from(method) }
     }
 
     /// Argument `n`, from 1.
@@ -45,7 +50,7 @@ impl Args {
     pub(crate) fn wrong(&self, n: usize, expected: &str) -> Fault {
         let got = match self.get(n) {
             None => String::from("no value"),
-            Some(value) => type_name(value),
+            Some(value) => type_name(&self.lua, value),
         };
         self.bad(n, &format!("{expected} expected, got {got}"))
     }
@@ -149,9 +154,8 @@ impl Args {
     /// The object of a method call.
     pub(crate) fn this<T: Named>(&self) -> Result<T, Fault> {
         match self.values.front() {
-            Some(Value::UserData(userdata)) => object::<T>(userdata)
-                .ok_or_else(|| self.wrong_self::<T>(&type_name(&Value::UserData(userdata.clone())))),
-            Some(other) => Err(self.wrong_self::<T>(&type_name(other))),
+            Some(value) => object::<T>(&self.lua, value)
+                .ok_or_else(|| self.wrong_self::<T>(&type_name(&self.lua, value))),
             None => Err(self.wrong_self::<T>("no value")),
         }
     }
@@ -165,10 +169,8 @@ impl Args {
 
     /// An object of ours as argument `n`.
     pub(crate) fn object<T: Named>(&self, n: usize) -> Result<T, Fault> {
-        match self.get(n) {
-            Some(Value::UserData(userdata)) => object::<T>(userdata).ok_or_else(|| self.wrong(n, T::NAME)),
-            _ => Err(self.wrong(n, T::NAME)),
-        }
+        let object = self.get(n).and_then(|value| object::<T>(&self.lua, value));
+        object.ok_or_else(|| self.wrong(n, T::NAME))
     }
 
     /// A list of objects as argument `n`: no holes, nothing else in it.
@@ -185,9 +187,8 @@ impl Args {
         let mut objects = Vec::with_capacity(len.min(1 << 16));
         for index in 1..=len {
             let value: Value = table.raw_get(index)?;
-            let object = value.as_userdata().and_then(object::<T>);
-            let Some(object) = object else {
-                let got = type_name(&value);
+            let Some(object) = object::<T>(&self.lua, &value) else {
+                let got = type_name(&self.lua, &value);
                 return Err(self.bad(n, &format!("list of {}s expected, got {got} at [{index}]", T::NAME)));
             };
             objects.push(object);
@@ -196,16 +197,16 @@ impl Args {
     }
 }
 
-/// The object of type `T` in a userdata, if it is one.
-pub(crate) fn object<T: Named>(userdata: &AnyUserData) -> Option<T> {
-    userdata.borrow::<T>().ok().map(|object| object.clone())
+/// The object of type `T` that a value is, if it is one.
+pub(crate) fn object<T: Named>(lua: &Lua, value: &Value) -> Option<T> {
+    Object::from_value(lua, value).and_then(T::from_object)
 }
 
 /// What a value is called in messages.
-pub(crate) fn type_name(value: &Value) -> String {
+pub(crate) fn type_name(lua: &Lua, value: &Value) -> String {
     match value {
         Value::Integer(_) | Value::Number(_) => "number".into(),
-        Value::UserData(userdata) => match crate::object::Object::from_userdata(userdata) {
+        Value::UserData(userdata) => match Object::from_userdata(lua, userdata) {
             Some(object) => object.name().into(),
             None => "userdata".into(),
         },

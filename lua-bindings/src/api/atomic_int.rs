@@ -1,9 +1,8 @@
 //! `atomic_int()` and its methods.
 
-use mlua::{UserData, UserDataRegistry};
 use runtime_core::AtomicInt;
 
-use super::{Args, Named, Primitives, register};
+use super::{Args, Named, Primitives};
 use crate::fault::Fault;
 use crate::object::Object;
 
@@ -14,11 +13,12 @@ pub(crate) struct AtomicIntObject(pub(crate) AtomicInt);
 impl Named for AtomicIntObject {
     const NAME: &'static str = "atomic int";
     const CLASS: &'static str = "atomic_int";
-}
 
-impl UserData for AtomicIntObject {
-    fn register(registry: &mut UserDataRegistry<Self>) {
-        register(registry);
+    fn from_object(object: Object) -> Option<Self> {
+        match object {
+            Object::AtomicInt(object) => Some(object),
+            _ => None,
+        }
     }
 }
 
@@ -26,7 +26,7 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
     let this = |args: &Args| -> Result<AtomicInt, Fault> { Ok(args.this::<AtomicIntObject>()?.0) };
     prim.function("atomic_int", |context, args| {
         let value = AtomicInt::new(args.optional_integer(1, 0)?);
-        context.values(context.new_object(Object::AtomicInt(AtomicIntObject(value)))?)
+        context.values(context.object(Object::AtomicInt(AtomicIntObject(value)))?)
     })?;
     prim.method("atomic_int", "add", move |context, args| {
         context.values(this(&args)?.add(args.optional_integer(1, 1)?))

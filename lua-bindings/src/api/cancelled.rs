@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use mlua::{MetaMethod, UserData, UserDataMethods, UserDataRegistry, Value};
+use mlua::{Function, Lua, Value};
 
 use super::{Named, Primitives};
 use crate::goroutine::GoroutineHandle;
+use crate::object::Object;
 
 /// The error value "cancelled", with its reason. `tostring` gives `cancelled` or `cancelled: REASON`.
 #[derive(Clone)]
@@ -38,21 +39,30 @@ impl CancelledObject {
 impl Named for CancelledObject {
     const NAME: &'static str = "cancelled error";
     const CLASS: &'static str = "cancelled";
-}
 
-impl UserData for CancelledObject {
-    fn register(registry: &mut UserDataRegistry<Self>) {
-        use mlua::UserDataFields;
-        registry.add_meta_field("__name", Self::NAME);
-        registry.add_meta_method(MetaMethod::ToString, |_, this, ()| Ok(this.text()));
+    fn from_object(object: Object) -> Option<Self> {
+        match object {
+            Object::Cancelled(object) => Some(object),
+            _ => None,
+        }
     }
 }
 
 /// Whether an error value is the one that cancelling raises.
-pub(crate) fn is_cancelled(error: &Value) -> bool {
-    error.as_userdata().is_some_and(|error| error.is::<CancelledObject>())
+pub(crate) fn is_cancelled(lua: &Lua, error: &Value) -> bool {
+    matches!(Object::from_value(lua, error), Some(Object::Cancelled(_)))
+}
+
+/// The `__tostring` of such errors.
+pub(super) fn tostring(lua: &Lua) -> mlua::Result<Function> {
+    lua.create_function(|lua, this: Value| match Object::from_value(lua, &this) {
+        Some(Object::Cancelled(error)) => Ok(error.text()),
+        _ => Err(mlua::Error::runtime("cancelled error expected")),
+    })
 }
 
 pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
-    prim.function("is_cancelled", |context, args| context.values(args.get(1).is_some_and(is_cancelled)))
+    prim.function("is_cancelled", |context, args| {
+        context.values(args.get(1).is_some_and(|error| is_cancelled(context.lua, error)))
+    })
 }

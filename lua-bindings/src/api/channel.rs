@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use mlua::{IntoLuaMulti, Lua, MultiValue, UserData, UserDataRegistry, Value};
+use mlua::{IntoLuaMulti, Lua, MultiValue, Value};
 use runtime_core::{Channel, TryReceiveError, TrySendError};
 
-use super::{Answer, Args, Context, Named, Outcome, Primitives, register, ship};
+use super::{Answer, Args, Context, Named, Outcome, Primitives, ship};
 use crate::fault::Fault;
 use crate::goroutine::Reply;
 use crate::object::Object;
@@ -31,11 +31,12 @@ pub(crate) struct ChannelObject {
 impl Named for ChannelObject {
     const NAME: &'static str = "channel";
     const CLASS: &'static str = "channel";
-}
 
-impl UserData for ChannelObject {
-    fn register(registry: &mut UserDataRegistry<Self>) {
-        register(registry);
+    fn from_object(object: Object) -> Option<Self> {
+        match object {
+            Object::Channel(object) => Some(object),
+            _ => None,
+        }
     }
 }
 
@@ -75,7 +76,7 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
             }
         };
         let channel = ChannelObject { channel: Channel::new(capacity), direction };
-        context.values(context.new_object(Object::Channel(channel))?)
+        context.values(context.object(Object::Channel(channel))?)
     })?;
     // As methods the channel is the object; as functions it is argument 1.
     for (offset, function) in [(0, false), (1, true)] {
@@ -136,13 +137,14 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
         context.values(context.object(Object::Channel(this.view(Direction::Receive)))?)
     })?;
     // For functions whose Lua part receives and calls its callback itself.
-    prim.raw("channel_check_receive", |_, _, (function, values): (String, MultiValue)| {
-        let object =
-            values.front().and_then(Value::as_userdata).and_then(super::args::object::<ChannelObject>);
+    prim.raw("channel_check_receive", |lua, _, (function, values): (String, MultiValue)| {
+        let object = values.front().and_then(|value| super::args::object::<ChannelObject>(lua, value));
         let check = match object {
             Some(object) => object.can_receive(),
             None => {
-                let got = values.front().map_or_else(|| "no value".into(), super::args::type_name);
+                let got = values
+                    .front()
+                    .map_or_else(|| "no value".into(), |value| super::args::type_name(lua, value));
                 Err(Fault::Wrong(format!(
                     "calling '{function}' on bad self (channel expected, got {got}): call it with a colon"
                 )))

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 use std::time::{Duration, Instant};
 
-use mlua::{IntoLuaMulti, Lua, MultiValue, UserData, UserDataRegistry, Value};
+use mlua::{IntoLuaMulti, Lua, MultiValue, Value};
 use runtime_core::{Outcome as Ended, Status};
 
-use super::{Answer, Args, CancelledObject, Context, Named, Outcome, Primitives, register};
+use super::{Answer, Args, CancelledObject, Context, Named, Outcome, Primitives};
 use crate::fault::Fault;
 use crate::goroutine::{GoroutineHandle, Reply};
 use crate::object::Object;
@@ -23,11 +23,12 @@ pub(crate) struct HandleObject(pub(crate) GoroutineHandle);
 impl Named for HandleObject {
     const NAME: &'static str = "handle";
     const CLASS: &'static str = "handle";
-}
 
-impl UserData for HandleObject {
-    fn register(registry: &mut UserDataRegistry<Self>) {
-        register(registry);
+    fn from_object(object: Object) -> Option<Self> {
+        match object {
+            Object::Handle(object) => Some(object),
+            _ => None,
+        }
     }
 }
 
@@ -91,7 +92,7 @@ pub(super) fn awaited(lua: &Lua, state: &State, handle: &GoroutineHandle) -> Res
         }
         Some(Ended::Cancelled(reason)) => {
             let error = Object::Cancelled(CancelledObject::new(reason.clone()));
-            (error.to_userdata(lua, state)?, "stack traceback:\n\t[cancelled]").into_lua_multi(lua)?
+            (error.to_value(lua, state)?, "stack traceback:\n\t[cancelled]").into_lua_multi(lua)?
         }
     };
     values.push_front(Value::Boolean(false));

@@ -8,6 +8,7 @@ mod args;
 mod atomic_int;
 mod cancelled;
 mod channel;
+mod direct;
 mod handle;
 mod options;
 mod pools;
@@ -19,14 +20,15 @@ mod wait_group;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
-use mlua::{AnyUserData, Function, IntoLuaMulti, Lua, MultiValue, Table, UserDataRegistry, Value};
+use mlua::{AnyUserData, Function, IntoLuaMulti, Lua, MultiValue, Table, Value};
 use rustc_hash::FxHashSet;
 
 use crate::fault::{self, Fault};
 use crate::goroutine::{Reply, Wait};
-use crate::object::Object;
+use crate::object::{CLASSES, Object};
 use crate::packet::{self, Refusal, Roots};
-use crate::state::{Role, State, Tables};
+use crate::raw::{self, Primitive, protected};
+use crate::state::{Role, State, Tables, vital};
 use crate::system::{GRACE, System};
 
 pub(crate) use args::{Args, Named};
@@ -37,8 +39,6 @@ pub(crate) use handle::HandleObject;
 pub(crate) use scope::ScopeObject;
 pub(crate) use wait_group::WaitGroupObject;
 
-/// Where a state keeps the method tables of the objects, for mlua to find when it makes their metatables.
-const METHODS: &str = "goroutine.methods";
 /// Where a state keeps the module, once it is installed.
 const MODULE: &str = "goroutine.module";
 
@@ -59,6 +59,8 @@ pub(crate) type Outcome = Result<Answer, Fault>;
 pub(crate) struct Context<'a> {
     pub(crate) lua: &'a Lua,
     pub(crate) state: &'a Rc<State>,
+    /// Where the script is on the call stack, as seen from the primitive.
+    caller: usize,
 }
 
 impl Context<'_> {
@@ -85,12 +87,7 @@ impl Context<'_> {
 
     /// The Lua value of an object of ours.
     pub(crate) fn object(&self, object: Object) -> Result<Value, Fault> {
-        Ok(Value::UserData(object.to_userdata(self.lua, self.state)?))
-    }
-
-    /// The Lua value of an object that was just made.
-    pub(crate) fn new_object(&self, object: Object) -> Result<Value, Fault> {
-        Ok(Value::UserData(object.to_new_userdata(self.lua, self.state)?))
+        Ok(object.to_value(self.lua, self.state)?)
     }
 }
 
@@ -99,6 +96,8 @@ struct Primitives<'a> {
     lua: &'a Lua,
     state: &'a Rc<State>,
     table: Table,
+    /// Those that are functions of the module as they are.
+    whole: Table,
 }
 
 impl Primitives<'_> {
@@ -109,6 +108,13 @@ impl Primitives<'_> {
         body: impl Fn(&Context<'_>, Args) -> Outcome + 'static,
     ) -> mlua::Result<()> {
         self.add(name, name, false, body)
+    }
+
+    /// Puts a primitive on the Lua stack before the general one of this key, which sees to what the former leaves.
+    fn direct(&self, key: &str, primitive: Primitive, whole: bool) -> mlua::Result<()> {
+        let general: Function = self.table.raw_get(key)?;
+        let function = raw::closure(self.lua, self.state, primitive, &general, whole)?;
+        if whole { self.whole.raw_set(key, function) } else { self.table.raw_set(key, function) }
     }
 
     /// A method of `class`.
@@ -129,8 +135,10 @@ impl Primitives<'_> {
         body: impl Fn(&Context<'_>, Args) -> Outcome + 'static,
     ) -> mlua::Result<()> {
         let state = Rc::clone(self.state);
+        // With a direct primitive in between it is one level further away.
+        let caller = 2 + direct::levels(key);
         let function = self.lua.create_function(move |lua, values: MultiValue| {
-            match body(&Context { lua, state: &state }, Args::new(name, values, method)) {
+            match body(&Context { lua, state: &state, caller }, Args::new(lua, name, values, method)) {
                 Ok(Answer::Wait(wait)) => state.wait(lua, wait, false),
                 Ok(Answer::Shielded(wait)) => state.wait(lua, wait, true),
                 Ok(Answer::Values(values)) => state.values(lua, Ok(values)),
@@ -189,30 +197,44 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
         table.set_metatable(Some(weak.clone()))?;
         Ok(table)
     };
-    let xpcall = if cfg!(feature = "lua51") { Value::Nil } else { lua.globals().get("xpcall")? };
+    let (objects, environments) = (weak_table()?, lua.create_table()?);
+    let vitals = lua.create_table()?;
+    vitals.raw_set(vital::NAMED, &named)?;
+    vitals.raw_set(vital::BY_NAME, by_name)?;
+    vitals.raw_set(vital::REFRESH_NAMES, &refresh_names)?;
+    vitals.raw_set(vital::RESOLVE, resolve)?;
+    vitals.raw_set(vital::PACKAGE_LOADED, &package_loaded)?;
+    vitals.raw_set(vital::CODES, weak_table()?)?;
+    vitals.raw_set(vital::LOADED, lua.create_table()?)?;
+    vitals.raw_set(vital::OBJECTS, &objects)?;
+    vitals.raw_set(vital::ENVIRONMENTS, &environments)?;
+    if !cfg!(feature = "lua51") {
+        vitals.raw_set(vital::XPCALL, lua.globals().get::<Value>("xpcall")?)?;
+    }
+    let transfer = lua.create_table()?;
+    vitals.raw_set(vital::TRANSFER, &transfer)?;
+    let foreign = lua.create_table()?;
+    foreign.set_metatable(Some(lua.create_table_from([("__mode", "k")])?))?;
     let tables = Tables {
+        vitals,
         named,
-        by_name,
-        refresh_names: refresh_names.clone(),
-        resolve,
         package_loaded,
-        codes: weak_table()?,
-        loaded: lua.create_table()?,
-        objects: weak_table()?,
+        objects,
+        transfer,
+        foreign,
         threads: lua.create_table()?,
-        environments: lua.create_table()?,
+        environments,
         environment_metatable,
         complete,
         poison,
-        xpcall,
-        handler: std::cell::RefCell::new(Value::Nil),
     };
-    let state = Rc::new(State::new(system, role, tables));
+    let state = Rc::new(State::new(lua, system, role, tables));
 
     let methods = lua.create_table()?;
-    lua.set_named_registry_value(METHODS, &methods)?;
-    let prim = Primitives { lua, state: &state, table: lua.create_table()? };
+    add_metatables(lua, &state, &methods)?;
+    let prim = Primitives { lua, state: &state, table: lua.create_table()?, whole: lua.create_table()? };
     prim.table.raw_set("methods", &methods)?;
+    prim.table.raw_set("whole", &prim.whole)?;
     prim.table.raw_set("version", env!("CARGO_PKG_VERSION"))?;
     start::add(&prim)?;
     time::add(&prim)?;
@@ -223,6 +245,7 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
     channel::add(&prim)?;
     pools::add(&prim)?;
     cancelled::add(&prim)?;
+    direct::add(&prim)?;
     if isolate {
         add_isolate(&prim)?;
     }
@@ -266,7 +289,7 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
             include_str!("../lua/isolate.lua"),
             (&prim.table, settle, complete, park, Lua::poll_pending()),
         )?;
-        state.tables.handler.replace(handler);
+        state.tables.vitals.raw_set(vital::HANDLER, handler)?;
         let mut globals = FxHashSet::default();
         lua.globals().for_each(|name: Value, _: Value| {
             globals.extend(name.as_string().map(|name| Box::from(&*name.as_bytes())));
@@ -304,10 +327,10 @@ fn end_with_process(lua: &Lua, state: &Rc<State>) -> mlua::Result<()> {
     };
     let shutdown = {
         let state = Rc::clone(state);
-        lua.create_function(move |_, ()| {
+        lua.create_function(move |lua, ()| {
             // The state is not closed, and so drops no handles: errors that nobody has seen are told here.
             state.tables.objects.for_each(|_: Value, object: AnyUserData| {
-                if let Some(handle) = args::object::<HandleObject>(&object) {
+                if let Some(Object::Handle(handle)) = Object::from_userdata(lua, &object) {
                     handle.0.report_unseen();
                 }
                 Ok(())
@@ -343,13 +366,31 @@ fn add_isolate(prim: &Primitives<'_>) -> mlua::Result<()> {
     })
 }
 
-/// Gives a type of object its method table and its words.
-fn register<T: Named>(registry: &mut UserDataRegistry<T>) {
-    use mlua::UserDataFields;
-    registry.add_meta_field("__name", T::NAME);
-    registry.add_meta_field_with("__index", |lua| {
-        lua.named_registry_value::<Table>(METHODS)?.raw_get::<Table>(T::CLASS)
-    });
+/// Makes the metatables of the reference objects, and an empty table of methods for each class.
+fn add_metatables(lua: &Lua, state: &State, methods: &Table) -> mlua::Result<()> {
+    for (index, (class, name)) in CLASSES.into_iter().enumerate() {
+        let metatable = lua.create_table()?;
+        metatable.raw_set("__name", name)?;
+        metatable.raw_set("__metatable", false)?;
+        if class == CancelledObject::CLASS {
+            metatable.raw_set("__tostring", cancelled::tostring(lua)?)?;
+        } else {
+            let of_class = lua.create_table()?;
+            metatable.raw_set("__index", &of_class)?;
+            methods.raw_set(class, of_class)?;
+        }
+        protected(lua, &metatable, |stack| {
+            if stack.reserve(4) {
+                stack.adopt_object_metatable();
+            }
+            stack.truncate(0);
+        })?;
+        state.tables.vitals.raw_set(vital::METATABLES + index, metatable)?;
+    }
+    let mut key = None;
+    protected(lua, &state.tables.vitals, |stack| key = Some(stack.keep()))?;
+    state.set_vitals(key);
+    Ok(())
 }
 
 /// Encodes values that go to another state.
@@ -363,5 +404,5 @@ pub(crate) fn ship(
 
 /// Where the script stands that called a function of ours.
 pub(crate) fn caller(context: &Context<'_>) -> Arc<str> {
-    context.state.last_place.borrow_mut().of_caller(context.lua, 2)
+    context.state.last_place.borrow_mut().of(raw::position(context.lua, context.caller))
 }

@@ -28,8 +28,10 @@ impl<'a> Options<'a> {
             let name = match pair?.0 {
                 Value::String(name) => name.to_string_lossy(),
                 other => {
-                    return Err(args
-                        .bad(n, &format!("names of options expected, got a {} as one", type_name(&other))));
+                    return Err(args.bad(
+                        n,
+                        &format!("names of options expected, got a {} as one", type_name(&args.lua, &other)),
+                    ));
                 }
             };
             if !known.contains(&name.as_str()) {
@@ -52,7 +54,7 @@ impl<'a> Options<'a> {
     }
 
     fn wrong(&self, name: &str, expected: &str, got: &Value) -> Fault {
-        self.bad(name, &format!("{expected} expected, got {}", type_name(got)))
+        self.bad(name, &format!("{expected} expected, got {}", type_name(&self.args.lua, got)))
     }
 
     /// A whole number from `least` to `most`.

@@ -83,8 +83,8 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
         }
     })?;
     prim.function("pool_map_submit", map_submit)?;
-    prim.raw("pool_map_failed", |_, _, scope: mlua::UserDataRef<ScopeObject>| {
-        Ok(scope.0.failed().is_some())
+    prim.raw("pool_map_failed", |lua, _, scope: Value| {
+        Ok(super::args::object::<ScopeObject>(lua, &scope).is_some_and(|scope| scope.0.failed().is_some()))
     })?;
     prim.function("pool_map_wait", map_wait)
 }
@@ -192,7 +192,7 @@ fn submit(
                        state: &crate::state::State,
                        submitted: Result<runtime_core::TaskId, Refused>| match submitted {
         Ok(_) if gives == Gives::Handle => {
-            let handle = Object::Handle(HandleObject(handle)).to_userdata(lua, state)?;
+            let handle = Object::Handle(HandleObject(handle)).to_value(lua, state)?;
             Ok(handle.into_lua_multi(lua)?)
         }
         Ok(id) => Ok(id.to_string().into_lua_multi(lua)?),

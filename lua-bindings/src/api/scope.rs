@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use mlua::{MultiValue, UserData, UserDataRegistry, Value};
+use mlua::{Lua, MultiValue, Value};
 use runtime_core::Handle;
 
 use super::handle::awaited;
 use super::start::{Report, start};
-use super::{Answer, Context, HandleObject, Named, Outcome, Primitives, register};
+use super::{Answer, Context, HandleObject, Named, Outcome, Primitives};
 use crate::fault::Fault;
 use crate::goroutine::Reply;
 use crate::object::Object;
@@ -23,11 +23,12 @@ pub(crate) struct ScopeObject(pub(crate) Arc<Scope>);
 impl Named for ScopeObject {
     const NAME: &'static str = "scope";
     const CLASS: &'static str = "scope";
-}
 
-impl UserData for ScopeObject {
-    fn register(registry: &mut UserDataRegistry<Self>) {
-        register(registry);
+    fn from_object(object: Object) -> Option<Self> {
+        match object {
+            Object::Scope(object) => Some(object),
+            _ => None,
+        }
     }
 }
 
@@ -44,15 +45,15 @@ impl Drop for CancelOnDrop {
 
 pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
     // For functions whose Lua part calls its callback itself: the check that `spawn` and the like do on the way.
-    prim.raw("check_function", |_, _, values: MultiValue| check_function(values))?;
+    prim.raw("check_function", |lua, _, values: MultiValue| check_function(lua, values))?;
     prim.function("scope_new", |context, _| {
-        context.values(context.new_object(Object::Scope(ScopeObject(Arc::new(Scope::new()))))?)
+        context.values(context.object(Object::Scope(ScopeObject(Arc::new(Scope::new()))))?)
     })?;
     prim.method("scope", "spawn", |context, args| {
         let scope = args.this::<ScopeObject>()?.0;
         args.check_function(1)?;
         let handle = start(context, args.rest(1), Report::IfUnseen, Some(scope))?;
-        context.values(context.new_object(Object::Handle(HandleObject(handle)))?)
+        context.values(context.object(Object::Handle(HandleObject(handle)))?)
     })?;
     prim.function("scope_cancel", |context, args| {
         args.object::<ScopeObject>(1)?.0.cancel("the function of its scope failed");
@@ -120,12 +121,12 @@ pub(super) fn wait_for_scope(
 }
 
 /// `0`, or `2` and the message, as primitives answer.
-fn check_function(mut values: MultiValue) -> mlua::Result<(i64, Option<String>)> {
+fn check_function(lua: &Lua, mut values: MultiValue) -> mlua::Result<(i64, Option<String>)> {
     let name = values.pop_front().and_then(|name| name.as_string().map(|name| name.to_string_lossy()));
     let got = match values.front() {
         Some(Value::Function(_)) => return Ok((0, None)),
         None => String::from("no value"),
-        Some(value) => super::args::type_name(value),
+        Some(value) => super::args::type_name(lua, value),
     };
     let name = name.unwrap_or_default();
     Ok((2, Some(format!("bad argument #1 to '{name}' (function expected, got {got})"))))

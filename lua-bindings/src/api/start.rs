@@ -10,9 +10,10 @@ use super::{Answer, Args, Context, HandleObject, Primitives, caller, ship};
 use crate::fault::Fault;
 use crate::goroutine::{Failure, Family, GoroutineHandle, Start};
 use crate::object::Object;
-use crate::packet::Roots;
+use crate::packet::{Packet, Roots};
 use crate::pool::Slot;
 use crate::scope::Scope;
+use crate::state::State;
 
 /// What becomes of the failure of a goroutine.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -33,28 +34,33 @@ pub(super) fn prepare(
     let system = &context.state.system;
     system.start().map_err(|error| Fault::Wrong(error.to_string()))?;
     let packet = ship(context, values, Roots::Start)?;
-    let tell = system.unhandled();
-    let reporting = match report {
-        Report::AtOnce => Reporting::AtOnce(tell),
-        Report::IfUnseen => Reporting::IfUnseen(tell),
-    };
-    let (handle, completer) = Handle::<_, Failure>::new(next_id(), reporting);
-    let membership = match &scope {
+    let (mut start, handle) = assemble(context.state, packet, caller(context), report);
+    start.scope = match &scope {
         None => None,
         Some(scope) => match scope.enter(&handle) {
             None => return Err(Fault::Wrong("the scope has ended: it starts no more goroutines".into())),
             membership => membership,
         },
     };
-    let start = Start {
-        packet,
-        completer,
-        started_at: caller(context),
-        slot: None::<Slot>,
-        scope: membership,
-        family: Family::join(&context.state.children()),
-    };
     Ok((start, handle))
+}
+
+/// A goroutine from what it consists of, in no scope.
+pub(super) fn assemble(
+    state: &State,
+    packet: Packet,
+    started_at: Arc<str>,
+    report: Report,
+) -> (Start, GoroutineHandle) {
+    let tell = state.system.unhandled();
+    let reporting = match report {
+        Report::AtOnce => Reporting::AtOnce(tell),
+        Report::IfUnseen => Reporting::IfUnseen(tell),
+    };
+    let (handle, completer) = Handle::<_, Box<Failure>>::new(next_id(), reporting);
+    let family = Family::join(&state.children());
+    let start = Start { packet, completer, started_at, slot: None::<Slot>, scope: None, family };
+    (start, handle)
 }
 
 /// Starts a goroutine.
@@ -72,7 +78,7 @@ pub(super) fn start(
 fn start_function(context: &Context<'_>, args: Args, report: Report) -> super::Outcome {
     args.check_function(1)?;
     let handle = start(context, args.rest(1), report, None)?;
-    context.values(context.new_object(Object::Handle(HandleObject(handle)))?)
+    context.values(context.object(Object::Handle(HandleObject(handle)))?)
 }
 
 pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
@@ -88,7 +94,7 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
             values.push_front(Value::Integer(id as i64));
             values.push_front(Value::Function(function.clone()));
             let handle = start(context, values, Report::AtOnce, None)?;
-            handles.raw_set(id, context.new_object(Object::Handle(HandleObject(handle)))?)?;
+            handles.raw_set(id, context.object(Object::Handle(HandleObject(handle)))?)?;
         }
         context.values(handles)
     })?;

@@ -1,9 +1,8 @@
 //! `wait_group()` and its methods.
 
-use mlua::{UserData, UserDataRegistry};
 use runtime_core::WaitGroup;
 
-use super::{Named, Primitives, register};
+use super::{Named, Primitives};
 use crate::fault::Fault;
 use crate::goroutine::Reply;
 use crate::object::Object;
@@ -15,17 +14,18 @@ pub(crate) struct WaitGroupObject(pub(crate) WaitGroup);
 impl Named for WaitGroupObject {
     const NAME: &'static str = "wait group";
     const CLASS: &'static str = "wait_group";
-}
 
-impl UserData for WaitGroupObject {
-    fn register(registry: &mut UserDataRegistry<Self>) {
-        register(registry);
+    fn from_object(object: Object) -> Option<Self> {
+        match object {
+            Object::WaitGroup(object) => Some(object),
+            _ => None,
+        }
     }
 }
 
 pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
     prim.function("wait_group", |context, _| {
-        context.values(context.new_object(Object::WaitGroup(WaitGroupObject(WaitGroup::new())))?)
+        context.values(context.object(Object::WaitGroup(WaitGroupObject(WaitGroup::new())))?)
     })?;
     prim.method("wait_group", "add", |context, args| {
         let group = args.this::<WaitGroupObject>()?.0;

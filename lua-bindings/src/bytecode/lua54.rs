@@ -1,164 +1,120 @@
-//! [`analyse`] for Lua 5.4.
-//!
-//! What each captured variable of the main function is used for is collected first, from all functions of the dump;
-//! which of the variables are `_ENV` is decided after that, because in a stripped dump the uses are all there is to go
-//! by.
+//! Dumps of Lua 5.4.
 
-mod follow;
-mod instruction;
-mod proto;
+pub(super) mod instruction;
+pub(super) mod lines;
 
-use self::follow::{Follower, Use};
-use self::instruction::Op;
-use self::proto::Proto;
-use super::{Analysis, CapturedWrite, Malformed};
-
-/// What is known of one captured variable of the main function.
-#[derive(Default)]
-struct Facts<'a> {
-    name: Option<&'a [u8]>,
-    /// It may turn out to be `_ENV`, so its fields matter.
-    watched: bool,
-    read: Vec<&'a [u8]>,
-    written: Vec<&'a [u8]>,
-    /// The functions in which it is used in a way that no name can be had from, ascending.
-    escapes: Vec<usize>,
-    /// The line of the first assignment, if there is an assignment.
-    assigned: Option<Option<u32>>,
-}
+use self::instruction::Instruction;
+use super::nesting::{Dump, read_resolved};
+use super::proto::{Proto, Upvalue};
+use super::reader::{Reader, TOO_LARGE, int};
+use super::{Analysis, Malformed, env};
 
 pub(super) fn analyse(dump: &[u8]) -> Result<Analysis, Malformed> {
-    let protos = proto::read(dump)?;
-    let Some(main) = protos.first() else {
-        return Err(Malformed::Truncated);
-    };
-
-    let stripped = main.upvalue_names.iter().all(Option::is_none);
-    let mut variables: Vec<Facts<'_>> = main.origins.iter().map(|_| Facts::default()).collect();
-    for (index, facts) in variables.iter_mut().enumerate() {
-        facts.name = main.upvalue_names.get(index).copied().flatten();
-        facts.watched = stripped || facts.name == Some(b"_ENV");
+    let mut dump = Dump54 { reader: Reader::new(dump) };
+    dump.header()?;
+    let main_upvalues = usize::from(dump.reader.byte()?);
+    let protos = read_resolved(&mut dump)?;
+    if protos.first().is_some_and(|main| main.upvalues.len() != main_upvalues) {
+        return Err(Malformed::Invalid("the numbers of upvalues differ"));
     }
-    for place in 0..protos.len() {
-        scan(&protos, place, &mut variables)?;
-    }
-
-    let only_env = variables.len() == 1 && main.line_defined == 0;
-    let is_env = |facts: &Facts<'_>| match (facts.watched, stripped) {
-        (false, _) => false,
-        (true, false) => true,
-        // A write to a captured variable must not get lost, so what is assigned is an ordinary one.
-        (true, true) => only_env || (facts.has_fields() && facts.assigned.is_none()),
-    };
-    let (env, captured) = numbered(&variables).partition::<Vec<_>, _>(|(_, facts)| is_env(facts));
-
-    let escapes = env.iter().flat_map(|(_, facts)| facts.escapes.iter().copied()).collect::<Vec<_>>();
-    let replaced = env.iter().any(|(_, facts)| facts.assigned.is_some());
-    let mut globals_read = env.iter().flat_map(|(_, facts)| facts.read.iter().copied()).collect::<Vec<_>>();
-    let globals_written = env.iter().flat_map(|(_, facts)| facts.written.iter().copied()).collect();
-    let env_escapes = replaced || !escapes.is_empty();
-    globals_read.extend(strings_within(&protos, escapes));
-
-    Ok(Analysis {
-        upvalue_count: u8::try_from(variables.len()).map_err(|_| Malformed::Invalid("too many upvalues"))?,
-        upvalue_names: variables.iter().map(|facts| facts.name.map(text)).collect(),
-        env_upvalues: env.iter().map(|(upvalue, _)| *upvalue).collect(),
-        globals_read: sorted(globals_read),
-        globals_written: sorted(globals_written),
-        env_escapes,
-        captured_writes: captured.into_iter().filter_map(|(upvalue, facts)| facts.write(upvalue)).collect(),
-        source: main.source.map(text),
-        line_defined: main.line_defined,
-    })
+    env::analyse::<Instruction>(&protos)
 }
 
-/// Adds what one function does with the captured variables of the main function.
-fn scan<'a>(protos: &[Proto<'a>], place: usize, variables: &mut [Facts<'a>]) -> Result<(), Malformed> {
-    let Some(proto) = protos.get(place) else {
-        return Ok(());
-    };
-    let mut follower = Follower::new(protos, proto);
-    let mut lines = proto.lines();
-    for pc in 0..proto.len() {
-        let instruction = proto.instruction(pc)?;
-        let line = lines.next()?;
-        let upvalue = match instruction.op {
-            Op::GetUpval | Op::SetUpval | Op::GetTabUp => instruction.b(),
-            Op::SetTabUp => instruction.a(),
-            Op::Closure => {
-                proto.child(instruction.bx())?;
-                continue;
+struct Dump54<'a> {
+    reader: Reader<'a>,
+}
+
+impl<'a> Dump54<'a> {
+    /// Signature and version, then what differs between machines; a stranger's dump ends here.
+    fn header(&mut self) -> Result<(), Malformed> {
+        self.reader.literal(b"\x1bLua\x54\x00", "not of lua 5.4")?;
+        self.reader.literal(b"\x19\x93\r\n\x1a\n", "damaged as text is in transfer")?;
+        let sizes = [size_of::<u32>() as u8, size_of::<i64>() as u8, size_of::<f64>() as u8];
+        self.reader.literal(&sizes, "of another word size")?;
+        self.reader.literal(&0x5678_i64.to_ne_bytes(), "of another byte order")?;
+        self.reader.literal(&370.5_f64.to_ne_bytes(), "of another number format")
+    }
+
+    fn int(&mut self) -> Result<u32, Malformed> {
+        int(self.unsigned()?)
+    }
+
+    fn unsigned(&mut self) -> Result<u64, Malformed> {
+        self.reader.grouped(|marked| marked)
+    }
+
+    /// A string, or `None` where the dump has a null pointer in its place.
+    fn string(&mut self) -> Result<Option<&'a [u8]>, Malformed> {
+        // The size is written one too large, so that zero is free to say "none".
+        match self.unsigned()?.checked_sub(1) {
+            None => Ok(None),
+            Some(len) => self.reader.bytes(usize::try_from(len).map_err(|_| TOO_LARGE)?).map(Some),
+        }
+    }
+
+    fn constant(&mut self) -> Result<Option<&'a [u8]>, Malformed> {
+        // The low four bits are the type, those above its variant.
+        match self.reader.byte()? {
+            0x00 | 0x01 | 0x11 => Ok(None), // nil, false, true
+            0x03 | 0x13 => self.reader.bytes(8).map(|_number| None),
+            0x04 | 0x14 => {
+                self.string()?.map(Some).ok_or(Malformed::Invalid("a string constant without a string"))
             }
-            _ => continue,
-        };
-        let origin = proto.origin(upvalue)?;
-        let Some(facts) = origin.and_then(|origin| variables.get_mut(usize::from(origin))) else {
-            continue;
-        };
-        match instruction.op {
-            Op::SetUpval => facts.assign(line),
-            _ if !facts.watched => {}
-            Op::GetTabUp => facts.read.push(proto.name(instruction.c())?),
-            Op::SetTabUp => facts.written.push(proto.name(instruction.b())?),
-            _ => follower.follow(pc, |found| facts.add(found, place))?,
+            _ => Err(Malformed::Invalid("no such type of constant")),
         }
     }
-    Ok(())
 }
 
-impl<'a> Facts<'a> {
-    fn add(&mut self, found: Use<'a>, place: usize) {
-        match found {
-            Use::Reads(name) => self.read.push(name),
-            Use::Writes(name) => self.written.push(name),
-            Use::Escapes => self.escapes.push(place),
-            // Any function of the dump may have the variable: those within the main one.
-            Use::Stored => self.escapes.push(0),
+impl<'a> Dump<'a> for Dump54<'a> {
+    fn begin(&mut self) -> Result<(Proto<'a>, u32), Malformed> {
+        let source = self.string()?;
+        let line_defined = self.int()?;
+        let _last_line = self.int()?;
+        let _parameters_vararg_registers = self.reader.bytes(3)?;
+        let count = self.int()? as usize;
+        let code = self.reader.array(count, size_of::<u32>())?;
+        let mut proto = Proto { source, line_defined, code, ..Proto::default() };
+        // No vector is made as long as the dump says: it grows with what is really there.
+        for _ in 0..self.int()? {
+            proto.constants.push(self.constant()?);
         }
-    }
-
-    fn assign(&mut self, line: Option<u32>) {
-        match &mut self.assigned {
-            None => self.assigned = Some(line),
-            // Nested functions are scanned after the one around them, and stand before the end of it.
-            Some(first) => *first = (*first).min(line),
+        for _ in 0..self.int()? {
+            proto.upvalues.push(upvalue(&mut self.reader)?);
         }
+        Ok((proto, self.int()?))
     }
 
-    fn has_fields(&self) -> bool {
-        !self.read.is_empty() || !self.written.is_empty()
+    /// Debug information, which a stripped dump has as well, but empty.
+    fn end(&mut self, proto: &mut Proto<'a>) -> Result<(), Malformed> {
+        let count = self.int()? as usize;
+        let steps = self.reader.bytes(count)?;
+        let mut marks = Vec::new();
+        for _ in 0..self.int()? {
+            marks.push((self.int()?, self.int()?));
+        }
+        proto.set_lines(lines::from_steps(proto.line_defined, steps, &marks)?)?;
+        for _ in 0..self.int()? {
+            let (_local, _from, _to) = (self.string()?, self.int()?, self.int()?);
+        }
+        let names = self.int()? as usize;
+        proto.check_upvalue_names(names)?;
+        for _ in 0..names {
+            proto.upvalue_names.push(self.string()?);
+        }
+        Ok(())
     }
 
-    fn write(&self, upvalue: u8) -> Option<CapturedWrite> {
-        self.assigned.map(|line| CapturedWrite { upvalue, name: self.name.map(text), line })
+    fn left(&self) -> usize {
+        self.reader.left()
     }
 }
 
-/// The string constants of these functions and of all nested in them.
-fn strings_within<'a>(protos: &[Proto<'a>], mut places: Vec<usize>) -> Vec<&'a [u8]> {
-    places.sort_unstable();
-    let mut strings = Vec::new();
-    // A function comes before those nested in it, which end together or earlier: one pass covers all.
-    let mut done = 0;
-    for place in places {
-        let end = protos.get(place).map_or(0, |proto| proto.end);
-        let within = protos.get(place.max(done)..end).unwrap_or_default();
-        strings.extend(within.iter().flat_map(Proto::strings));
-        done = done.max(end);
+/// Where a function takes a captured variable from.
+pub(super) fn upvalue(reader: &mut Reader<'_>) -> Result<Upvalue, Malformed> {
+    let (in_register, index, _kind) = (reader.byte()?, reader.byte()?, reader.byte()?);
+    match in_register {
+        0 => Ok(Upvalue::Captured(index)),
+        1 => Ok(Upvalue::Local(index)),
+        _ => Err(Malformed::Invalid("no such kind of upvalue")),
     }
-    strings
-}
-
-fn numbered<'v, 'a>(variables: &'v [Facts<'a>]) -> impl Iterator<Item = (u8, &'v Facts<'a>)> {
-    (0..=u8::MAX).zip(variables)
-}
-
-fn sorted(mut names: Vec<&[u8]>) -> Vec<Box<[u8]>> {
-    names.sort_unstable();
-    names.dedup();
-    names.into_iter().map(Box::from).collect()
-}
-
-fn text(bytes: &[u8]) -> Box<str> {
-    String::from_utf8_lossy(bytes).into()
 }

@@ -8,11 +8,22 @@
 //! Two rules decide in doubt. A global too many costs a look-up; one too few is a `nil` in a goroutine: names err on
 //! the side of more. An assignment is reported only where the instruction for it stands.
 
+mod env;
+mod fenv;
+mod fixed;
+mod instruction;
+mod lua51;
+mod lua52;
+mod lua53;
 mod lua54;
+mod lua55;
+mod luajit;
+mod nesting;
+mod proto;
 mod reader;
 #[cfg(test)]
-#[cfg(feature = "lua54")]
 mod tests;
+mod variable;
 
 use std::fmt;
 
@@ -25,7 +36,7 @@ pub(crate) struct Analysis {
     pub(crate) upvalue_names: Vec<Option<Box<str>>>,
     /// The captured variables through which globals are reached, ascending.
     ///
-    /// Those with the name `_ENV`: one as a rule, none in a function that uses no globals, and possibly a table that
+    /// None in Lua 5.1 and LuaJIT. Later, those with the name `_ENV`: one as a rule, none in a function that uses no globals, and possibly a table that
     /// the script itself keeps in a local called `_ENV`, which only a look at the value can tell.
     ///
     /// Where the names are stripped these are candidates, and the value decides which one holds globals. A main
@@ -42,13 +53,17 @@ pub(crate) struct Analysis {
     ///
     /// Where it was passed on or indexed with a computed key, `globals_read` also has every string constant of the
     /// functions that could see it, so that names which are written out somewhere are found all the same.
+    ///
+    /// Never in Lua 5.1 and LuaJIT, where only functions like `getfenv` can do that.
     pub(crate) env_escapes: bool,
     /// The first assignment, by line, to each captured variable other than `env_upvalues`, by the function itself or
     /// one nested in it; in order of the upvalue.
     pub(crate) captured_writes: Vec<CapturedWrite>,
+    /// Whether a function nested in it uses one of the captured variables, and may so keep it for later.
+    pub(crate) passes_on: bool,
     /// The chunk's name as `load` was given it (`@script.lua`), if it was not stripped.
     pub(crate) source: Option<Box<str>>,
-    /// The line on which the function begins; 0 for a main chunk.
+    /// The line on which the function begins; 0 for a main chunk, and where LuaJIT has stripped it.
     pub(crate) line_defined: u32,
 }
 
@@ -66,9 +81,9 @@ pub(crate) struct CapturedWrite {
 /// The bytes are no function that [`analyse`] can read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Malformed {
-    /// They don't begin as a dump of PUC Lua does.
+    /// They don't begin as a dump of Lua or LuaJIT does.
     NotBytecode,
-    /// They are of a Lua that is not read here; the version byte, 0x53 for 5.3.
+    /// They are of a Lua that is not read here; the version byte, 0x56 for 5.6.
     Version(u8),
     /// They end too early.
     Truncated,
@@ -97,9 +112,16 @@ impl std::error::Error for Malformed {}
 /// [`Malformed`] if this is no dump of a Lua version that is known here, or a damaged one. Not every damage can be
 /// seen: what is returned for bytes that no compiler wrote need not be true of them.
 pub(crate) fn analyse(dump: &[u8]) -> Result<Analysis, Malformed> {
+    if dump.starts_with(b"\x1bLJ") {
+        return luajit::analyse(dump);
+    }
     let rest = dump.strip_prefix(b"\x1bLua").ok_or(Malformed::NotBytecode)?;
     match rest.first() {
+        Some(0x51) => lua51::analyse(dump),
+        Some(0x52) => lua52::analyse(dump),
+        Some(0x53) => lua53::analyse(dump),
         Some(0x54) => lua54::analyse(dump),
+        Some(0x55) => lua55::analyse(dump),
         Some(&other) => Err(Malformed::Version(other)),
         None => Err(Malformed::Truncated),
     }

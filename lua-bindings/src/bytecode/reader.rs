@@ -12,14 +12,20 @@ impl<'a> Reader<'a> {
         Self { rest: dump }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.rest.is_empty()
+    /// How many bytes are still to come.
+    pub(super) fn left(&self) -> usize {
+        self.rest.len()
     }
 
     pub(super) fn bytes(&mut self, count: usize) -> Result<&'a [u8], Malformed> {
         let (bytes, rest) = self.rest.split_at_checked(count).ok_or(Malformed::Truncated)?;
         self.rest = rest;
         Ok(bytes)
+    }
+
+    /// `count` times `size` bytes.
+    pub(super) fn array(&mut self, count: usize, size: usize) -> Result<&'a [u8], Malformed> {
+        self.bytes(count.checked_mul(size).ok_or(Malformed::Truncated)?)
     }
 
     pub(super) fn byte(&mut self) -> Result<u8, Malformed> {
@@ -33,23 +39,16 @@ impl<'a> Reader<'a> {
         if self.bytes(bytes.len())? == bytes { Ok(()) } else { Err(Malformed::Invalid(what)) }
     }
 
-    /// A count or a line: what is a C `int`, never negative, on the other side.
-    pub(super) fn int(&mut self) -> Result<u32, Malformed> {
-        let value = self.unsigned()?;
-        u32::try_from(value).ok().filter(|int| *int <= i32::MAX as u32).ok_or(TOO_LARGE)
+    /// What stands before the next zero byte.
+    pub(super) fn terminated(&mut self) -> Result<&'a [u8], Malformed> {
+        let end = self.rest.iter().position(|byte| *byte == 0).ok_or(Malformed::Truncated)?;
+        let bytes = self.bytes(end)?;
+        self.byte()?;
+        Ok(bytes)
     }
 
-    /// A string, or `None` where the dump has a null pointer in its place.
-    pub(super) fn string(&mut self) -> Result<Option<&'a [u8]>, Malformed> {
-        // The size is written one too large, so that zero is free to say "none".
-        match self.unsigned()?.checked_sub(1) {
-            None => Ok(None),
-            Some(len) => self.bytes(usize::try_from(len).map_err(|_| TOO_LARGE)?).map(Some),
-        }
-    }
-
-    /// Groups of seven bits, the high ones first; the last one is marked.
-    fn unsigned(&mut self) -> Result<u64, Malformed> {
+    /// Groups of seven bits, the high ones first; `last` tells from a byte's eighth bit whether it is the last one.
+    pub(super) fn grouped(&mut self, last: impl Fn(bool) -> bool) -> Result<u64, Malformed> {
         let mut value = 0_u64;
         loop {
             let byte = self.byte()?;
@@ -57,11 +56,16 @@ impl<'a> Reader<'a> {
                 return Err(TOO_LARGE);
             }
             value = value << 7 | u64::from(byte & 0x7f);
-            if byte & 0x80 != 0 {
+            if last(byte & 0x80 != 0) {
                 return Ok(value);
             }
         }
     }
 }
 
-const TOO_LARGE: Malformed = Malformed::Invalid("a number is too large");
+/// What is a C `int` and never negative on the other side: a count or a line.
+pub(super) fn int(value: u64) -> Result<u32, Malformed> {
+    u32::try_from(value).ok().filter(|int| *int <= i32::MAX as u32).ok_or(TOO_LARGE)
+}
+
+pub(super) const TOO_LARGE: Malformed = Malformed::Invalid("a number is too large");

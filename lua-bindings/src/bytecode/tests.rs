@@ -1,14 +1,19 @@
-//! What the bytecode reader promises, on functions that Lua itself has compiled.
+//! What the bytecode reader promises, on functions that Lua itself has compiled: now, or [before](dumps).
 
-mod captured;
-mod globals;
+mod damaged;
+mod dumps;
 mod lines;
-mod malformed;
-mod stripped;
+mod lua51;
+mod lua52;
+mod lua53;
+mod lua54;
+mod lua55;
+mod luajit;
+mod version;
 
 use mlua::{Function, Lua};
 
-use super::{Analysis, Malformed, analyse};
+use super::{Analysis, CapturedWrite, Malformed, analyse};
 
 /// The dump of the function that this script returns.
 fn dumped(script: &str, strip: bool) -> Vec<u8> {
@@ -17,6 +22,7 @@ fn dumped(script: &str, strip: bool) -> Vec<u8> {
     function.dump(strip)
 }
 
+#[cfg(feature = "lua54")]
 fn analysed(script: &str) -> Analysis {
     analyse(&dumped(script, false)).expect(script)
 }
@@ -38,23 +44,20 @@ impl Random {
 }
 
 #[test]
-fn a_function_is_described_by_its_chunk_its_line_and_its_captured_variables() {
-    let found = analysed("local a, b\n\nreturn function() return b, print, a end");
-    assert_eq!(found.source.as_deref(), Some("@test.lua"));
-    assert_eq!(found.line_defined, 3);
-    assert_eq!(found.upvalue_count, 3);
-    assert_eq!(found.upvalue_names, ["b", "_ENV", "a"].map(|name| Some(name.into())));
-    assert_eq!(found.env_upvalues, [1]);
-}
-
-#[test]
 fn what_can_not_be_read_says_why() {
-    let dump = dumped("return function() end", false);
+    let dump = lua54::VERSION.dumped(version::DESCRIBED, false);
     let of_version = |byte| analyse(&[&b"\x1bLua"[..], &[byte], &dump[5..]].concat());
-    assert_eq!(analyse(b"\x1bLJ\x02"), Err(Malformed::NotBytecode));
+    assert_eq!(analyse(b"\x1bLJ\x02"), Err(Malformed::Truncated));
+    assert_eq!(
+        analyse(b"\x1bLJ\x03").unwrap_err().to_string(),
+        "malformed bytecode: of a luajit other than 2.1"
+    );
+    assert_eq!(analyse(b"return 1"), Err(Malformed::NotBytecode));
     assert_eq!(analyse(b""), Err(Malformed::NotBytecode));
+    assert_eq!(analyse(b"\x1bLua"), Err(Malformed::Truncated));
     assert_eq!(analyse(&dump[..20]), Err(Malformed::Truncated));
-    assert_eq!(of_version(0x53), Err(Malformed::Version(0x53)));
-    assert_eq!(Malformed::Version(0x53).to_string(), "bytecode of lua 5.3 can't be read");
+    assert_eq!(of_version(0x56), Err(Malformed::Version(0x56)));
+    assert_eq!(Malformed::Version(0x56).to_string(), "bytecode of lua 5.6 can't be read");
     assert!(of_version(0x54).is_ok());
+    assert!((0x50..0x60).filter(|version| *version != 0x54).all(|version| of_version(version).is_err()));
 }

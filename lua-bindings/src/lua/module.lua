@@ -13,7 +13,7 @@ for _, name in ipairs({
   "timeout", "is_cancelled", "backend", "wait_group", "atomic_int", "channel",
   "pool_create", "pool_submit", "pool_submit_priority", "pool_async", "pool_wait", "pool_close", "pool_stats",
 }) do
-  M[name] = face(prim[name])
+  M[name] = prim.whole[name] or face(prim[name])
 end
 
 local function pack(...)
@@ -84,11 +84,11 @@ end
 local methods = prim.methods
 
 local function add(class, names)
-  local index = {}
+  local index = methods[class]
   for _, name in ipairs(names) do
-    index[name] = face(prim[class .. "_" .. name])
+    local key = class .. "_" .. name
+    index[name] = prim.whole[key] or face(prim[key])
   end
-  methods[class] = index
   return index
 end
 

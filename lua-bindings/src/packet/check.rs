@@ -22,6 +22,8 @@ pub(super) fn check(bytes: &[u8], codes: usize, trust: Trust) -> Result<(), Wire
         frames: Vec::new(),
         room: bytes.len() as u64,
         unfilled: 0,
+        strings: 0,
+        numbered: 0,
     };
     check.run()
 }
@@ -37,6 +39,9 @@ struct Check<'a> {
     room: u64,
     /// How many objects wait for their `FILL`.
     unfilled: usize,
+    /// How many strings get numbers, and how many have got theirs.
+    strings: u8,
+    numbered: u8,
 }
 
 /// What is known of an object.
@@ -92,6 +97,7 @@ impl Frame {
 
 impl Check<'_> {
     fn run(&mut self) -> Result<(), WireError> {
+        self.strings = self.input.byte()?;
         let roots = self.input.varint()?;
         if roots > MAX_ROOTS as u64 {
             return Err(WireError::Roots(roots));
@@ -181,6 +187,19 @@ impl Check<'_> {
             }
             tag::STRING => {
                 self.input.slice()?;
+            }
+            tag::NUMBERED => {
+                self.input.slice()?;
+                if self.numbered == self.strings {
+                    return Err(Malformed::NoString(self.numbered).into());
+                }
+                self.numbered += 1;
+            }
+            tag::AGAIN => {
+                let number = self.input.byte()?;
+                if number >= self.numbered {
+                    return Err(Malformed::NoString(number).into());
+                }
             }
             tag::TABLE => {
                 let flags = self.input.byte()?;

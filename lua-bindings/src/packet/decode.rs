@@ -1,20 +1,19 @@
 //! Packets to Lua values.
 
-use mlua::{Lua, MultiValue, Value};
+mod plain;
+
+use std::sync::Arc;
+
+use mlua::{Lua, MultiValue};
 use rustc_hash::FxHashMap;
 
 use super::read::Reader;
 use super::{Flat, MAX_DEPTH, Packet, Reference, flag, tag};
-use crate::raw::{Coroutine, Kind, Number, Stack, protected};
-use crate::state::{State, Tables};
-
-/// What [`decode`] does with the values.
-pub(crate) enum Target {
-    /// Gives them to Rust.
-    Return,
-    /// Pushes them onto a coroutine that is about to be resumed.
-    Coroutine(Coroutine),
-}
+use crate::code::Code;
+use crate::foreign::Foreign;
+use crate::loaded::Lent;
+use crate::raw::{Coroutine, Kind, Stack, protected};
+use crate::state::{State, vital};
 
 /// Rebuilds the values of a packet in `lua`.
 ///
@@ -24,60 +23,94 @@ pub(crate) fn decode(lua: &Lua, state: &State, packet: &Packet) -> mlua::Result<
     match packet {
         Packet::Empty => Ok(MultiValue::new()),
         Packet::One(value) => Ok(MultiValue::from_iter([value.to_lua()])),
-        Packet::Flat(flat) => run(lua, state, flat, Target::Return).map(|(values, _)| values),
+        Packet::Flat(_) => {
+            let mut outcome = Ok(0);
+            let values = protected(lua, (), |stack| outcome = decode_stack(stack, lua, state, packet))?;
+            outcome.map_err(mlua::Error::external)?;
+            Ok(values)
+        }
     }
 }
 
-/// Rebuilds the values of a packet on the stack of a coroutine, and says how many they are.
+/// Rebuilds the function and the arguments of a packet, which has them, on the stack of a coroutine, ready to be resumed
+/// with so many arguments; also says by what its function was lent, if it was. The running stack is empty before and after.
+///
+/// # Errors
+/// As [`decode`].
 pub(crate) fn decode_onto(
+    stack: &mut Stack<'_>,
     lua: &Lua,
     state: &State,
     packet: &Packet,
     coroutine: Coroutine,
-) -> mlua::Result<i32> {
-    match packet {
-        Packet::Flat(flat) => run(lua, state, flat, Target::Coroutine(coroutine)).map(|(_, count)| count),
-        _ => Err(mlua::Error::runtime("a packet without a function cannot be started")),
+) -> Result<(i32, Option<Lent>), Malformed> {
+    let Packet::Flat(flat) = packet else {
+        return Err(Malformed::NoFunction);
+    };
+    let mut decoder = Decoder::new(lua, state, flat);
+    decoder.starts = true;
+    let outcome = decoder.run(stack);
+    let values = stack.top() - decoder.below();
+    let outcome = outcome.and_then(|()| {
+        if values < 1 {
+            return Err(Malformed::NoFunction);
+        }
+        if !stack.reserve(8) {
+            return Err(Malformed::TooMany);
+        }
+        // The function and its arguments become arguments of `xpcall`: it, the function, the handler, the arguments.
+        let first = decoder.below() + 1;
+        let wrapped = stack.raw_get_index(VITALS, vital::XPCALL) == Kind::Function;
+        let mut moved = true;
+        if wrapped {
+            moved &= stack.move_to(coroutine, 1);
+            stack.push_copy(first);
+            moved &= stack.move_to(coroutine, 1);
+            stack.raw_get_index(VITALS, vital::HANDLER);
+            moved &= stack.move_to(coroutine, 1);
+            moved &= stack.move_to(coroutine, values - 1);
+        } else {
+            stack.pop(1);
+            moved = stack.move_to(coroutine, values);
+        }
+        if moved { Ok(if wrapped { values + 1 } else { values - 1 }) } else { Err(Malformed::TooMany) }
+    });
+    stack.truncate(0);
+    match (outcome, decoder.lent) {
+        (Ok(count), lent) => Ok((count, lent)),
+        (Err(malformed), lent) => {
+            if let Some(lent) = lent {
+                state.loaded().forget(stack, state, lent);
+            }
+            Err(malformed)
+        }
     }
 }
 
-fn run(lua: &Lua, state: &State, flat: &Flat, target: Target) -> mlua::Result<(MultiValue, i32)> {
-    let mut decoder = Decoder::new(lua, state, flat);
-    let mut outcome = Ok(());
-    let Tables { by_name, resolve, loaded, xpcall, handler, .. } = &state.tables;
-    let tables = (by_name, resolve, loaded, state.environment_if_made(lua), xpcall, &*handler.borrow());
-    let values = protected(lua, tables, |stack| {
-        outcome = decoder.run(stack);
-        if outcome.is_err() {
-            let top = stack.top();
-            stack.pop(top);
-            return;
+/// Rebuilds the values of a packet on an empty stack, and says how many they are. On failure the stack is empty again.
+///
+/// # Errors
+/// As [`decode`].
+pub(crate) fn decode_stack(
+    stack: &mut Stack<'_>,
+    lua: &Lua,
+    state: &State,
+    packet: &Packet,
+) -> Result<i32, Malformed> {
+    debug_assert_eq!(stack.top(), 0);
+    match packet {
+        Packet::Empty => {}
+        Packet::One(value) => value.push(stack),
+        Packet::Flat(flat) => {
+            let mut decoder = Decoder::new(lua, state, flat);
+            if let Err(malformed) = decoder.run(stack) {
+                stack.truncate(0);
+                return Err(malformed);
+            }
+            stack.drop_bottom(decoder.below());
         }
-        let count = stack.top() - ROOTS;
-        decoder.count = count;
-        if let Target::Coroutine(coroutine) = target {
-            if stack.kind(XPCALL) == Kind::Function {
-                stack.push_copy(XPCALL);
-                stack.insert(ROOTS + 1);
-                stack.push_copy(HANDLER);
-                stack.insert(ROOTS + 3);
-            }
-            let count = stack.top() - ROOTS;
-            decoder.count = count;
-            if !stack.move_to(coroutine, count) {
-                outcome = Err(Malformed::TooMany);
-            }
-            let top = stack.top();
-            stack.pop(top);
-        } else {
-            // The tables lie below the values; they are dropped here and not by the caller, to whom they are nothing.
-            for index in (1..=ROOTS).rev() {
-                stack.remove(index);
-            }
-        }
-    })?;
-    outcome.map_err(mlua::Error::external)?;
-    Ok((values, decoder.count))
+    }
+    Ok(stack.top())
 }
 
 /// Why a packet cannot be decoded.
@@ -99,6 +132,8 @@ pub(crate) enum Malformed {
     Trailing(usize),
     #[error("malformed packet: a number that is too large, or not written in the shortest way")]
     Varint,
+    #[error("malformed packet: no string {0}")]
+    NoString(u8),
     #[error("malformed packet: nested too deeply")]
     Deep,
     #[error("malformed packet: a key that no table takes")]
@@ -109,6 +144,8 @@ pub(crate) enum Malformed {
     Upvalue(u8),
     #[error("malformed packet: code that cannot be loaded")]
     Code,
+    #[error("malformed packet: no function to be started")]
+    NoFunction,
     #[error("too many values at once")]
     TooMany,
     #[error("{0}")]
@@ -116,15 +153,18 @@ pub(crate) enum Malformed {
 }
 
 // What lies at the bottom of the stack.
-const BY_NAME: i32 = 1;
-const RESOLVE: i32 = 2;
-const LOADED: i32 = 3;
-const GLOBALS: i32 = 4;
-const XPCALL: i32 = 5;
-const HANDLER: i32 = 6;
-const OBJECTS: i32 = 7;
+const VITALS: i32 = 1;
+const GLOBALS: i32 = 2;
+const OBJECTS: i32 = 3;
 /// How many they are.
-const ROOTS: i32 = 7;
+const ROOTS: i32 = 3;
+
+/// The stack that a packet takes besides its roots and strings: up to four values for each open object, and what is pushed
+/// for a moment.
+const ROOM: i32 = 16 + 4 * MAX_DEPTH as i32 + 24;
+
+/// From here on the table of remembered objects has foreign values, by their number in the side list.
+const FOREIGN: usize = 1 << 30;
 
 struct Decoder<'a> {
     lua: &'a Lua,
@@ -136,7 +176,12 @@ struct Decoder<'a> {
     frames: Vec<Frame>,
     /// Objects so far.
     objects: u32,
-    count: i32,
+    /// Whether the packet starts a goroutine, and what its function was lent by.
+    starts: bool,
+    lent: Option<Lent>,
+    /// How many strings get numbers, and how many have got theirs. They lie above the tables at the bottom of the stack.
+    strings: u8,
+    numbered: u8,
     poison: FxHashMap<Vec<u8>, String>,
     /// Whether a global is being read, and what could not be found by its name there.
     in_global: bool,
@@ -156,6 +201,16 @@ enum Phase {
     Metatable,
 }
 
+/// How the function of a piece of code is come by.
+enum Use {
+    /// One without captured variables, which is the same for everybody, and so loaded once.
+    Shared,
+    /// The one that a goroutine before has done with; it has so many captured variables, which are set anew.
+    Lent(u8),
+    /// Loaded for this packet.
+    Own,
+}
+
 /// What the innermost open object takes next.
 enum Wants {
     Value,
@@ -173,21 +228,36 @@ impl<'a> Decoder<'a> {
             references: &flat.references,
             frames: Vec::new(),
             objects: 0,
-            count: 0,
+            starts: false,
+            lent: None,
+            strings: 0,
+            numbered: 0,
             poison: FxHashMap::default(),
             in_global: false,
             unresolved: None,
         }
     }
 
+    /// How many values of ours lie below those of the packet.
+    fn below(&self) -> i32 {
+        ROOTS + i32::from(self.strings)
+    }
+
     fn run(&mut self, stack: &mut Stack<'_>) -> Result<(), Malformed> {
         if !stack.reserve(16) {
             return Err(Malformed::TooMany);
         }
+        self.state.push_vitals(stack);
+        self.state.push_environment_if_made(stack);
         stack.push_nil(); // the place of the table of remembered objects, made when needed
+        self.strings = self.byte()?;
+        if !stack.reserve(i32::from(self.strings) + ROOM) {
+            return Err(Malformed::TooMany);
+        }
+        stack.push_nils(i32::from(self.strings));
         let roots = self.varint()?;
         let roots = i32::try_from(roots).map_err(|_| Malformed::TooMany)?;
-        if roots as usize > self.room || !stack.reserve(roots.saturating_add(16)) {
+        if roots as usize > self.room || !stack.reserve(roots.saturating_add(ROOM)) {
             return Err(Malformed::TooMany);
         }
         for _ in 0..roots {
@@ -287,6 +357,7 @@ impl<'a> Decoder<'a> {
     /// Reads until no more than `depth` objects are open; the outermost of those that were is left on top.
     fn drain(&mut self, stack: &mut Stack<'_>, depth: usize) -> Result<(), Malformed> {
         while self.frames.len() > depth {
+            self.plain_entries(stack)?;
             let complete = match self.wants() {
                 Wants::Value => self.value(stack)?,
                 Wants::Upvalue => self.upvalue(stack)?,
@@ -370,26 +441,12 @@ impl<'a> Decoder<'a> {
 
     /// Reads a value. True if it is complete and on top; false if an object was opened.
     fn value(&mut self, stack: &mut Stack<'_>) -> Result<bool, Malformed> {
+        if self.plain(stack)? {
+            return Ok(true);
+        }
         match self.byte()? {
-            tag::NIL => stack.push_nil(),
-            tag::FALSE => stack.push_boolean(false),
-            tag::TRUE => stack.push_boolean(true),
-            tag::INTEGER => {
-                let value = self.varint()?;
-                stack.push_number(Number::Integer((value >> 1) as i64 ^ -((value & 1) as i64)));
-            }
-            tag::FLOAT => {
-                stack.push_number(Number::Float(f64::from_le_bytes(self.input.array()?)));
-            }
-            tag::STRING => {
-                let bytes = self.slice()?;
-                stack.push_bytes(bytes);
-            }
             tag::TABLE => {
                 let (flags, array, hash) = self.table_header()?;
-                if !stack.reserve(8) {
-                    return Err(Malformed::TooMany);
-                }
                 let (list, pairs) = self.room_for(array, hash);
                 stack.push_table(list, pairs);
                 self.remember(stack, flags);
@@ -398,7 +455,7 @@ impl<'a> Decoder<'a> {
             }
             tag::FUNCTION => {
                 let flags = self.byte()?;
-                self.load(stack)?;
+                self.load(stack, flags)?;
                 self.remember(stack, flags);
                 self.open_function(stack, flags)?;
                 return Ok(false);
@@ -414,7 +471,7 @@ impl<'a> Decoder<'a> {
                 let flags = self.byte()?;
                 match self.byte()? {
                     tag::TABLE => stack.push_table(0, 0),
-                    tag::FUNCTION => self.load(stack)?,
+                    tag::FUNCTION => self.load(stack, flag::SHARED)?,
                     other => return Err(Malformed::Tag(other)),
                 }
                 self.remember(stack, flags | flag::SHARED);
@@ -479,8 +536,8 @@ impl<'a> Decoder<'a> {
         Ok(())
     }
 
-    /// Pushes the function whose code comes next.
-    fn load(&mut self, stack: &mut Stack<'_>) -> Result<(), Malformed> {
+    /// Pushes the function whose code comes next, which appears with these flags.
+    fn load(&mut self, stack: &mut Stack<'_>, flags: u8) -> Result<(), Malformed> {
         let number = self.varint()?;
         let code = match usize::try_from(number).ok().and_then(|number| self.references.get(number)) {
             Some(Reference::Code(code)) => code,
@@ -489,17 +546,17 @@ impl<'a> Decoder<'a> {
         if !stack.reserve(8) {
             return Err(Malformed::TooMany);
         }
-        // A function without captured variables is the same for everybody: it is loaded once. (The functions of
-        // Lua 5.1 have an environment each, and are not.)
-        let once = cfg!(feature = "lua54")
-            && code.analysis.as_ref().is_some_and(|analysis| analysis.upvalue_count == 0);
-        if once {
-            stack.raw_get_index(LOADED, code.id as usize);
-            if stack.kind(-1) == Kind::Function {
-                return Ok(());
+        let keep = match self.use_of(code, flags) {
+            Use::Own => false,
+            using => {
+                if self.state.loaded().push(stack, VITALS, code.id) {
+                    self.lend(code, using);
+                    return Ok(());
+                }
+                self.lend(code, using);
+                true
             }
-            stack.pop(1);
-        }
+        };
         if !stack.load(&code.bytes) {
             return Err(Malformed::Code);
         }
@@ -508,23 +565,49 @@ impl<'a> Decoder<'a> {
             self.push_globals(stack)?;
             stack.set_environment(-2);
         }
-        if once {
-            stack.push_copy(-1);
-            stack.raw_set_index(LOADED, code.id as usize);
+        if keep {
+            self.state.loaded().keep(stack, VITALS, code.id);
         }
         Ok(())
+    }
+
+    fn use_of(&self, code: &Code, flags: u8) -> Use {
+        let Some(analysis) = code.analysis.as_ref().filter(|_| cfg!(feature = "lua54")) else {
+            // The functions of Lua 5.1 have an environment each.
+            return Use::Own;
+        };
+        if analysis.upvalue_count == 0 {
+            return Use::Shared;
+        }
+        // Of the function that is started nobody else has the captured variables: not another value of the packet, not a
+        // function nested in it.
+        let started = self.starts && self.objects == 0 && flags == 0 && self.frames.is_empty();
+        if started && !analysis.passes_on && !self.state.loaded().is_lent(code.id) {
+            return Use::Lent(analysis.upvalue_count);
+        }
+        Use::Own
+    }
+
+    fn lend(&mut self, code: &Code, using: Use) {
+        if let Use::Lent(upvalues) = using {
+            self.lent = Some(self.state.loaded().lend(code.id, upvalues));
+        }
     }
 
     /// Counts the object on top, and keeps it if it appears again.
     fn remember(&mut self, stack: &mut Stack<'_>, flags: u8) {
         self.objects += 1;
         if flags & flag::SHARED != 0 {
-            if stack.kind(OBJECTS) != Kind::Table {
-                stack.push_table(0, 0);
-                stack.replace(OBJECTS);
-            }
+            self.make_objects(stack);
             stack.push_copy(-1);
             stack.raw_set_index(OBJECTS, self.objects as usize);
+        }
+    }
+
+    fn make_objects(&mut self, stack: &mut Stack<'_>) {
+        if stack.kind(OBJECTS) != Kind::Table {
+            stack.push_table(0, 0);
+            stack.replace(OBJECTS);
         }
     }
 
@@ -542,9 +625,9 @@ impl<'a> Decoder<'a> {
     /// Pushes the globals of the receiver: the running goroutine's own, which are made when first needed.
     fn push_globals(&mut self, stack: &mut Stack<'_>) -> Result<(), Malformed> {
         if stack.kind(GLOBALS) == Kind::Nil {
-            let made = self.state.make_environment(self.lua).map(Value::Table);
-            let pushed = made.and_then(|globals| stack.push_value(self.lua, &globals));
-            pushed.map_err(|error| Malformed::Name(error.to_string()))?;
+            let made = self.state.make_environment(self.lua);
+            made.map_err(|error| Malformed::Name(error.to_string()))?;
+            self.state.push_environment_if_made(stack);
             stack.replace(GLOBALS);
         }
         stack.push_copy(GLOBALS);
@@ -555,23 +638,61 @@ impl<'a> Decoder<'a> {
         let number = self.varint()?;
         let object = match usize::try_from(number).ok().and_then(|number| self.references.get(number)) {
             Some(Reference::Object(object)) => object,
+            Some(Reference::Foreign(foreign)) => return self.foreign(stack, number, foreign),
             _ => return Err(Malformed::NoReference(number)),
         };
-        let userdata = object.to_userdata(self.lua, self.state).map(Value::UserData);
-        userdata
-            .and_then(|userdata| stack.push_value(self.lua, &userdata))
-            .map_err(|error| Malformed::Name(error.to_string()))
+        if !stack.reserve(8) {
+            return Err(Malformed::TooMany);
+        }
+        object.push(stack, self.state);
+        Ok(())
+    }
+
+    /// A value of the embedder's own types.
+    fn foreign(
+        &mut self,
+        stack: &mut Stack<'_>,
+        number: u64,
+        foreign: &Arc<Foreign>,
+    ) -> Result<(), Malformed> {
+        if !stack.reserve(8) {
+            return Err(Malformed::TooMany);
+        }
+        // One that is not the same ever after is so within its packet.
+        let place = FOREIGN + number as usize;
+        if !foreign.shared && stack.kind(OBJECTS) == Kind::Table {
+            if stack.raw_get_index(OBJECTS, place) != Kind::Nil {
+                return Ok(());
+            }
+            stack.pop(1);
+        }
+        let transfer = &self.state.tables.transfer;
+        let received = foreign.receive(self.lua, self.state).and_then(|value| transfer.raw_set(1, value));
+        received.map_err(|error| Malformed::Name(crate::fault::text(&error)))?;
+        stack.raw_get_index(VITALS, vital::TRANSFER);
+        stack.raw_get_index(-1, 1);
+        stack.push_nil();
+        stack.raw_set_index(-3, 1);
+        stack.remove(-2);
+        if !foreign.shared {
+            self.make_objects(stack);
+            stack.push_copy(-1);
+            stack.raw_set_index(OBJECTS, place);
+        }
+        Ok(())
     }
 
     /// A module, or a field of one, by name.
     fn named(&mut self, stack: &mut Stack<'_>) -> Result<(), Malformed> {
         let name = self.slice()?;
         stack.push_bytes(name);
-        stack.push_copy(-1);
-        stack.raw_get(BY_NAME);
+        stack.raw_get_index(VITALS, vital::BY_NAME);
+        stack.push_copy(-2);
+        stack.raw_get(-2);
+        stack.remove(-2);
         if stack.kind(-1) == Kind::Nil {
             stack.pop(1);
-            stack.push_copy(RESOLVE);
+            stack.raw_get_index(VITALS, vital::RESOLVE);
             stack.push_copy(-2);
             // May load a module, and so run its code. It is a protected call inside: a failure comes back as a message.
             stack.call(1, 2);

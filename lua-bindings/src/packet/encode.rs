@@ -4,6 +4,7 @@
 //! remembers (`scratch`), what it knows of globals and names (`globals`), and how it says no (`refusal`).
 
 mod globals;
+mod plain;
 mod refusal;
 mod scratch;
 
@@ -11,11 +12,11 @@ use std::sync::Arc;
 
 use mlua::{Lua, MultiValue};
 
-use super::{Flat, MAX_DEPTH, Packet, Reference, flag, tag};
+use super::{Bytes, Flat, MAX_DEPTH, Packet, Plain, Reference, References, flag, tag};
 use crate::code::Code;
-use crate::object::Object;
+use crate::foreign::Foreign;
 use crate::raw::{Kind, Number, Stack, protected};
-use crate::state::State;
+use crate::state::{State, vital};
 
 pub(crate) use refusal::Refusal;
 use refusal::refuse_captured_writes;
@@ -45,31 +46,45 @@ pub(crate) fn encode(lua: &Lua, state: &State, values: MultiValue, roots: Roots)
     };
     let mut encoder = Encoder::new(lua, state, roots, values.len());
     let mut outcome = Ok(());
-    let (named, codes) = (&state.tables.named, &state.tables.codes);
-    let done = protected(lua, (named, codes, state.environment(), values), |stack| {
+    let done = protected(lua, values, |stack| {
         outcome = encoder.run(stack);
-        let top = stack.top();
-        stack.pop(top);
+        stack.truncate(0);
     });
-    let Encoder { out, references, mut scratch, needs_modules, .. } = encoder;
-    scratch.clear();
-    state.keep_scratch(scratch);
-    if let Err(error) = done {
-        return Err(Refusal::Lua(noun, crate::fault::text(&error)));
+    match done {
+        Ok(_) => encoder.finish(outcome),
+        Err(error) => encoder.finish(Err(Refusal::Lua(noun, crate::fault::text(&error)))),
     }
-    outcome?;
-    if needs_modules {
-        state.share_modules(lua).map_err(|error| Refusal::Lua("package.path", crate::fault::text(&error)))?;
-    }
-    Ok(Packet::Flat(Box::new(Flat { bytes: out, references })))
 }
 
-// What lies at the bottom of the stack, below the roots.
-const NAMED: i32 = 1;
-const CODES: i32 = 2;
-const GLOBALS: i32 = 3;
-/// How many they are.
-const BELOW: i32 = 3;
+/// Copies the values on a stack into a packet. They are still there afterwards, and nothing else is.
+///
+/// # Errors
+/// As [`encode`].
+pub(crate) fn encode_stack(
+    stack: &mut Stack<'_>,
+    lua: &Lua,
+    state: &State,
+    roots: Roots,
+) -> Result<Packet, Refusal> {
+    let count = stack.top();
+    if matches!(roots, Roots::Values(_))
+        && count == 1
+        && let Some(value) = Plain::on_top(stack)
+    {
+        return Ok(Packet::One(value));
+    }
+    let mut encoder = Encoder::new(lua, state, roots, count as usize);
+    let outcome = encoder.run(stack);
+    stack.truncate(count);
+    encoder.finish(outcome)
+}
+
+/// The stack that a packet takes: what lies below the open objects, up to four values for each of them, and what is pushed
+/// for a moment.
+const ROOM: i32 = 16 + 4 * MAX_DEPTH as i32 + 24;
+
+/// The size up to which a packet's bytes are copied once more, in bytes.
+const USUAL: usize = 1 << 16;
 
 /// The encoder's memory of one packet. It owns everything that is allocated while the Lua stack is in use.
 struct Encoder<'a> {
@@ -79,7 +94,7 @@ struct Encoder<'a> {
     /// How many root values there are.
     count: i32,
     out: Vec<u8>,
-    references: Vec<Reference>,
+    references: References,
     scratch: Box<Scratch>,
     /// How many of the deferred objects have been written.
     later_done: usize,
@@ -87,6 +102,8 @@ struct Encoder<'a> {
     within_deferred: bool,
     /// The word for the root or global that is being encoded.
     origin: Origin,
+    /// The addresses of the globals: the goroutine's, if it has some of its own, and the state's.
+    globals_at: [usize; 2],
     refreshed: bool,
     counted: bool,
     /// Whether the receiver's globals have to be a complete table, not one that falls back on the standard ones.
@@ -102,12 +119,13 @@ impl<'a> Encoder<'a> {
             state,
             roots,
             count: i32::try_from(count).unwrap_or(i32::MAX),
-            out: Vec::with_capacity(64),
-            references: Vec::new(),
+            out: state.take_bytes(),
+            references: References::new(),
             scratch: state.take_scratch(),
             later_done: 0,
             within_deferred: false,
             origin: Origin::Root(1),
+            globals_at: [0; 2],
             refreshed: false,
             counted: false,
             whole_globals: false,
@@ -115,28 +133,65 @@ impl<'a> Encoder<'a> {
         }
     }
 
-    // What lies above the roots.
+    /// The packet, if all went well. What was needed to make it is kept for the next one.
+    fn finish(self, outcome: Result<(), Refusal>) -> Result<Packet, Refusal> {
+        let Self { lua, state, mut out, references, mut scratch, needs_modules, .. } = self;
+        scratch.clear();
+        state.keep_scratch(scratch);
+        // A packet of usual size is copied out of the memory that is used again; a large one takes it along.
+        let bytes = if out.len() <= USUAL {
+            let bytes = Bytes::from_slice(&out);
+            out.clear();
+            state.keep_bytes(out);
+            bytes
+        } else {
+            Bytes::from_vec(out)
+        };
+        outcome?;
+        if needs_modules {
+            state
+                .share_modules(lua)
+                .map_err(|error| Refusal::Lua("package.path", crate::fault::text(&error)))?;
+        }
+        Ok(Packet::Flat(Box::new(Flat { bytes, references })))
+    }
+
+    // What lies above the roots, in this order; the table of deferred objects is nil until there are some.
+    fn vitals(&self) -> i32 {
+        self.count + 1
+    }
+    fn named(&self) -> i32 {
+        self.count + 2
+    }
+    fn codes(&self) -> i32 {
+        self.count + 3
+    }
+    fn globals(&self) -> i32 {
+        self.count + 4
+    }
     fn base_globals(&self) -> i32 {
-        BELOW + self.count + 1
+        self.count + 5
     }
     fn later_table(&self) -> i32 {
-        BELOW + self.count + 2
+        self.count + 6
     }
 
     fn run(&mut self, stack: &mut Stack<'_>) -> Result<(), Refusal> {
-        if !stack.reserve(16) {
+        if !stack.reserve(ROOM) {
             return Err(Refusal::TooMany("values"));
         }
+        self.state.push_vitals(stack);
+        stack.raw_get_index(self.vitals(), vital::NAMED);
+        stack.raw_get_index(self.vitals(), vital::CODES);
+        self.state.push_environment(stack);
         stack.push_globals();
-        if stack.kind(GLOBALS) == Kind::Nil {
-            stack.push_globals();
-            stack.replace(GLOBALS);
-        }
-        stack.push_nil(); // the place of the table of deferred objects, made when needed
+        self.globals_at = [stack.address(-2), stack.address(-1)];
+        stack.push_nil();
+        self.out.push(0); // the place of the number of numbered strings
         self.varint(self.count as u64);
         for root in 1..=self.count {
             self.origin = Origin::Root(root);
-            stack.push_copy(BELOW + root);
+            stack.push_copy(root);
             self.whole(stack)?;
         }
         self.records(stack)?;
@@ -144,6 +199,7 @@ impl<'a> Encoder<'a> {
             self.out.push(tag::WHOLE);
         }
         self.out.push(tag::END);
+        self.out[0] = self.scratch.strings.count();
         Ok(())
     }
 
@@ -168,7 +224,7 @@ impl<'a> Encoder<'a> {
             self.varint(u64::from(number));
             stack.raw_get_index(self.later_table(), self.later_done);
             self.within_deferred = true;
-            self.open(stack, true)?;
+            self.open(stack, true, None)?;
             self.drain(stack)?;
             self.within_deferred = false;
         }
@@ -191,18 +247,12 @@ impl<'a> Encoder<'a> {
     /// Writes the value on top. A plain one is popped; a table or function is opened and stays until it is written.
     fn value(&mut self, stack: &mut Stack<'_>) -> Result<(), Refusal> {
         match stack.kind(-1) {
-            Kind::Nil | Kind::None => self.out.push(tag::NIL),
-            Kind::Boolean => self.out.push(if stack.boolean(-1) { tag::TRUE } else { tag::FALSE }),
-            Kind::Number => number(&mut self.out, stack.number(-1)),
-            Kind::String => {
-                let bytes = stack.bytes(-1);
-                self.out.push(tag::STRING);
-                self.varint(bytes.len() as u64);
-                self.out.extend_from_slice(stack.bytes(-1));
-            }
             Kind::Table | Kind::Function => return self.object(stack),
             Kind::Userdata => self.userdata(stack)?,
             Kind::Thread | Kind::LightUserdata | Kind::Other => return Err(self.refuse(stack)),
+            _ => {
+                self.plain(stack, -1, false);
+            }
         }
         stack.pop(1);
         Ok(())
@@ -210,13 +260,13 @@ impl<'a> Encoder<'a> {
 
     /// A table or function on top.
     fn object(&mut self, stack: &mut Stack<'_>) -> Result<(), Refusal> {
-        if stack.same(-1, GLOBALS) || stack.same(-1, self.base_globals()) {
+        let address = stack.address(-1);
+        if self.globals_at.contains(&address) {
             self.whole_globals = true;
             self.out.push(tag::GLOBALS);
             stack.pop(1);
             return Ok(());
         }
-        let address = stack.address(-1);
         if let Some(seen) = self.scratch.seen.get(&address) {
             self.out[seen.flags] |= flag::SHARED;
             let number = seen.number;
@@ -225,25 +275,39 @@ impl<'a> Encoder<'a> {
             stack.pop(1);
             return Ok(());
         }
+        let function = stack.kind(-1) == Kind::Function;
+        // What was dumped before is known to have no name.
+        if function && let Some(code) = self.known_code(stack, address) {
+            return self.open_or_defer(stack, address, Some(code));
+        }
         if self.by_name(stack) {
             stack.pop(1);
             return Ok(());
         }
-        if stack.kind(-1) == Kind::Table && self.modules_changed(stack) && self.by_name(stack) {
+        if !function && self.modules_changed(stack) && self.by_name(stack) {
             stack.pop(1);
             return Ok(());
         }
-        if stack.kind(-1) == Kind::Function && stack.is_c_function(-1) {
+        if function && stack.is_c_function(-1) {
             if self.refresh_names(stack) && self.by_name(stack) {
                 stack.pop(1);
                 return Ok(());
             }
             return Err(self.refuse(stack));
         }
+        self.open_or_defer(stack, address, None)
+    }
+
+    fn open_or_defer(
+        &mut self,
+        stack: &mut Stack<'_>,
+        address: usize,
+        code: Option<Arc<Code>>,
+    ) -> Result<(), Refusal> {
         if self.scratch.frames.len() >= MAX_DEPTH {
             return self.defer(stack, address);
         }
-        self.open(stack, false)
+        self.open(stack, false, code)
     }
 
     fn enter(&mut self, address: usize) -> u32 {
@@ -276,11 +340,14 @@ impl<'a> Encoder<'a> {
         Ok(())
     }
 
-    /// Starts the description of the object on top. `deferred`: it has been mentioned already.
-    fn open(&mut self, stack: &mut Stack<'_>, deferred: bool) -> Result<(), Refusal> {
-        if !stack.reserve(8) {
-            return Err(self.refuse(stack));
-        }
+    /// Starts the description of the object on top. `deferred`: it has been mentioned already. `code`: that of the function,
+    /// if it was looked up.
+    fn open(
+        &mut self,
+        stack: &mut Stack<'_>,
+        deferred: bool,
+        code: Option<Arc<Code>>,
+    ) -> Result<(), Refusal> {
         let at = stack.top();
         let address = stack.address(-1);
         if stack.kind(-1) == Kind::Table {
@@ -294,7 +361,10 @@ impl<'a> Encoder<'a> {
             let phase = Phase::Entry;
             self.scratch.frames.push(Frame::Table { at, header, array: 0, hash: 0, listing: true, phase });
         } else {
-            let code = self.code(stack)?;
+            let code = match code {
+                Some(code) => code,
+                None => self.code(stack)?,
+            };
             if matches!(self.origin, Origin::Root(1))
                 && self.roots == Roots::Start
                 && self.scratch.frames.is_empty()
@@ -329,8 +399,9 @@ impl<'a> Encoder<'a> {
     #[cfg(any(feature = "lua51", feature = "luajit"))]
     fn own_environment(&mut self, stack: &mut Stack<'_>) -> bool {
         stack.push_environment(-1);
-        let own =
-            stack.kind(-1) == Kind::Table && !stack.same(-1, GLOBALS) && !stack.same(-1, self.base_globals());
+        let own = stack.kind(-1) == Kind::Table
+            && !stack.same(-1, self.globals())
+            && !stack.same(-1, self.base_globals());
         stack.pop(1);
         own
     }
@@ -342,21 +413,27 @@ impl<'a> Encoder<'a> {
 
     /// The code of the Lua function on top.
     fn code(&mut self, stack: &mut Stack<'_>) -> Result<Arc<Code>, Refusal> {
-        // The same closure has the same code for as long as it lives: look for it before dumping.
-        let slot = State::code_slot(stack.address(-1));
-        stack.raw_get_index(CODES, slot + 1);
-        let known = if stack.same(-1, -2) { self.state.code_in_slot(slot) } else { None };
-        stack.pop(1);
-        if let Some(code) = known {
+        let address = stack.address(-1);
+        if let Some(code) = self.known_code(stack, address) {
             return Ok(code);
         }
+        let slot = State::code_slot(address);
         self.scratch.dump.clear();
         if !stack.dump(&mut self.scratch.dump) {
             return Err(self.refuse(stack));
         }
         stack.push_copy(-1);
-        stack.raw_set_index(CODES, slot + 1);
+        stack.raw_set_index(self.codes(), slot + 1);
         Ok(self.state.intern_code(&self.scratch.dump, slot))
+    }
+
+    /// The code of the closure on top, if it was dumped not long ago: it is the same for as long as the closure lives.
+    fn known_code(&mut self, stack: &mut Stack<'_>, address: usize) -> Option<Arc<Code>> {
+        let slot = State::code_slot(address);
+        stack.raw_get_index(self.codes(), slot + 1);
+        let known = if stack.same(-1, -2) { self.state.code_in_slot(slot) } else { None };
+        stack.pop(1);
+        known
     }
 
     fn code_number(&mut self, code: Arc<Code>) -> u32 {
@@ -373,12 +450,17 @@ impl<'a> Encoder<'a> {
 
     /// Goes on with the innermost open object.
     fn step(&mut self, stack: &mut Stack<'_>) -> Result<(), Refusal> {
+        let at = match self.scratch.frames.last() {
+            Some(&Frame::Table { at, phase: Phase::Entry, .. }) => Some(at),
+            _ => None,
+        };
+        let more = at.is_some_and(|at| self.plain_entries(stack, at));
         match self.scratch.frames.last_mut() {
             None => Ok(()),
             Some(Frame::Table { at, header, array, hash, listing, phase }) => match *phase {
                 Phase::Entry => {
                     let at = *at;
-                    if stack.next(at) {
+                    if more {
                         if *listing && is_index(stack, *array) {
                             *array += 1;
                             return self.value(stack);
@@ -440,7 +522,7 @@ impl<'a> Encoder<'a> {
             self.out.push(tag::NIL);
             return Ok(());
         }
-        if stack.same(-1, GLOBALS) || stack.same(-1, self.base_globals()) {
+        if stack.same(-1, self.globals()) || stack.same(-1, self.base_globals()) {
             self.out.push(tag::GLOBALS);
             stack.pop(1);
             return Ok(());
@@ -463,22 +545,53 @@ impl<'a> Encoder<'a> {
     }
 
     fn userdata(&mut self, stack: &mut Stack<'_>) -> Result<(), Refusal> {
-        if self.rust_failure(stack) {
-            return Ok(());
-        }
-        if let mlua::Value::UserData(userdata) = stack.value(self.lua, -1)
-            && let Some(object) = Object::from_userdata(&userdata)
-        {
+        let top = stack.top();
+        if let Some(object) = stack.object(top).cloned() {
             let number = self.references.len() as u64;
             self.references.push(Reference::Object(object));
             self.out.push(tag::OBJECT);
             self.varint(number);
             return Ok(());
         }
-        if self.by_name(stack) || (self.refresh_names(stack) && self.by_name(stack)) {
+        if self.rust_failure(stack) {
+            return Ok(());
+        }
+        if self.foreign(stack)? || self.by_name(stack) || (self.refresh_names(stack) && self.by_name(stack)) {
             return Ok(());
         }
         Err(self.refuse(stack))
+    }
+
+    /// A userdata of the embedder's, if its type travels.
+    fn foreign(&mut self, stack: &mut Stack<'_>) -> Result<bool, Refusal> {
+        if self.state.system.foreign.is_empty() {
+            return Ok(false);
+        }
+        let address = stack.address(-1);
+        if let Some(number) = self.scratch.foreign.get(&address).copied() {
+            self.out.push(tag::OBJECT);
+            self.varint(u64::from(number));
+            return Ok(true);
+        }
+        stack.raw_get_index(self.vitals(), vital::TRANSFER);
+        stack.push_copy(-2);
+        stack.raw_set_index(-2, 1);
+        stack.pop(1);
+        let transfer = &self.state.tables.transfer;
+        let foreign = transfer.raw_get(1).and_then(|userdata| Foreign::of(self.lua, self.state, &userdata));
+        let cleared = transfer.raw_set(1, mlua::Nil);
+        match foreign.and_then(|foreign| cleared.map(|()| foreign)) {
+            Ok(None) => Ok(false),
+            Ok(Some(foreign)) => {
+                let number = self.references.len() as u32;
+                self.references.push(Reference::Foreign(foreign));
+                self.scratch.foreign.insert(address, number);
+                self.out.push(tag::OBJECT);
+                self.varint(u64::from(number));
+                Ok(true)
+            }
+            Err(error) => Err(self.refuse_because(stack, crate::fault::text(&error))),
+        }
     }
 
     /// An error that a Rust function raised, or its panic, travels as its text.

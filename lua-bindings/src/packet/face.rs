@@ -77,8 +77,8 @@ impl Packet {
     /// The packet as bytes, for another process with the same Lua on the same kind of machine.
     ///
     /// # Errors
-    /// When the packet shares something with this process (a channel, a handle, a wait group ...), and when it has more
-    /// than 1000 values side by side.
+    /// When the packet shares something with this process (a channel, a handle, a wait group ...) or has one of the program's
+    /// own types in it, and when it has more than 1000 values side by side.
     pub fn to_bytes(&self) -> Result<Vec<u8>, WireError> {
         to_wire(&self.0)
     }

@@ -4,10 +4,10 @@
 //! the captured variables of functions; the list holds what both sides share (channels, handles, code).
 //!
 //! # Layout
-//! Integers are LEB128 varints unless said. The body is: the number of root values, the root values, then records
-//! until [`tag::END`]. Tables and functions are *objects*, numbered in the order in which they first appear; a later
-//! appearance is a [`tag::SEEN`] with that number. Objects nest up to [`MAX_DEPTH`]; deeper ones appear as a
-//! [`tag::LATER`] and are filled by a [`tag::FILL`] record, so that neither side recurses.
+//! Integers are LEB128 varints unless said. The body is: the number of numbered strings (a byte), the number of root
+//! values, the root values, then records until [`tag::END`]. Tables and functions are *objects*, numbered in the order in
+//! which they first appear; a later appearance is a [`tag::SEEN`] with that number. Objects nest up to [`MAX_DEPTH`];
+//! deeper ones appear as a [`tag::LATER`] and are filled by a [`tag::FILL`] record, so that neither side recurses.
 //!
 //! | record | followed by |
 //! |---|---|
@@ -39,13 +39,16 @@ mod wire;
 use std::sync::Arc;
 
 use mlua::{MultiValue, Value};
+use smallvec::SmallVec;
 
 use crate::code::Code;
+use crate::foreign::Foreign;
 use crate::object::Object;
+use crate::raw::{Kind, Number, Stack};
 
 use decode::Malformed;
-pub(crate) use decode::{decode, decode_onto};
-pub(crate) use encode::{Refusal, Roots, Scratch, encode};
+pub(crate) use decode::{decode, decode_onto, decode_stack};
+pub(crate) use encode::{Refusal, Roots, Scratch, encode, encode_stack};
 pub use wire::{Trust, WireError};
 
 /// How deep objects nest within one record.
@@ -74,14 +77,21 @@ pub(crate) enum Plain {
 
 /// Encoded values.
 pub(crate) struct Flat {
-    bytes: Vec<u8>,
-    references: Vec<Reference>,
+    bytes: Bytes,
+    references: References,
 }
+
+/// The bytes of a packet. Those of most goroutines fit: then the packet is one allocation.
+type Bytes = SmallVec<[u8; 48]>;
+
+/// The side list of a packet: the code of one function, mostly.
+type References = SmallVec<[Reference; 1]>;
 
 /// What is shared, not copied.
 pub(crate) enum Reference {
     Code(Arc<Code>),
     Object(Object),
+    Foreign(Arc<Foreign>),
 }
 
 impl Packet {
@@ -98,11 +108,11 @@ impl Packet {
 impl Packet {
     /// The packet for one string.
     pub(crate) fn text(text: &str) -> Self {
-        let mut bytes = vec![1, tag::STRING];
+        let mut bytes = vec![0, 1, tag::STRING];
         encode::varint(&mut bytes, text.len() as u64);
         bytes.extend_from_slice(text.as_bytes());
         bytes.push(tag::END);
-        Self::Flat(Box::new(Flat { bytes, references: Vec::new() }))
+        Self::Flat(Box::new(Flat { bytes: bytes.into(), references: References::new() }))
     }
 }
 
@@ -114,6 +124,28 @@ impl Plain {
             Value::Integer(value) => Some(Self::Integer(*value)),
             Value::Number(value) => Some(Self::Float(*value)),
             _ => None,
+        }
+    }
+
+    /// The value on top of a stack, if it is such a one.
+    pub(crate) fn on_top(stack: &Stack<'_>) -> Option<Self> {
+        match stack.kind(-1) {
+            Kind::Nil => Some(Self::Nil),
+            Kind::Boolean => Some(Self::Boolean(stack.boolean(-1))),
+            Kind::Number => Some(match stack.number(-1) {
+                Number::Integer(value) => Self::Integer(value),
+                Number::Float(value) => Self::Float(value),
+            }),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn push(self, stack: &mut Stack<'_>) {
+        match self {
+            Self::Nil => stack.push_nil(),
+            Self::Boolean(value) => stack.push_boolean(value),
+            Self::Integer(value) => stack.push_number(Number::Integer(value)),
+            Self::Float(value) => stack.push_number(Number::Float(value)),
         }
     }
 
@@ -154,6 +186,10 @@ mod tag {
     pub(super) const GLOBAL: u8 = 14;
     pub(super) const POISON: u8 = 15;
     pub(super) const END: u8 = 16;
+    /// A string as [`STRING`], which gets the next number.
+    pub(super) const NUMBERED: u8 = 19;
+    /// A byte: the number of a string that appeared before.
+    pub(super) const AGAIN: u8 = 20;
     /// The receiver's globals have to be a complete table.
     pub(super) const WHOLE: u8 = 18;
     /// In a function: an upvalue that is the variable of an earlier one: function number, upvalue number.

@@ -77,6 +77,11 @@ pub enum WireError {
     /// The values have something in them that is shared with others in this process: this.
     #[error("a packet with a {0} in it cannot leave the process: only copies can, and it is shared")]
     Shared(&'static str),
+    /// The values have one of the program's own types in them.
+    #[error(
+        "a packet with a value of the program's own types in it cannot leave the process: it has no bytes"
+    )]
+    Foreign,
     /// So many values at the top.
     #[error(
         "a packet of {0} values cannot leave or enter the process: {MAX_ROOTS} is the most; send a table"
@@ -151,16 +156,18 @@ fn lua_name(lua: u8) -> String {
 pub(super) fn to_wire(packet: &Packet) -> Result<Vec<u8>, WireError> {
     let mut wire = vec![0; HEADER];
     match packet {
-        Packet::Empty => wire.extend([0, 0, tag::END]),
+        Packet::Empty => wire.extend([0, 0, 0, tag::END]),
         Packet::One(value) => {
-            wire.extend([0, 1]);
+            wire.extend([0, 0, 1]);
             value.write(&mut wire);
             wire.push(tag::END);
         }
         Packet::Flat(flat) => {
             wire.reserve(flat.bytes.len() + 16);
             write_side_list(&mut wire, &flat.references)?;
-            let roots = Reader::new(&flat.bytes).varint()?;
+            let mut input = Reader::new(&flat.bytes);
+            input.byte()?;
+            let roots = input.varint()?;
             if roots > MAX_ROOTS as u64 {
                 return Err(WireError::Roots(roots));
             }
@@ -185,6 +192,7 @@ fn write_side_list(wire: &mut Vec<u8>, references: &[Reference]) -> Result<(), W
         let code = match reference {
             Reference::Code(code) => code,
             Reference::Object(object) => return Err(WireError::Shared(object.name())),
+            Reference::Foreign(_) => return Err(WireError::Foreign),
         };
         match written.insert(code.id, number) {
             Some(before) => varint(wire, before),
@@ -232,7 +240,7 @@ pub(super) fn from_wire(wire: &[u8], trust: Trust) -> Result<Packet, WireError> 
         references.push(code);
     }
     let references = references.into_iter().map(Reference::Code).collect();
-    Ok(Packet::Flat(Box::new(Flat { bytes: flat.to_vec(), references })))
+    Ok(Packet::Flat(Box::new(Flat { bytes: flat.into(), references })))
 }
 
 /// What follows the header, if that is right.

@@ -7,6 +7,7 @@
 
 mod building;
 mod errors;
+mod foreign;
 mod functions;
 mod homes;
 mod refusing;

@@ -299,4 +299,92 @@ if math.type then
   end)
 end
 
+-- Functions that are started again and again: an isolate may use what it has loaded before.
+
+everywhere("a function that is started again has captured variables of its own", function()
+  local function start(n)
+    local text = "text " .. n
+    return async(function(...) return n, text, select("#", ...) end)
+  end
+  for n = 1, 50 do
+    gives(values(true, n, "text " .. n, 0), await(start(n)))
+  end
+  local handles = {}
+  for n = 1, 50 do handles[n] = start(n) end
+  for n = 1, 50 do gives(values(true, n, "text " .. n, 0), await(handles[n])) end
+end)
+
+everywhere("one that waits keeps its captured variables while others start the same code", function()
+  local gates, handles = {}, {}
+  for n = 1, 20 do
+    local gate = goroutine.channel()
+    gates[n] = gate
+    handles[n] = async(function()
+      gate:receive()
+      return n
+    end)
+  end
+  for n = 20, 1, -1 do
+    gates[n]:close()
+    gives(values(true, n), await(handles[n]))
+  end
+end)
+
+everywhere("a nested function that is kept keeps the captured variables of its goroutine", function()
+  local kept = {}
+  for n = 1, 20 do
+    -- It is kept in a table of the isolate, where the next goroutine of the same code finds it.
+    local _, before = await(async(function()
+      local before = string.kept and string.kept()
+      string.kept = function() return n end
+      return before
+    end))
+    kept[#kept + 1] = before
+  end
+  await(async(function() string.kept = nil end))
+  for i = 2, #kept do
+    assert(kept[i] > kept[i - 1], "a function that was kept has the variables of another goroutine")
+  end
+end)
+
+everywhere("one that fails, or is cancelled, leaves nothing to the next one", function()
+  for n = 1, 20 do
+    local mode = n % 3
+    local handle = async(function()
+      if mode == 1 then error("failed " .. n, 0) end
+      if mode == 2 then goroutine.sleep(60000) end
+      return n
+    end)
+    if mode == 2 then handle:cancel() end
+    local ok, result = await(handle)
+    if mode == 1 then
+      gives(values(false, "failed " .. n), ok, result)
+    elseif mode == 0 then
+      gives(values(true, n), ok, result)
+    else
+      equal(goroutine.is_cancelled(result), true)
+    end
+  end
+end)
+
+everywhere("what a function captured is let go when it has returned", function()
+  local channel = goroutine.channel(1)
+  local _, count = await(async(function()
+    local weak = setmetatable({}, { __mode = "v" })
+    for n = 1, 10 do
+      local big = { n }
+      local _, inner = await(async(function() return big end))
+      weak[n] = inner
+      big, inner = nil, nil
+    end
+    collectgarbage()
+    collectgarbage()
+    local count = 0
+    for _ in pairs(weak) do count = count + 1 end
+    return count
+  end))
+  equal(count, 0)
+  channel:close()
+end)
+
 finish()

@@ -226,6 +226,14 @@ everywhere("_G is the goroutine's own globals", function()
   equal(fresh, nil)
 end)
 
+everywhere("_G in a captured variable has the globals that are named with it", function()
+  local all = _G
+  gives(values(42, nil), run(function() return all.answer, all["no such " .. answer] end))
+  gives(values(42, 3), run(function()
+    return (function() return all.answer end)(), all.settings.level
+  end))
+end)
+
 everywhere("_G can be walked, and has what is standard", function()
   local seen = run(function()
     mine = 1

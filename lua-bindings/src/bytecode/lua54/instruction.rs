@@ -1,12 +1,13 @@
 //! [`Instruction`]: one instruction of Lua 5.4, which registers it uses, and what runs after it.
 
 use super::super::Malformed;
+use super::super::instruction::{self, Action, Edge, Key, jump, next};
 
 macro_rules! operations {
     ($($name:ident)*) => {
         /// The operations, in the order of their codes.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub(super) enum Op { $($name),* }
+        pub(in super::super) enum Op { $($name),* }
 
         impl Op {
             const ALL: &[Op] = &[$(Op::$name),*];
@@ -33,63 +34,78 @@ operations! {
 
 /// One decoded instruction.
 #[derive(Clone, Copy)]
-pub(super) struct Instruction {
-    pub(super) op: Op,
-    raw: u32,
-}
-
-/// A way from an instruction to one that can run next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Edge {
-    /// On to the next one.
-    Next,
-    /// Past the next one.
-    Skip,
-    /// To where the instruction says.
-    Jump,
+pub(in super::super) struct Instruction {
+    pub(in super::super) op: Op,
+    word: u32,
 }
 
 impl Instruction {
-    pub(super) fn decode(raw: u32) -> Result<Self, Malformed> {
-        let op = Op::ALL.get((raw & 0x7f) as usize).copied();
-        Ok(Self { op: op.ok_or(Malformed::Invalid("no such instruction"))?, raw })
+    /// The operation with this code, if there is one.
+    pub(in super::super) fn with_code(code: u32, word: u32) -> Result<Self, Malformed> {
+        let op = Op::ALL.get(code as usize).copied();
+        Ok(Self { op: op.ok_or(Malformed::Invalid("no such instruction"))?, word })
     }
 
-    pub(super) fn a(self) -> usize {
-        (self.raw >> 7 & 0xff) as usize
+    pub(in super::super) fn a(self) -> usize {
+        (self.word >> 7 & 0xff) as usize
     }
 
-    pub(super) fn b(self) -> usize {
-        (self.raw >> 16 & 0xff) as usize
+    pub(in super::super) fn b(self) -> usize {
+        (self.word >> 16 & 0xff) as usize
     }
 
-    pub(super) fn c(self) -> usize {
-        (self.raw >> 24) as usize
+    pub(in super::super) fn c(self) -> usize {
+        (self.word >> 24) as usize
     }
 
     /// One bit more; for most, that `C` is a constant and not a register.
-    pub(super) fn k(self) -> bool {
-        self.raw >> 15 & 1 == 1
+    pub(in super::super) fn k(self) -> bool {
+        self.word >> 15 & 1 == 1
     }
 
-    pub(super) fn bx(self) -> usize {
-        (self.raw >> 15) as usize
+    pub(in super::super) fn bx(self) -> usize {
+        (self.word >> 15) as usize
     }
 
-    pub(super) fn ax(self) -> usize {
-        (self.raw >> 7) as usize
+    fn ax(self) -> usize {
+        (self.word >> 7) as usize
     }
 
     /// The register in `C`, where a constant could stand as well.
     fn rk(self) -> Option<usize> {
         (!self.k()).then(|| self.c())
     }
+}
 
-    /// Whether it uses the value in `register`.
-    ///
-    /// A range that is open (as the arguments in `f(g())`) is taken to go on without end. That is exact: the call
-    /// that left it open has [overwritten](Self::overwrites) everything from its own first result on.
-    pub(super) fn reads(self, register: usize) -> bool {
+impl instruction::Instruction for Instruction {
+    fn decode(word: u32) -> Result<Self, Malformed> {
+        Self::with_code(word & 0x7f, word)
+    }
+
+    fn action(self) -> Action {
+        use Op::*;
+        let (a, b, c) = (self.a(), self.b(), self.c());
+        match self.op {
+            GetUpval => Action::GetUpvalue { upvalue: b, to: a },
+            SetUpval => Action::SetUpvalue { upvalue: b, from: a },
+            GetTabUp => Action::GetUpvalueField { upvalue: b, key: Key::Name(c) },
+            SetTabUp => Action::SetUpvalueField { upvalue: a, key: Key::Name(b) },
+            GetTable => Action::GetField { table: b, key: Key::Register(c) },
+            GetField => Action::GetField { table: b, key: Key::Name(c) },
+            SetTable => Action::SetField { table: a, key: Key::Register(b), from: self.rk() },
+            SetField => Action::SetField { table: a, key: Key::Name(b), from: self.rk() },
+            SelfField if self.k() => Action::GetMethod { table: b, key: Key::Name(c) },
+            SelfField => Action::GetMethod { table: b, key: Key::Register(c) },
+            LoadK => Action::LoadConstant { to: a, constant: self.bx() },
+            LoadKX => Action::LoadFarConstant { to: a },
+            ExtraArg => Action::Extra(self.ax()),
+            Closure => Action::Closure { to: a, child: self.bx() },
+            Close => Action::Close { from: a },
+            _ => Action::Other,
+        }
+    }
+
+    fn reads(self, register: usize) -> bool {
         use Op::*;
         let (a, b, c) = (self.a(), self.b(), self.c());
         let is = |operand| operand == register;
@@ -141,8 +157,7 @@ impl Instruction {
         }
     }
 
-    /// Whether `register` has another value, or none that is used again, after this instruction and on this way.
-    pub(super) fn overwrites(self, register: usize, edge: Edge) -> bool {
+    fn overwrites(self, register: usize, edge: Edge) -> bool {
         use Op::*;
         let (a, b, c) = (self.a(), self.b(), self.c());
         let is = |operand| operand == register;
@@ -172,24 +187,20 @@ impl Instruction {
         }
     }
 
-    /// The instructions that can run after this one, which stands at `pc`.
-    pub(super) fn successors(self, pc: usize) -> Result<impl Iterator<Item = (Edge, usize)>, Malformed> {
+    fn successors(self, pc: usize) -> Result<impl Iterator<Item = (Edge, usize)>, Malformed> {
         use Op::*;
-        let (next, skip) = (Some((Edge::Next, pc + 1)), Some((Edge::Skip, pc + 2)));
-        let jump = |target: Option<usize>| match target {
-            Some(target) => Ok(Some((Edge::Jump, target))),
-            None => Err(Malformed::Invalid("a jump to before the beginning")),
-        };
+        let skip = Some((Edge::Skip, pc + 2));
+        let forward = self.bx().cast_signed();
         let ways = match self.op {
             // The offset is written so that the middle of its range is zero.
-            Jmp => [jump((pc + 1 + self.ax()).checked_sub(0xff_ffff))?, None],
+            Jmp => [jump(pc, self.ax().cast_signed() - 0xff_ffff)?, None],
             LFalseSkip => [skip, None],
-            Eq | Lt | Le | EqK | EqI | LtI | LeI | GtI | GeI | Test | TestSet => [next, skip],
+            Eq | Lt | Le | EqK | EqI | LtI | LeI | GtI | GeI | Test | TestSet => [next(pc), skip],
             TailCall | Return | Return0 | Return1 => [None, None],
-            ForLoop | TForLoop => [next, jump((pc + 1).checked_sub(self.bx()))?],
-            ForPrep => [next, jump(Some(pc + self.bx() + 2))?],
-            TForPrep => [jump(Some(pc + self.bx() + 1))?, None],
-            _ => [next, None],
+            ForLoop | TForLoop => [next(pc), jump(pc, -forward)?],
+            ForPrep => [next(pc), jump(pc, forward + 1)?],
+            TForPrep => [jump(pc, forward)?, None],
+            _ => [next(pc), None],
         };
         Ok(ways.into_iter().flatten())
     }

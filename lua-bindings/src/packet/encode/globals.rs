@@ -1,9 +1,12 @@
 //! Globals that functions use, and what travels by name.
 
-use super::{Encoder, GLOBALS, NAMED, Origin};
+use super::{Encoder, Origin};
+use crate::bytecode::Analysis;
 use crate::code::Code;
 use crate::packet::tag;
 use crate::raw::{Kind, Stack};
+use crate::state::vital;
+use rustc_hash::FxHashSet;
 
 /// Modules that every Lua has, and that load nothing.
 const STANDARD: [&[u8]; 12] = [
@@ -34,7 +37,7 @@ impl Encoder<'_> {
         self.origin = Origin::Global(index);
         self.within_deferred = false;
         stack.push_bytes(&self.scratch.global_names[index]);
-        stack.raw_get(GLOBALS);
+        stack.raw_get(self.globals());
         if stack.kind(-1) == Kind::Nil || self.is_standard(stack, index) {
             stack.pop(1);
             return;
@@ -42,6 +45,7 @@ impl Encoder<'_> {
         let (top, written, references, objects) =
             (stack.top() - 1, self.out.len(), self.references.len(), self.scratch.order.len());
         let (later, codes) = (self.scratch.later.len(), self.scratch.codes.len());
+        let strings = self.scratch.strings.count();
         self.out.push(tag::GLOBAL);
         self.string_of_global(index);
         let attempt = self.whole(stack).and_then(|()| self.deferred(stack));
@@ -51,6 +55,8 @@ impl Encoder<'_> {
         stack.pop(over);
         self.out.truncate(written);
         self.references.truncate(references);
+        self.scratch.strings.forget_from(strings);
+        self.scratch.foreign.retain(|_, number| (*number as usize) < references);
         if self.scratch.codes.len() > codes {
             self.scratch.codes.retain(|_, number| (*number as usize) < references);
         }
@@ -78,12 +84,12 @@ impl Encoder<'_> {
 
     /// Whether the global on top is the one that every state has under this name.
     pub(super) fn is_standard(&mut self, stack: &mut Stack<'_>, index: usize) -> bool {
-        if stack.same(-1, GLOBALS) || stack.same(-1, self.base_globals()) {
+        if stack.same(-1, self.globals()) || stack.same(-1, self.base_globals()) {
             return true;
         }
         let name = &self.scratch.global_names[index];
         stack.push_copy(-1);
-        stack.raw_get(NAMED);
+        stack.raw_get(self.named());
         let known = stack.bytes(-1);
         let standard =
             known == &name[..] || known.strip_prefix(b"_G\0").is_some_and(|rest| rest == &name[..]);
@@ -93,8 +99,14 @@ impl Encoder<'_> {
 
     /// A module or a function of one: written by name, if it is known.
     pub(super) fn by_name(&mut self, stack: &mut Stack<'_>) -> bool {
+        if !self.state.has_named() {
+            self.collect_named(stack);
+        }
+        if !self.state.may_have_name(stack.address(-1)) {
+            return false;
+        }
         stack.push_copy(-1);
-        stack.raw_get(NAMED);
+        stack.raw_get(self.named());
         let name = stack.bytes(-1);
         // A function that is a global of this state only has no name elsewhere.
         let known = stack.kind(-1) == Kind::String
@@ -109,17 +121,25 @@ impl Encoder<'_> {
         known
     }
 
+    /// Most of what is looked for has no name; the addresses tell that faster than Lua does.
+    fn collect_named(&mut self, stack: &mut Stack<'_>) {
+        let mut named = FxHashSet::default();
+        stack.push_nil();
+        while stack.next(self.named()) {
+            stack.pop(1);
+            named.insert(stack.address(-1));
+        }
+        self.state.set_named(named);
+    }
+
     /// Looks for modules that were loaded since the names were collected. True if it looked.
     pub(super) fn refresh_names(&mut self, stack: &mut Stack<'_>) -> bool {
         if std::mem::replace(&mut self.refreshed, true) {
             return false;
         }
-        let refresh = mlua::Value::Function(self.state.tables.refresh_names.clone());
-        if stack.push_value(self.lua, &refresh).is_err() {
-            return false;
-        }
-        drop(refresh);
+        stack.raw_get_index(self.vitals(), vital::REFRESH_NAMES);
         stack.call(0, 0);
+        self.state.forget_named();
         true
     }
 
@@ -128,11 +148,7 @@ impl Encoder<'_> {
         if std::mem::replace(&mut self.counted, true) || !stack.reserve(8) {
             return false;
         }
-        let loaded = mlua::Value::Table(self.state.tables.package_loaded.clone());
-        if stack.push_value(self.lua, &loaded).is_err() {
-            return false;
-        }
-        drop(loaded);
+        stack.raw_get_index(self.vitals(), vital::PACKAGE_LOADED);
         let at = stack.top();
         let mut count = 0;
         stack.push_nil();
@@ -144,7 +160,7 @@ impl Encoder<'_> {
         self.state.modules_seen.replace(count) != count && self.refresh_names(stack)
     }
 
-    /// Notes the globals that a function uses, to be sent after the roots.
+    /// Notes the globals that the function on top uses, to be sent after the roots.
     pub(super) fn wanted_globals(&mut self, stack: &mut Stack<'_>, code: &Code) {
         let mut by_mention = true;
         if let Some(analysis) = &code.analysis {
@@ -152,7 +168,9 @@ impl Encoder<'_> {
                 self.want_global(name);
             }
             // It looks at the table of globals itself, and may find in it whatever name it has at hand.
-            by_mention = analysis.env_escapes || analysis.globals_read.iter().any(|name| reaches_all(name));
+            by_mention = analysis.env_escapes
+                || analysis.globals_read.iter().any(|name| reaches_all(name))
+                || self.captures_globals(stack, analysis);
             self.whole_globals |= by_mention;
         }
         if by_mention {
@@ -160,10 +178,23 @@ impl Encoder<'_> {
         }
     }
 
+    /// Whether the function on top has the table of globals in a captured variable other than `_ENV`.
+    fn captures_globals(&self, stack: &mut Stack<'_>, analysis: &Analysis) -> bool {
+        let function = stack.top();
+        (0..analysis.upvalue_count).filter(|upvalue| !analysis.env_upvalues.contains(upvalue)).any(
+            |upvalue| {
+                let captured = stack.push_upvalue(function, i32::from(upvalue) + 1);
+                let globals = captured && self.globals_at.contains(&stack.address(-1));
+                stack.pop(i32::from(captured));
+                globals
+            },
+        )
+    }
+
     /// Notes every global whose name stands in the bytecode.
     pub(super) fn mentioned_globals(&mut self, stack: &mut Stack<'_>, code: &Code) {
         stack.push_nil();
-        while stack.next(GLOBALS) {
+        while stack.next(self.globals()) {
             stack.pop(1);
             if stack.kind(-1) == Kind::String && code.mentions(stack.bytes(-1)) {
                 self.want_global(stack.bytes(-1));

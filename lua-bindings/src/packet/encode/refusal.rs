@@ -1,5 +1,7 @@
 //! [`Refusal`]: why something cannot travel, and where it was found.
 
+use std::borrow::Cow;
+
 use super::{Encoder, Frame, Origin, Phase, Roots};
 use crate::code::Code;
 use crate::raw::{Kind, Number, Stack};
@@ -8,7 +10,7 @@ use crate::raw::{Kind, Number, Stack};
 #[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum Refusal {
     #[error("cannot send {path} ({what}) {}: {hint}", if *leaving { "out of a goroutine" } else { "to a goroutine" })]
-    Value { path: String, what: String, hint: &'static str, leaving: bool },
+    Value { path: String, what: String, hint: Cow<'static, str>, leaving: bool },
     #[error(
         "cannot start a function that assigns to a variable it captured: '{name}'{place}; it would only change a copy of \
          its own. Use goroutine.shared, goroutine.atomic_int, a channel, a return value, or goroutine.local"
@@ -25,7 +27,17 @@ impl Encoder<'_> {
     pub(super) fn refuse(&mut self, stack: &mut Stack<'_>) -> Refusal {
         let (what, hint) = describe(stack);
         let leaving = matches!(self.roots, Roots::Values("result" | "error"));
-        Refusal::Value { path: self.path(stack), what, hint, leaving }
+        Refusal::Value { path: self.path(stack), what, hint: hint.into(), leaving }
+    }
+
+    /// The same, for a reason that somebody else has given.
+    pub(super) fn refuse_because(&mut self, stack: &mut Stack<'_>, why: String) -> Refusal {
+        match self.refuse(stack) {
+            Refusal::Value { path, what, leaving, .. } => {
+                Refusal::Value { path, what, hint: why.into(), leaving }
+            }
+            other => other,
+        }
     }
 
     /// The words for where the value on top was found: `argument 2.log.file`, `upvalue 'cfg'.log.file`.

@@ -2,6 +2,8 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::plain::Strings;
+
 /// What is allocated for a packet and not part of it. A state keeps it for the next one.
 #[derive(Default)]
 pub(crate) struct Scratch {
@@ -11,6 +13,9 @@ pub(crate) struct Scratch {
     pub(super) order: Vec<usize>,
     /// Captured variables met so far: the function that has it, and as which upvalue.
     pub(super) cells: FxHashMap<usize, (usize, u8)>,
+    /// The embedder's userdata met so far, and their numbers in the side list.
+    pub(super) foreign: FxHashMap<usize, u32>,
+    pub(super) strings: Strings,
     pub(super) frames: Vec<Frame>,
     /// The numbers of objects too deep for their place. The objects lie in a table on the stack.
     pub(super) later: Vec<u32>,
@@ -31,6 +36,8 @@ impl Scratch {
         self.seen.clear();
         self.order.clear();
         self.cells.clear();
+        self.strings.clear();
+        self.foreign.clear();
         self.frames.clear();
         self.later.clear();
         self.global_names.clear();

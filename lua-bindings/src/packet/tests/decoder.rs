@@ -20,16 +20,20 @@ impl Home {
         let values: MultiValue = self.eval(source);
         match encode(&self.lua, &state, values, Roots::Values("value")).unwrap() {
             Packet::Flat(flat) => flat,
-            _ => Box::new(Flat { bytes: vec![0, super::super::tag::END], references: Vec::new() }),
+            _ => Box::new(Flat {
+                bytes: [0, 0, super::super::tag::END][..].into(),
+                references: Default::default(),
+            }),
         }
     }
 
-    fn decodes(&self, bytes: Vec<u8>, references: &[Reference]) -> bool {
+    fn decodes(&self, bytes: &[u8], references: &[Reference]) -> bool {
         let references = references.iter().map(|reference| match reference {
             Reference::Code(code) => Reference::Code(Arc::clone(code)),
             Reference::Object(object) => Reference::Object(object.clone()),
+            Reference::Foreign(foreign) => Reference::Foreign(Arc::clone(foreign)),
         });
-        let packet = Packet::Flat(Box::new(Flat { bytes, references: references.collect() }));
+        let packet = Packet::Flat(Box::new(Flat { bytes: bytes.into(), references: references.collect() }));
         decode(&self.lua, &api::state(&self.lua).unwrap(), &packet).is_ok()
     }
 }
@@ -39,11 +43,11 @@ fn the_beginning_of_flat_bytes_is_an_error() {
     let home = Home::new();
     for source in DATA.iter().chain(CODE) {
         let flat = home.flat(source);
-        assert!(home.decodes(flat.bytes.clone(), &flat.references), "{source}");
+        assert!(home.decodes(&flat.bytes, &flat.references), "{source}");
         for len in 0..flat.bytes.len() {
-            assert!(!home.decodes(flat.bytes[..len].to_vec(), &flat.references), "{source}: {len}");
+            assert!(!home.decodes(&flat.bytes[..len], &flat.references), "{source}: {len}");
         }
-        assert!(!home.decodes([&flat.bytes[..], &[0]].concat(), &flat.references), "{source}");
+        assert!(!home.decodes(&[&flat.bytes[..], &[0]].concat(), &flat.references), "{source}");
     }
 }
 
@@ -57,10 +61,10 @@ fn changed_flat_bytes_are_an_error_or_values() {
     let (mut refused, mut decoded) = (0, 0);
     for _ in 0..30_000 {
         let flat = &flats[random.below(flats.len())];
-        let mut bytes = flat.bytes.clone();
+        let mut bytes = flat.bytes.to_vec();
         let other = random.below(flats.len());
         random.mutate(&mut bytes, &flats[other].bytes);
-        match home.decodes(bytes, &flat.references) {
+        match home.decodes(&bytes, &flat.references) {
             true => decoded += 1,
             false => refused += 1,
         }

@@ -90,6 +90,20 @@ fn a_string_that_is_not_all_there() {
 }
 
 #[test]
+fn numbers_of_strings_that_do_not_exist() {
+    let from =
+        |body: &[u8]| Packet::from_bytes(&sealed(body), Trust::Data).map_err(|error| error.to_string());
+    let home = Home::new();
+    let good = [0, 1, 2, NUMBERED, 1, b'a', AGAIN, 0, END];
+    let values: (String, String) = from(&good).unwrap().decode(&home.lua).unwrap();
+    assert_eq!(values, ("a".into(), "a".into()));
+    assert_eq!(from(&[0, 1, 1, AGAIN, 0, END]).unwrap_err(), "malformed packet: no string 0");
+    assert_eq!(from(&[0, 1, 2, NUMBERED, 0, AGAIN, 1, END]).unwrap_err(), "malformed packet: no string 1");
+    assert_eq!(from(&[0, 1, 2, NUMBERED, 0, NUMBERED, 0, END]).unwrap_err(), "malformed packet: no string 1");
+    assert_eq!(from(&[0, 0, 1, NUMBERED, 0, END]).unwrap_err(), "malformed packet: no string 0");
+}
+
+#[test]
 fn deeper_than_objects_nest() {
     let nested = |depth: usize| {
         let mut flat = vec![1];
@@ -160,15 +174,15 @@ fn code_that_is_not_there() {
     assert_eq!(malformed(&[&[1, LATER, SHARED, FUNCTION, 7, END]]), "no reference 7");
     let from = |body: &[u8]| Packet::from_bytes(&sealed(body), Trust::Code).unwrap_err().to_string();
     // The first entry of the side list cannot be the same as an earlier one.
-    assert_eq!(from(&[1, 1, 0, END]), "malformed packet: no reference 1");
-    assert_eq!(from(&[0xff, 0xff, 0xff, 0xff, 0xf, 0, END]), "malformed packet: it ends too early");
+    assert_eq!(from(&[1, 1, 0, 0, END]), "malformed packet: no reference 1");
+    assert_eq!(from(&[0xff, 0xff, 0xff, 0xff, 0xf, 0, 0]), "malformed packet: it ends too early");
 }
 
 #[test]
 fn variables_of_functions_that_do_not_exist() {
     let home = Home::new();
     let wire = home.bytes("local n = true return function() return n end");
-    let flat = [1, FUNCTION, 0, 0, 1, TRUE, END];
+    let flat = [0, 1, FUNCTION, 0, 0, 1, TRUE, END];
     let code = wire[22..].strip_suffix(&flat).expect("the packet of a function");
     let packet = |flat: &[u8]| Packet::from_bytes(&sealed(&[code, flat].concat()), Trust::Code);
     let decoded =
@@ -176,27 +190,27 @@ fn variables_of_functions_that_do_not_exist() {
     decoded(&flat).unwrap();
     // Joined with a table's, and with one of no object.
     let joined =
-        |object: u8| [&[2][..], &table(SHARED, 0, 0), &[FUNCTION, 0, 0, 1, JOIN, object, 1, END]].concat();
+        |object: u8| [&[0, 2][..], &table(SHARED, 0, 0), &[FUNCTION, 0, 0, 1, JOIN, object, 1, END]].concat();
     assert_eq!(packet(&joined(0)).unwrap_err().to_string(), "malformed packet: no object 0");
     assert_eq!(packet(&joined(9)).unwrap_err().to_string(), "malformed packet: no object 9");
     // With a variable that the other function lacks.
     for upvalue in [0, 2, 255] {
-        let flat = [2, FUNCTION, SHARED, 0, 1, NIL, FUNCTION, 0, 0, 1, JOIN, 0, upvalue, END];
+        let flat = [0, 2, FUNCTION, SHARED, 0, 1, NIL, FUNCTION, 0, 0, 1, JOIN, 0, upvalue, END];
         assert!(decoded(&flat).unwrap_err().contains("malformed packet: no object 0"), "{upvalue}");
     }
     // More values than the function has variables.
-    let said = decoded(&[1, FUNCTION, 0, 0, 2, NIL, NIL, END]).unwrap_err();
+    let said = decoded(&[0, 1, FUNCTION, 0, 0, 2, NIL, NIL, END]).unwrap_err();
     assert!(said.contains("malformed packet: a function without upvalue 2"), "{said}");
 }
 
 #[test]
 fn bytecode_that_lua_refuses_is_an_error_of_decoding() {
     let home = Home::new();
-    let wire = sealed(&[&[1, 0, 4][..], b"text", &[1, FUNCTION, 0, 0, 0, END]].concat());
+    let wire = sealed(&[&[1, 0, 4][..], b"text", &[0, 1, FUNCTION, 0, 0, 0, END]].concat());
     let said = Packet::from_bytes(&wire, Trust::Code).unwrap().decode::<()>(&home.lua).unwrap_err();
     assert!(said.to_string().contains("malformed packet: code that cannot be loaded"), "{said}");
     // Not even text: a packet has no source.
-    let wire = sealed(&[&[1, 0, 8][..], b"return 1", &[1, FUNCTION, 0, 0, 0, END]].concat());
+    let wire = sealed(&[&[1, 0, 8][..], b"return 1", &[0, 1, FUNCTION, 0, 0, 0, END]].concat());
     assert!(Packet::from_bytes(&wire, Trust::Code).unwrap().decode::<()>(&home.lua).is_err());
 }
 
@@ -234,7 +248,7 @@ fn every_kind_of_record_is_in_the_corpus() {
         sources.iter().any(|source| home.bytes(source)[22..].contains(&wanted))
     };
     // A hint only: the byte may stand for something else.
-    for wanted in [LATER, FILL, SEEN, FLOAT] {
+    for wanted in [LATER, FILL, SEEN, FLOAT, NUMBERED, AGAIN] {
         assert!(has(DATA, wanted), "{wanted}");
     }
     for wanted in [GLOBAL, POISON, WHOLE, NAMED, GLOBALS] {

@@ -84,6 +84,21 @@ fn what_both_sides_would_share_can_not_leave_the_process() {
     }
 }
 
+#[derive(Clone)]
+struct Connection;
+
+impl mlua::UserData for Connection {}
+
+#[test]
+fn the_programs_own_types_can_not_leave_the_process() {
+    let goroutines = crate::Goroutines::builder().isolates(1).shareable::<Connection>().build().unwrap();
+    let lua = crate::new_state();
+    goroutines.install(&lua).unwrap();
+    let packet = Packet::encode(&lua, lua.create_userdata(Connection).unwrap()).unwrap();
+    assert!(packet.decode::<mlua::AnyUserData>(&lua).unwrap().is::<Connection>());
+    assert_eq!(packet.to_bytes().unwrap_err(), WireError::Foreign);
+}
+
 #[test]
 fn what_can_not_travel_is_refused_before() {
     let home = Home::new();

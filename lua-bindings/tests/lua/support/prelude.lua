@@ -63,7 +63,7 @@ function finish()
     return
   end
   print(passed .. " passed, " .. failed .. " failed")
-  os.exit(failed == 0)
+  os.exit(failed == 0 and 0 or 1)
 end
 
 -- Values as messages show them.

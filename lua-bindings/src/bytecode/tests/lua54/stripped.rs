@@ -2,7 +2,7 @@
 
 use mlua::Lua;
 
-use super::{Analysis, analyse, dumped, text};
+use super::super::{Analysis, analyse, dumped, text};
 
 fn analysed(script: &str) -> Analysis {
     analyse(&dumped(script, true)).expect(script)

@@ -1,6 +1,6 @@
 //! Globals: which names are used through `_ENV`, and when that can't be known.
 
-use super::{analysed, text};
+use super::super::{analysed, text};
 
 /// Names that are read, names that are assigned, of a function in which `_ENV` stays where it is.
 #[track_caller]

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Malformed, Random, analyse, dumped};
+use super::super::{Malformed, Random, analyse, dumped};
 
 const SCRIPTS: &[&str] = &[
     "return function() end",
@@ -202,6 +202,6 @@ fn code_in_which_every_load_lives_long_is_given_up_on_in_time() {
     let dump = [header(1), main.begin(), nested.begin(), nested.end().to_vec(), main.end().to_vec()].concat();
     let found = analyse(&dump).unwrap();
     assert!(found.env_escapes);
-    assert_eq!(super::text(&found.globals_read), ["name"]);
+    assert_eq!(super::super::text(&found.globals_read), ["name"]);
     assert!(begin.elapsed() < Duration::from_secs(60), "{:?}", begin.elapsed());
 }

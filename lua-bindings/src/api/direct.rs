@@ -1,0 +1,248 @@
+//! The primitives that are called most, on the Lua stack itself (see [`crate::raw::closure`]).
+//!
+//! Each handles the calls that are right and need not wait, and leaves the rest to the general primitive of the same
+//! key, which stands with its object in another file here and has the last word on what a call means.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use runtime_core::Outcome as Ended;
+
+use super::channel::Direction;
+use super::start::{Report, assemble};
+use super::{ChannelObject, HandleObject, Primitives};
+use crate::object::Object;
+use crate::packet::{self, Packet, Plain, Roots};
+use crate::raw::{Kind, Number, Primitive, Stack, Went};
+use crate::state::{DONE, State, WRONG, vital};
+
+/// Those that may have to wait, or raise: they answer with a number that says so, as the general primitives do, and a Lua
+/// function around them sees to it.
+const MAY_WAIT: [(&str, Primitive); 7] = [
+    ("await", await_ended),
+    ("handle_await", await_ended),
+    ("channel_send", send),
+    ("channel_receive", receive),
+    ("channel_try_receive", receive),
+    ("channel_function_send", send),
+    ("channel_function_receive", receive),
+];
+
+/// Those that never wait, and are functions of the module as they are.
+const WHOLE: [(&str, Primitive); 6] = [
+    ("spawn", |stack, state| start(stack, state, Report::AtOnce)),
+    ("async", |stack, state| start(stack, state, Report::IfUnseen)),
+    ("wait_group_add", |stack, _| add_to_group(stack)),
+    ("wait_group_done", |stack, _| done_in_group(stack)),
+    ("atomic_int_add", |stack, _| add_to_atomic(stack)),
+    ("atomic_int_load", |stack, _| load_atomic(stack)),
+];
+
+/// How much further away the script is on the call stack from the general primitive of this key.
+pub(super) fn levels(key: &str) -> usize {
+    usize::from(MAY_WAIT.iter().any(|(name, _)| *name == key))
+}
+
+pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
+    MAY_WAIT.into_iter().try_for_each(|(key, primitive)| prim.direct(key, primitive, false))?;
+    WHOLE.into_iter().try_for_each(|(key, primitive)| prim.direct(key, primitive, true))
+}
+
+/// Where the script is on the call stack: a whole primitive itself is 0.
+const CALLER: usize = 1;
+
+fn start(stack: &mut Stack<'_>, state: &Rc<State>, report: Report) -> Went {
+    if stack.kind(1) != Kind::Function || !state.system.is_started() {
+        return Went::General;
+    }
+    // A refusal is told by the general primitive.
+    let Some(Ok(packet)) = state.lua().map(|lua| packet::encode_stack(stack, &lua, state, Roots::Start))
+    else {
+        return Went::General;
+    };
+    let started_at = place(stack, state);
+    let (start, handle) = assemble(state, packet, started_at, report);
+    if state.system.submit(start).is_err() {
+        return Went::General;
+    }
+    stack.truncate(0);
+    Object::Handle(HandleObject(handle)).push_new(stack, state);
+    Went::Done(1)
+}
+
+/// Where the script stands. A loop starts its goroutines from one line, so the place of the last start is mostly this one.
+fn place(stack: &mut Stack<'_>, state: &State) -> Arc<str> {
+    let at = stack.top() + 1;
+    state.push_vitals(stack);
+    stack.raw_get_index(at, vital::CODES);
+    let Some(line) = stack.push_caller(CALLER) else {
+        return Arc::from("?");
+    };
+    // The function of the last start lies in the weak list of closures, behind those: a new one cannot be taken for it.
+    stack.raw_get_index(at + 1, vital::LAST_CALLER);
+    let last = if stack.same(at + 2, at + 3) { state.last_place.borrow().on_line(line) } else { None };
+    last.unwrap_or_else(|| {
+        stack.truncate(at + 2);
+        stack.raw_set_index(at + 1, vital::LAST_CALLER);
+        state.last_place.borrow_mut().of(stack.position(CALLER))
+    })
+}
+
+/// Awaits a goroutine that has ended well.
+fn await_ended(stack: &mut Stack<'_>, state: &Rc<State>) -> Went {
+    let Some(Object::Handle(HandleObject(handle))) = stack.object(1) else {
+        return Went::General;
+    };
+    if !matches!(stack.kind(2), Kind::None | Kind::Nil) || !handle.status().is_ended() {
+        return Went::General;
+    }
+    let handle = handle.clone();
+    let (Some(Ended::Done(packet)), Some(lua)) = (handle.outcome(), state.lua()) else {
+        return Went::General;
+    };
+    // The handle is put back where the general primitive expects it.
+    let again = |stack: &mut Stack<'_>| {
+        stack.truncate(0);
+        Object::Handle(HandleObject(handle.clone())).push(stack, state);
+        Went::General
+    };
+    stack.truncate(0);
+    let Ok(count) = packet::decode_stack(stack, &lua, state, packet) else {
+        return again(stack);
+    };
+    if !stack.reserve(8) {
+        return again(stack);
+    }
+    stack.push_number(Number::Integer(DONE));
+    stack.push_boolean(true);
+    stack.insert_many(1, 2);
+    Went::Done(count + 2)
+}
+
+/// The whole number at `index`, or `default` where there is no value. `None`: something else.
+fn integer(stack: &Stack<'_>, index: i32, default: i64) -> Option<i64> {
+    match stack.kind(index) {
+        Kind::None | Kind::Nil => Some(default),
+        Kind::Number => match stack.number(index) {
+            Number::Integer(value) => Some(value),
+            Number::Float(_) => None,
+        },
+        _ => None,
+    }
+}
+
+fn add_to_group(stack: &mut Stack<'_>) -> Went {
+    let added = match (stack.object(1), integer(stack, 2, 1)) {
+        (Some(Object::WaitGroup(group)), Some(n)) => group.0.add(n),
+        _ => return Went::General,
+    };
+    if added.is_ok() { Went::Done(0) } else { Went::General }
+}
+
+fn done_in_group(stack: &mut Stack<'_>) -> Went {
+    match stack.object(1) {
+        Some(Object::WaitGroup(group)) if group.0.done().is_ok() => Went::Done(0),
+        _ => Went::General,
+    }
+}
+
+fn add_to_atomic(stack: &mut Stack<'_>) -> Went {
+    let new = match (stack.object(1), integer(stack, 2, 1)) {
+        (Some(Object::AtomicInt(value)), Some(n)) => value.0.add(n),
+        _ => return Went::General,
+    };
+    stack.push_number(Number::Integer(new));
+    Went::Done(1)
+}
+
+fn load_atomic(stack: &mut Stack<'_>) -> Went {
+    match stack.object(1) {
+        Some(Object::AtomicInt(value)) => {
+            let value = value.0.load();
+            stack.push_number(Number::Integer(value));
+            Went::Done(1)
+        }
+        _ => Went::General,
+    }
+}
+
+/// The channel at the bottom of the stack, for a call without a limit in a goroutine that nobody has cancelled.
+fn channel(stack: &Stack<'_>, state: &State, limit: i32, not: Direction) -> Option<ChannelObject> {
+    match stack.object(1) {
+        Some(Object::Channel(channel))
+            if channel.direction != not
+                && matches!(stack.kind(limit), Kind::None | Kind::Nil)
+                && !state.is_cancelled() =>
+        {
+            Some(channel.clone())
+        }
+        _ => None,
+    }
+}
+
+fn send(stack: &mut Stack<'_>, state: &Rc<State>) -> Went {
+    let Some(channel) = channel(stack, state, 3, Direction::Receive).filter(|_| stack.top() >= 2) else {
+        return Went::General;
+    };
+    stack.truncate(2);
+    let packet = match Plain::on_top(stack) {
+        Some(value) => Packet::One(value),
+        None => {
+            // What would only be encoded again for the wait is left alone.
+            if channel.channel.len() >= channel.channel.capacity() {
+                return Went::General;
+            }
+            stack.remove(1);
+            let packet =
+                state.lua().map(|lua| packet::encode_stack(stack, &lua, state, Roots::Values("value")));
+            Object::Channel(channel.clone()).push(stack, state);
+            stack.insert(1);
+            match packet {
+                Some(Ok(packet)) => packet,
+                _ => return Went::General,
+            }
+        }
+    };
+    match channel.channel.try_send(packet) {
+        Ok(()) => {
+            stack.push_number(Number::Integer(DONE));
+            stack.push_boolean(true);
+            Went::Done(2)
+        }
+        Err(_) => Went::General,
+    }
+}
+
+fn receive(stack: &mut Stack<'_>, state: &Rc<State>) -> Went {
+    let received = channel(stack, state, 2, Direction::Send).map(|channel| channel.channel.try_receive());
+    let Some(Ok(packet)) = received else {
+        return Went::General;
+    };
+    stack.truncate(0);
+    let decoded = match &packet {
+        Packet::One(value) => {
+            value.push(stack);
+            Ok(1)
+        }
+        packet => match state.lua() {
+            Some(lua) => packet::decode_stack(stack, &lua, state, packet).map_err(|error| error.to_string()),
+            None => Err("the Lua state is being closed".into()),
+        },
+    };
+    match decoded {
+        Ok(count) if stack.reserve(8) => {
+            stack.push_boolean(true);
+            stack.push_number(Number::Integer(DONE));
+            stack.insert(1);
+            Went::Done(count + 2)
+        }
+        // The value is used up: leaving it would block those behind it.
+        failed => {
+            let message = failed.err().unwrap_or_else(|| "the Lua stack is full".into());
+            stack.truncate(0);
+            stack.push_number(Number::Integer(WRONG));
+            stack.push_bytes(message.as_bytes());
+            Went::Done(2)
+        }
+    }
+}

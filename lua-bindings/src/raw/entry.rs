@@ -1,0 +1,165 @@
+//! Primitives that Lua calls without mlua in between.
+//!
+//! A call through mlua makes a list of references out of its arguments, and values out of its results, which costs more
+//! than most primitives do. An [`entry`](closure) works on the Lua stack itself. It handles the calls that are right and
+//! need no wait; whatever else comes, wrong arguments included, it leaves to the general primitive, which it then calls.
+
+use std::any::Any;
+use std::ffi::c_int;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+
+use mlua::ffi;
+use mlua::{Function, Lua, Value};
+
+use super::{Stack, protected};
+use crate::state::{DONE, State, WRONG};
+
+/// What a call came to.
+pub(crate) enum Went {
+    /// So many values on top of the stack are its results.
+    Done(c_int),
+    /// Nothing has happened; the general primitive has to see to it.
+    General,
+}
+
+/// A primitive on the Lua stack, where its arguments are the first values.
+///
+/// It may raise only where memory runs out: what it holds then leaks.
+pub(crate) type Primitive = fn(&mut Stack<'_>, &Rc<State>) -> Went;
+
+/// What belongs to one such function; emptied when the Lua state is closed.
+type Anchor = Option<(Rc<State>, Primitive)>;
+
+/// The Lua function for a primitive, with the general one behind it, which answers as all primitives do: with a number
+/// that says how it went, and values. `whole`: the function is what scripts call; there is no Lua function of ours around
+/// it that looks at the number. Such a primitive must never wait.
+pub(crate) fn closure(
+    lua: &Lua,
+    state: &Rc<State>,
+    primitive: Primitive,
+    general: &Function,
+    whole: bool,
+) -> mlua::Result<Function> {
+    let mut anchored = Some((Rc::clone(state), primitive));
+    let enter = if whole { enter_whole } else { enter };
+    let made = protected(lua, general, |stack| {
+        // SAFETY: as in `objects`: the block is written before the metatable makes it known to the collector. What is
+        // pushed: the userdata, its metatable with the finalizer, then the function takes both upvalues.
+        unsafe {
+            if ffi::lua_checkstack(stack.state, 8) == 0 {
+                return;
+            }
+            const { assert!(align_of::<Anchor>() <= 8) };
+            #[cfg(feature = "lua54")]
+            let block = ffi::lua_newuserdatauv(stack.state, size_of::<Anchor>(), 0);
+            #[cfg(not(feature = "lua54"))]
+            let block = ffi::lua_newuserdata(stack.state, size_of::<Anchor>());
+            block.cast::<Anchor>().write(None);
+            ffi::lua_createtable(stack.state, 0, 1);
+            ffi::lua_pushstring(stack.state, c"__gc".as_ptr());
+            ffi::lua_pushcclosure(stack.state, release, 0);
+            ffi::lua_rawset(stack.state, -3);
+            ffi::lua_setmetatable(stack.state, -2);
+            *block.cast::<Anchor>() = anchored.take();
+            ffi::lua_rotate(stack.state, 1, 1);
+            ffi::lua_pushcclosure(stack.state, enter, 2);
+        }
+    })?;
+    match made.into_iter().next() {
+        Some(Value::Function(function)) => Ok(function),
+        _ => Err(mlua::Error::runtime("the Lua stack is full")),
+    }
+}
+
+/// The finalizer of an anchor: the state is being closed.
+unsafe extern "C-unwind" fn release(state: *mut ffi::lua_State) -> c_int {
+    // SAFETY: only Lua's collector has this function, and calls it with the anchor.
+    let anchor = unsafe { (*ffi::lua_touserdata(state, 1).cast::<Anchor>()).take() };
+    let panicked: Result<(), Box<dyn Any + Send>> = catch_unwind(AssertUnwindSafe(|| drop(anchor)));
+    drop(panicked);
+    0
+}
+
+/// A function of the module, without a face in Lua: raises itself.
+unsafe extern "C-unwind" fn enter_whole(state: *mut ffi::lua_State) -> c_int {
+    // SAFETY: `enter` has the same contract, and leaves a number and what belongs to it on the stack, unless the direct
+    // primitive was through with the call: then there is no number.
+    unsafe {
+        let results = match enter_direct(state) {
+            Some(results) => return results,
+            None => enter_general(state),
+        };
+        let how = ffi::lua_tointegerx(state, 1, std::ptr::null_mut()) as i64;
+        match how {
+            DONE => return results - 1,
+            WRONG => {
+                ffi::lua_settop(state, 2);
+                ffi::luaL_where(state, 1);
+                ffi::lua_rotate(state, 2, 1);
+                ffi::lua_concat(state, 2);
+            }
+            _ => ffi::lua_settop(state, 2),
+        }
+        ffi::lua_error(state)
+    }
+}
+
+/// A primitive, of which a Lua function of ours makes a function of the module.
+unsafe extern "C-unwind" fn enter(state: *mut ffi::lua_State) -> c_int {
+    // SAFETY: the same contract.
+    unsafe {
+        match enter_direct(state) {
+            Some(results) => results,
+            None => enter_general(state),
+        }
+    }
+}
+
+/// `None`: the call is the general primitive's, and the stack as it was.
+unsafe fn enter_direct(state: *mut ffi::lua_State) -> Option<c_int> {
+    // SAFETY: the first upvalue is the anchor, which lives as long as this function does; its contents are only taken
+    // when the state is being closed. The second is the general primitive. The stack is used as `Stack` demands, and has
+    // the room that every C function is given.
+    unsafe {
+        let args = ffi::lua_gettop(state);
+        let anchor = ffi::lua_touserdata(state, ffi::lua_upvalueindex(1)).cast::<Anchor>();
+        if let Some((ours, primitive)) = (*anchor).clone() {
+            let mut stack = Stack { state, _call: std::marker::PhantomData };
+            match catch_unwind(AssertUnwindSafe(|| primitive(&mut stack, &ours))) {
+                Ok(Went::Done(results)) => return Some(results),
+                Ok(Went::General) => {}
+                Err(panic) => {
+                    drop(ours);
+                    push_panic(state, panic);
+                    ffi::lua_error(state);
+                }
+            }
+        }
+        ffi::lua_settop(state, args);
+        None
+    }
+}
+
+/// Pushes the text of a panic, which is one of a function of the embedder's that a packet has called.
+unsafe fn push_panic(state: *mut ffi::lua_State, panic: Box<dyn Any + Send>) {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or_default();
+    let message = format!("a Rust function panicked: {text}");
+    // SAFETY: a C function has room for one more value; Lua copies the bytes. When memory runs out, the message leaks.
+    unsafe {
+        ffi::lua_settop(state, 0);
+        ffi::lua_pushlstring(state, message.as_ptr().cast(), message.len());
+    }
+}
+
+unsafe fn enter_general(state: *mut ffi::lua_State) -> c_int {
+    // SAFETY: as in `enter_direct`. What the general primitive raises passes through this frame, which holds nothing.
+    unsafe {
+        let args = ffi::lua_gettop(state);
+        ffi::lua_pushvalue(state, ffi::lua_upvalueindex(2));
+        ffi::lua_rotate(state, 1, 1);
+        ffi::lua_call(state, args, ffi::LUA_MULTRET);
+        ffi::lua_gettop(state)
+    }
+}

@@ -1,0 +1,133 @@
+//! Reference objects as userdata of our own.
+//!
+//! mlua's userdata cost a protected call and a reference each, which is most of what starting a goroutine took. Ours is
+//! a block of memory with an [`Object`] in it, and a metatable that is marked as made here.
+
+use std::any::Any;
+use std::ffi::{c_int, c_void};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use mlua::ffi;
+use mlua::{AnyUserData, Lua};
+
+use super::Stack;
+use crate::object::Object;
+
+/// The contents of such a userdata; empty once it has been collected.
+type Block = Option<Object>;
+
+/// Its address is the key under which our metatables, and no others, have a value.
+static MARK: u8 = 0;
+
+fn mark() -> *const c_void {
+    (&raw const MARK).cast()
+}
+
+impl Stack<'_> {
+    /// Makes the table on top a metatable of reference objects: marks it, and gives it a finalizer.
+    pub(crate) fn adopt_object_metatable(&mut self) {
+        // SAFETY: the callers push a table and have reserved room; each push below is popped by what follows it.
+        unsafe {
+            ffi::lua_pushboolean(self.state, 1);
+            ffi::lua_rawsetp(self.state, -2, mark());
+            ffi::lua_pushstring(self.state, c"__gc".as_ptr());
+            ffi::lua_pushlightuserdata(self.state, ffi::lua_topointer(self.state, -2).cast_mut());
+            ffi::lua_pushcclosure(self.state, collect, 1);
+            ffi::lua_rawset(self.state, -3);
+        }
+    }
+
+    /// Pushes a new userdata with this object, and the table at `metatable` as its metatable.
+    pub(crate) fn push_object(&mut self, object: Object, metatable: c_int) {
+        // SAFETY: room was reserved. The block is as large and as aligned as a `Block` has to be (Lua aligns to 8 at
+        // least), and is written before it gets the metatable by which it is known. When memory runs out, `object` leaks.
+        unsafe {
+            const { assert!(align_of::<Block>() <= 8) };
+            #[cfg(feature = "lua54")]
+            let block = ffi::lua_newuserdatauv(self.state, size_of::<Block>(), 0);
+            #[cfg(not(feature = "lua54"))]
+            let block = ffi::lua_newuserdata(self.state, size_of::<Block>());
+            block.cast::<Block>().write(Some(object));
+            ffi::lua_pushvalue(self.state, metatable);
+            ffi::lua_setmetatable(self.state, -2);
+        }
+    }
+
+    /// The reference object at `index`, if the value there is one.
+    pub(crate) fn object(&self, index: c_int) -> Option<&Object> {
+        // SAFETY: the block stays where it is as long as its userdata lives, which is on the stack while `self` is
+        // borrowed; it is emptied by the finalizer alone, which does not run for what is on a stack.
+        unsafe { block(self.state, index)?.as_ref()?.as_ref() }
+    }
+
+    /// Sets the value on top, and pops it, as what stands for `key` in the table at `table`.
+    pub(crate) fn raw_set_pointer(&mut self, table: c_int, key: usize) {
+        // SAFETY: a table, and a value on top. May raise when memory runs out.
+        unsafe { ffi::lua_rawsetp(self.state, table, key as *const c_void) }
+    }
+
+    /// Pushes what stands for `key` in the table at `table`.
+    pub(crate) fn raw_get_pointer(&mut self, table: c_int, key: usize) {
+        // SAFETY: a table; room was reserved.
+        unsafe {
+            ffi::lua_rawgetp(self.state, table, key as *const c_void);
+        }
+    }
+}
+
+/// The block of the userdata at `index`, if it is one of ours. Only the debug library could give our metatable to
+/// another userdata, and even then the sizes have to agree.
+unsafe fn block(state: *mut ffi::lua_State, index: c_int) -> Option<*mut Block> {
+    // SAFETY: the state is alive and `index` acceptable; what is pushed is popped. Two free slots are always there in a
+    // C function, and the callers of `Stack::object` have reserved some.
+    unsafe {
+        if ffi::lua_type(state, index) != ffi::LUA_TUSERDATA || ffi::lua_getmetatable(state, index) == 0 {
+            return None;
+        }
+        ffi::lua_rawgetp(state, -1, mark());
+        let marked = ffi::lua_type(state, -1) == ffi::LUA_TBOOLEAN;
+        ffi::lua_pop(state, 2);
+        let ours = marked && ffi::lua_rawlen(state, index) as usize == size_of::<Block>();
+        ours.then(|| ffi::lua_touserdata(state, index).cast())
+    }
+}
+
+/// The finalizer. Called a second time, or with something else, it does nothing.
+unsafe extern "C-unwind" fn collect(state: *mut ffi::lua_State) -> c_int {
+    // SAFETY: the upvalue is the address of the metatable that has this function, so what has that metatable is one of
+    // ours, as in `block`. Nobody borrows its contents while Lua finalizes it.
+    let object = unsafe {
+        let metatable = ffi::lua_touserdata(state, ffi::lua_upvalueindex(1));
+        if ffi::lua_type(state, 1) != ffi::LUA_TUSERDATA
+            || ffi::lua_getmetatable(state, 1) == 0
+            || ffi::lua_topointer(state, -1) != metatable.cast_const()
+            || ffi::lua_rawlen(state, 1) as usize != size_of::<Block>()
+        {
+            return 0;
+        }
+        (*ffi::lua_touserdata(state, 1).cast::<Block>()).take()
+    };
+    // What is dropped may be the last handle of a goroutine whose error nobody has seen: the embedder's hook runs then,
+    // and its panic must not reach the collector.
+    let panicked: Result<(), Box<dyn Any + Send>> = catch_unwind(AssertUnwindSafe(|| drop(object)));
+    drop(panicked);
+    0
+}
+
+/// The reference object behind a userdata that mlua holds.
+pub(crate) fn object_of(lua: &Lua, userdata: &AnyUserData) -> Option<Object> {
+    lua.exec_raw_lua(|raw| {
+        let state = raw.state();
+        // SAFETY: room is made before the push, and what is pushed is popped; the object is cloned while it is there.
+        unsafe {
+            if ffi::lua_checkstack(state, 4) == 0
+                || raw.push_value(&mlua::Value::UserData(userdata.clone())).is_err()
+            {
+                return None;
+            }
+            let object = block(state, ffi::lua_gettop(state)).and_then(|block| (*block).clone());
+            ffi::lua_pop(state, 1);
+            object
+        }
+    })
+}
