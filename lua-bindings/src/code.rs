@@ -25,6 +25,12 @@ impl Code {
         Self { id: next_id(), bytes: bytes.into(), analysis: bytecode::analyse(bytes).ok() }
     }
 
+    /// Code that came from outside. It is not analysed, so that states do not keep functions that are loaded from it: their
+    /// number is that of the packets that come in.
+    pub(crate) fn foreign(bytes: &[u8]) -> Self {
+        Self { id: next_id(), bytes: bytes.into(), analysis: None }
+    }
+
     /// Whether `name` stands anywhere in the bytecode.
     pub(crate) fn mentions(&self, name: &[u8]) -> bool {
         !name.is_empty() && self.bytes.windows(name.len()).any(|window| window == name)

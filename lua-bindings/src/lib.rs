@@ -37,7 +37,7 @@
 //!   [builder](Builder::isolates) says otherwise.
 //! - A **goroutine** is a coroutine inside an isolate, with global variables of its own. Its blocking calls park it.
 //! - A **packet** carries a function with what it captured and its arguments to an isolate, and the results back. What
-//!   cannot travel is refused where it is given.
+//!   cannot travel is refused where it is given. [`Packet`] is one for Rust programs, to keep or to send elsewhere as bytes.
 //!
 //! Starting a goroutine puts a packet into one queue, from which whichever isolate is free takes it (`system.rs`,
 //! `isolate.rs`). The goroutine runs until its first blocking call; what it then waits for (an object of
@@ -82,6 +82,8 @@ mod system;
 mod task;
 
 pub use builder::{BuildError, Builder, Goroutines, InstallError, Shutdown, new_state};
+pub use packet::face::Packet;
+pub use packet::{Trust, WireError};
 pub use runtime_core::Backend;
 
 #[cfg(feature = "backend-threads")]

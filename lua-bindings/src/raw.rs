@@ -402,16 +402,17 @@ impl Stack<'_> {
         unsafe { ffi::lua_getmetatable(self.state, index) != 0 }
     }
 
-    /// Pops a table and makes it the metatable of the table at `index`.
-    pub(crate) fn set_metatable(&mut self, index: c_int) {
+    /// Pops a table and makes it the metatable of the table at `index`. If they are none, only pops.
+    pub(crate) fn set_metatable(&mut self, index: c_int) -> bool {
         if self.kind(index) != Kind::Table || self.kind(-1) != Kind::Table {
             self.pop(1);
-            return;
+            return false;
         }
         // SAFETY: a table on top, for a table.
         unsafe {
             ffi::lua_setmetatable(self.state, index);
         }
+        true
     }
 
     /// Pushes field `name` of the metatable of the value at `index`, if there is such a field.

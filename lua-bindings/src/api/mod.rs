@@ -17,7 +17,7 @@ mod start;
 mod time;
 mod wait_group;
 
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
 use mlua::{AnyUserData, Function, IntoLuaMulti, Lua, MultiValue, Table, Value};
@@ -301,7 +301,15 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
         end_with_process(lua, &state)?;
     }
     refresh_names.call::<()>(())?;
+    lua.try_set_app_data(Rc::downgrade(&state))
+        .map_err(|_| mlua::Error::runtime("the Lua state's app data is borrowed"))?;
     Ok(state)
+}
+
+/// What belongs to a state, once the module is installed there.
+pub(crate) fn state(lua: &Lua) -> Option<Rc<State>> {
+    // Weak: the module's functions own it, and go with the state.
+    lua.try_app_data_ref::<Weak<State>>().ok().flatten()?.upgrade()
 }
 
 /// The module of a state, once it is installed.

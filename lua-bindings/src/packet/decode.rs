@@ -7,6 +7,7 @@ use std::sync::Arc;
 use mlua::{Lua, MultiValue};
 use rustc_hash::FxHashMap;
 
+use super::read::Reader;
 use super::{Flat, MAX_DEPTH, Packet, Reference, flag, tag};
 use crate::code::Code;
 use crate::foreign::Foreign;
@@ -123,12 +124,24 @@ pub(crate) enum Malformed {
     NoObject(u64),
     #[error("malformed packet: no reference {0}")]
     NoReference(u64),
+    #[error("malformed packet: unknown flags {0:#x}")]
+    Flags(u8),
+    #[error("malformed packet: {0} objects without their contents")]
+    Unfilled(usize),
+    #[error("malformed packet: {0} bytes after its end")]
+    Trailing(usize),
+    #[error("malformed packet: a number that is too large, or not written in the shortest way")]
+    Varint,
     #[error("malformed packet: no string {0}")]
     NoString(u8),
     #[error("malformed packet: nested too deeply")]
     Deep,
     #[error("malformed packet: a key that no table takes")]
     Key,
+    #[error("malformed packet: a metatable that is no table")]
+    Metatable,
+    #[error("malformed packet: a function without upvalue {0}")]
+    Upvalue(u8),
     #[error("malformed packet: code that cannot be loaded")]
     Code,
     #[error("malformed packet: no function to be started")]
@@ -156,8 +169,9 @@ const FOREIGN: usize = 1 << 30;
 struct Decoder<'a> {
     lua: &'a Lua,
     state: &'a State,
-    bytes: &'a [u8],
-    at: usize,
+    input: Reader<'a>,
+    /// For how many more values room may be made before they have come. Each takes a byte at least.
+    room: usize,
     references: &'a [Reference],
     frames: Vec<Frame>,
     /// Objects so far.
@@ -209,8 +223,8 @@ impl<'a> Decoder<'a> {
         Self {
             lua,
             state,
-            bytes: &flat.bytes,
-            at: 0,
+            input: Reader::new(&flat.bytes),
+            room: flat.bytes.len(),
             references: &flat.references,
             frames: Vec::new(),
             objects: 0,
@@ -243,7 +257,7 @@ impl<'a> Decoder<'a> {
         stack.push_nils(i32::from(self.strings));
         let roots = self.varint()?;
         let roots = i32::try_from(roots).map_err(|_| Malformed::TooMany)?;
-        if roots as usize > self.left() || !stack.reserve(roots.saturating_add(ROOM)) {
+        if roots as usize > self.room || !stack.reserve(roots.saturating_add(ROOM)) {
             return Err(Malformed::TooMany);
         }
         for _ in 0..roots {
@@ -268,6 +282,9 @@ impl<'a> Decoder<'a> {
                 }
                 other => return Err(Malformed::Tag(other)),
             }
+        }
+        if !self.input.rest().is_empty() {
+            return Err(Malformed::Trailing(self.input.rest().len()));
         }
         if !self.poison.is_empty() {
             let poison = std::mem::take(&mut self.poison);
@@ -393,19 +410,23 @@ impl<'a> Decoder<'a> {
                 Phase::Value => {
                     *phase = Phase::Key;
                     *hash -= 1;
-                    if !stack.raw_set(*at) {
+                    if !stack.raw_set(*at) && self.unresolved.is_none() {
                         return Err(Malformed::Key);
                     }
                 }
                 Phase::Metatable => {
                     *metatable = false;
-                    stack.set_metatable(*at);
+                    if !stack.set_metatable(*at) && self.unresolved.is_none() {
+                        return Err(Malformed::Metatable);
+                    }
                 }
             },
             Some(Frame::Function { at, next, count, environment }) => {
                 if next < count {
                     *next += 1;
-                    stack.set_upvalue(*at, i32::from(*next));
+                    if !stack.set_upvalue(*at, i32::from(*next)) {
+                        return Err(Malformed::Upvalue(*next));
+                    }
                 } else {
                     *environment = false;
                     #[cfg(any(feature = "lua51", feature = "luajit"))]
@@ -426,9 +447,8 @@ impl<'a> Decoder<'a> {
         match self.byte()? {
             tag::TABLE => {
                 let (flags, array, hash) = self.table_header()?;
-                // The counts are a stranger's word: what is allocated is bounded by what can still follow.
-                let left = self.left();
-                stack.push_table((array as usize).min(left) as i32, (hash as usize).min(left / 2) as i32);
+                let (list, pairs) = self.room_for(array, hash);
+                stack.push_table(list, pairs);
                 self.remember(stack, flags);
                 self.open_table(stack, flags, array, hash)?;
                 return Ok(false);
@@ -463,10 +483,10 @@ impl<'a> Decoder<'a> {
 
     /// Reads an upvalue of the innermost function. True if a value for it is on top.
     fn upvalue(&mut self, stack: &mut Stack<'_>) -> Result<bool, Malformed> {
-        if self.bytes.get(self.at) != Some(&tag::JOIN) {
+        if self.input.peek() != Some(tag::JOIN) {
             return self.value(stack);
         }
-        self.at += 1;
+        self.byte()?;
         let number = self.varint()?;
         let other = i32::from(self.byte()?);
         self.push_seen(stack, number)?;
@@ -482,12 +502,19 @@ impl<'a> Decoder<'a> {
 
     fn table_header(&mut self) -> Result<(u8, u32, u32), Malformed> {
         let flags = self.byte()?;
-        let mut count = || {
-            let mut bytes = [0; 4];
-            bytes.copy_from_slice(self.take(4)?);
-            Ok(u32::from_le_bytes(bytes))
-        };
+        let mut count = || self.input.array().map(u32::from_le_bytes);
         Ok((flags, count()?, count()?))
+    }
+
+    /// For how many of the entries that a table claims to have room is made at once; for others when they come. The counts
+    /// are a stranger's word: all tables of a packet together get no more room than its bytes can fill.
+    fn room_for(&mut self, array: u32, hash: u32) -> (i32, i32) {
+        self.room = self.room.min(self.input.rest().len());
+        let list = (array as usize).min(self.room);
+        self.room -= list;
+        let pairs = (hash as usize).min(self.room / 2);
+        self.room -= 2 * pairs;
+        (i32::try_from(list).unwrap_or(i32::MAX), i32::try_from(pairs).unwrap_or(i32::MAX))
     }
 
     fn open_table(&mut self, stack: &Stack<'_>, flags: u8, array: u32, hash: u32) -> Result<(), Malformed> {
@@ -680,37 +707,15 @@ impl<'a> Decoder<'a> {
         Ok(())
     }
 
-    fn left(&self) -> usize {
-        self.bytes.len() - self.at
-    }
-
     fn byte(&mut self) -> Result<u8, Malformed> {
-        let byte = *self.bytes.get(self.at).ok_or(Malformed::Short)?;
-        self.at += 1;
-        Ok(byte)
-    }
-
-    fn take(&mut self, len: usize) -> Result<&'a [u8], Malformed> {
-        let end = self.at.checked_add(len).ok_or(Malformed::Short)?;
-        let bytes = self.bytes.get(self.at..end).ok_or(Malformed::Short)?;
-        self.at = end;
-        Ok(bytes)
+        self.input.byte()
     }
 
     fn slice(&mut self) -> Result<&'a [u8], Malformed> {
-        let len = self.varint()?;
-        self.take(usize::try_from(len).map_err(|_| Malformed::Short)?)
+        self.input.slice()
     }
 
     fn varint(&mut self) -> Result<u64, Malformed> {
-        let mut value = 0u64;
-        for shift in (0..64).step_by(7) {
-            let byte = self.byte()?;
-            value |= u64::from(byte & 0x7f) << shift;
-            if byte & 0x80 == 0 {
-                return Ok(value);
-            }
-        }
-        Err(Malformed::Short)
+        self.input.varint()
     }
 }

@@ -622,6 +622,20 @@ pub(super) fn varint(out: &mut Vec<u8>, mut value: u64) {
     out.push(value as u8);
 }
 
+/// Appends a number with its tag.
+pub(super) fn number(out: &mut Vec<u8>, number: Number) {
+    match number {
+        Number::Integer(value) => {
+            out.push(tag::INTEGER);
+            varint(out, ((value << 1) ^ (value >> 63)) as u64);
+        }
+        Number::Float(value) => {
+            out.push(tag::FLOAT);
+            out.extend_from_slice(&value.to_le_bytes());
+        }
+    }
+}
+
 /// Whether the key below the top is the integer after `last`.
 fn is_index(stack: &Stack<'_>, last: u32) -> bool {
     stack.kind(-2) == Kind::Number

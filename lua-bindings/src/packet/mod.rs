@@ -5,9 +5,9 @@
 //!
 //! # Layout
 //! Integers are LEB128 varints unless said. The body is: the number of numbered strings (a byte), the number of root
-//! values, the root values, then records until [`tag::END`]. Tables and functions are *objects*, numbered in the order in which they first appear; a later
-//! appearance is a [`tag::SEEN`] with that number. Objects nest up to [`MAX_DEPTH`]; deeper ones appear as a
-//! [`tag::LATER`] and are filled by a [`tag::FILL`] record, so that neither side recurses.
+//! values, the root values, then records until [`tag::END`]. Tables and functions are *objects*, numbered in the order in
+//! which they first appear; a later appearance is a [`tag::SEEN`] with that number. Objects nest up to [`MAX_DEPTH`];
+//! deeper ones appear as a [`tag::LATER`] and are filled by a [`tag::FILL`] record, so that neither side recurses.
 //!
 //! | record | followed by |
 //! |---|---|
@@ -20,9 +20,21 @@
 //! A table is a flags byte (shared, has a metatable), two fixed 32-bit counts, the list part, the pairs, the metatable.
 //! A function is a flags byte, the number of its code in the side list, and its upvalues: each a value, or the
 //! number of an earlier function and upvalue whose variable it shares.
+//!
+//! # Packets from outside
+//! Within the process a packet is what [`encode`] made. One that comes as bytes ([`wire`], which puts a header before
+//! these and has the code instead of the side list) is a stranger's, and is [`check`]ed before anything is built of it.
+//! [`decode`] on its own is safe with any bytes, too, code excepted: it reads nothing that is not there, refuses what is
+//! no packet, calls no metamethod, and makes no more room ahead than for a value a byte.
 
+mod check;
 mod decode;
 mod encode;
+pub(crate) mod face;
+mod read;
+#[cfg(test)]
+mod tests;
+mod wire;
 
 use std::sync::Arc;
 
@@ -34,8 +46,10 @@ use crate::foreign::Foreign;
 use crate::object::Object;
 use crate::raw::{Kind, Number, Stack};
 
+use decode::Malformed;
 pub(crate) use decode::{decode, decode_onto, decode_stack};
 pub(crate) use encode::{Refusal, Roots, Scratch, encode, encode_stack};
+pub use wire::{Trust, WireError};
 
 /// How deep objects nest within one record.
 const MAX_DEPTH: usize = 48;

@@ -7,11 +7,8 @@ use crate::raw::{Number, Stack};
 impl Decoder<'_> {
     /// Pushes the value that comes next, if it has no contents.
     pub(super) fn plain(&mut self, stack: &mut Stack<'_>) -> Result<bool, Malformed> {
-        let Some(tag) = self.bytes.get(self.at) else {
-            return Err(Malformed::Short);
-        };
-        self.at += 1;
-        match *tag {
+        let before = self.input;
+        match self.byte()? {
             tag::NIL => stack.push_nil(),
             tag::FALSE => stack.push_boolean(false),
             tag::TRUE => stack.push_boolean(true),
@@ -20,9 +17,7 @@ impl Decoder<'_> {
                 stack.push_number(Number::Integer((value >> 1) as i64 ^ -((value & 1) as i64)));
             }
             tag::FLOAT => {
-                let mut bytes = [0; 8];
-                bytes.copy_from_slice(self.take(8)?);
-                stack.push_number(Number::Float(f64::from_le_bytes(bytes)));
+                stack.push_number(Number::Float(f64::from_le_bytes(self.input.array()?)));
             }
             tag::STRING => stack.push_bytes(self.slice()?),
             tag::NUMBERED => {
@@ -42,7 +37,7 @@ impl Decoder<'_> {
                 stack.push_copy(super::ROOTS + 1 + i32::from(number));
             }
             _ => {
-                self.at -= 1;
+                self.input = before;
                 return Ok(false);
             }
         }
@@ -65,7 +60,7 @@ impl Decoder<'_> {
             }
         }
         while phase == Phase::Key && hash > 0 {
-            let field = matches!(self.bytes.get(self.at), Some(&(tag::STRING | tag::NUMBERED | tag::AGAIN)));
+            let field = matches!(self.input.peek(), Some(tag::STRING | tag::NUMBERED | tag::AGAIN));
             if !self.plain(stack)? {
                 break;
             }

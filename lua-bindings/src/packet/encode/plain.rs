@@ -2,7 +2,7 @@
 
 use super::{Encoder, Frame};
 use crate::packet::tag;
-use crate::raw::{Kind, Number, Stack};
+use crate::raw::{Kind, Stack};
 
 /// Strings up to this length are one object in Lua, however often they occur; longer ones may be several.
 const SHORT: usize = 40;
@@ -88,24 +88,11 @@ impl Encoder<'_> {
         match stack.kind(index) {
             Kind::Nil | Kind::None => self.out.push(tag::NIL),
             Kind::Boolean => self.out.push(if stack.boolean(index) { tag::TRUE } else { tag::FALSE }),
-            Kind::Number => self.number(stack.number(index)),
+            Kind::Number => super::number(&mut self.out, stack.number(index)),
             Kind::String => self.string(stack.string(index), key),
             _ => return false,
         }
         true
-    }
-
-    fn number(&mut self, number: Number) {
-        match number {
-            Number::Integer(value) => {
-                self.out.push(tag::INTEGER);
-                self.varint(((value << 1) ^ (value >> 63)) as u64);
-            }
-            Number::Float(value) => {
-                self.out.push(tag::FLOAT);
-                self.out.extend_from_slice(&value.to_le_bytes());
-            }
-        }
     }
 
     fn string(&mut self, bytes: &[u8], key: bool) {
