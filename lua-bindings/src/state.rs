@@ -15,7 +15,7 @@ use crate::fault::Fault;
 use crate::goroutine::{Reply, Running, Wait};
 use crate::modules;
 use crate::object::Object;
-use crate::packet::Scratch;
+use crate::packet::{Definitions, Scratch};
 use crate::place::LastPlace;
 use crate::system::{Ending, System};
 
@@ -42,6 +42,7 @@ pub(crate) struct State {
     recent_codes: RefCell<Vec<Option<Arc<Code>>>>,
     sharing_modules: Cell<bool>,
     scratch: Cell<Option<Box<Scratch>>>,
+    pub(crate) definitions: RefCell<Definitions>,
     pub(crate) last_place: RefCell<LastPlace>,
     /// The goroutine whose code is running.
     current: RefCell<Option<Rc<Running>>>,
@@ -51,7 +52,8 @@ pub(crate) struct State {
 
 /// Lua tables and functions that shipping and scheduling use. They live in this state.
 pub(crate) struct Tables {
-    /// Modules and their functions to the name they travel by: `string`, `string\0format`, `_G\0print`.
+    /// Modules and their functions to the name they travel by: `string`, `string\0format`, `_G\0print`. Also classes, to
+    /// their ids. Weak.
     pub(crate) named: Table,
     /// The other way round.
     pub(crate) by_name: Table,
@@ -70,7 +72,12 @@ pub(crate) struct Tables {
     pub(crate) threads: Table,
     /// The goroutines' globals, by slot, for those that have some.
     pub(crate) environments: Table,
-    /// The metatable of such tables: what they lack is looked for among the standard globals.
+    /// The classes that each goroutine has, by id, weakly. By slot, for those that have some; at 0 those that the state has
+    /// outside goroutines.
+    pub(crate) classes: Table,
+    /// Classes to the numbers of their definitions, weakly.
+    pub(crate) defined: Table,
+    /// The metatable of the globals of goroutines: what they lack is looked for among the standard globals.
     pub(crate) environment_metatable: Table,
     /// Makes such a table complete; gives it a metatable that raises for some names.
     pub(crate) complete: Function,
@@ -103,6 +110,7 @@ impl State {
             recent_codes: RefCell::new(vec![None; CODE_SLOTS]),
             sharing_modules: Cell::new(false),
             scratch: Cell::new(None),
+            definitions: RefCell::default(),
             last_place: RefCell::default(),
             current: RefCell::new(None),
             children: WaitGroup::new(),
@@ -227,6 +235,23 @@ impl State {
             reasons.raw_set(lua.create_string(name)?, message.as_str())?;
         }
         self.tables.poison.call((self.make_environment(lua)?, reasons))
+    }
+
+    // Classes.
+
+    /// The classes of the running goroutine, or of the state outside a goroutine, by id.
+    pub(crate) fn classes(&self, lua: &Lua) -> mlua::Result<Table> {
+        let running = self.current();
+        let slot = running.as_ref().map_or(0, |running| running.slot + 1);
+        if let Some(running) = &running
+            && !running.has_classes.replace(true)
+        {
+            let made = lua.create_table()?;
+            made.set_metatable(self.tables.objects.metatable())?; // weak, as that one
+            self.tables.classes.raw_set(slot, &made)?;
+            return Ok(made);
+        }
+        self.tables.classes.raw_get(slot)
     }
 
     // Waiting.

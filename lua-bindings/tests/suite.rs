@@ -68,6 +68,8 @@ files! {
     channel_stress
     channel_views
     channels
+    classes
+    classes_styles
     close_variables
     coroutines
     handles

@@ -8,6 +8,7 @@ mod args;
 mod atomic_int;
 mod cancelled;
 mod channel;
+mod classes;
 mod handle;
 mod options;
 mod pools;
@@ -189,6 +190,10 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
         table.set_metatable(Some(weak.clone()))?;
         Ok(table)
     };
+    let classes = lua.create_table()?;
+    classes.raw_set(0, weak_table()?)?;
+    let defined = lua.create_table()?;
+    defined.set_metatable(Some(lua.create_table_from([("__mode", "k")])?))?;
     let xpcall = if cfg!(feature = "lua51") { Value::Nil } else { lua.globals().get("xpcall")? };
     let tables = Tables {
         named,
@@ -201,6 +206,8 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
         objects: weak_table()?,
         threads: lua.create_table()?,
         environments: lua.create_table()?,
+        classes,
+        defined,
         environment_metatable,
         complete,
         poison,
@@ -221,6 +228,7 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
     wait_group::add(&prim)?;
     atomic_int::add(&prim)?;
     channel::add(&prim)?;
+    classes::add(&prim)?;
     pools::add(&prim)?;
     cancelled::add(&prim)?;
     if isolate {

@@ -8,10 +8,11 @@ local package, pairs, type, rawget, pcall, require = package, pairs, type, rawge
 local sort, find, sub = table.sort, string.find, string.sub
 local globals = _G
 
-local named, by_name = {}, {}
+-- Weak: the ids of classes are in `named`, too. A class that turns out to be a module travels by name from then on.
+local named, by_name = setmetatable({}, { __mode = "k" }), {}
 
 local function name_it(value, name)
-  if named[value] == nil then
+  if type(named[value]) ~= "string" then
     named[value] = name
   end
 end

@@ -1,5 +1,7 @@
 //! Packets to Lua values.
 
+mod classes;
+
 use mlua::{Lua, MultiValue, Value};
 use rustc_hash::FxHashMap;
 
@@ -110,8 +112,13 @@ const GLOBALS: i32 = 4;
 const XPCALL: i32 = 5;
 const HANDLER: i32 = 6;
 const OBJECTS: i32 = 7;
+/// What [`classes`] needs, made when needed: the receiver's classes, the names and ids of values, the classes that the
+/// packet refers to.
+const REGISTRY: i32 = 8;
+const NAMED: i32 = 9;
+const CLASSES: i32 = 10;
 /// How many they are.
-const ROOTS: i32 = 7;
+const ROOTS: i32 = 10;
 
 struct Decoder<'a> {
     lua: &'a Lua,
@@ -120,6 +127,13 @@ struct Decoder<'a> {
     at: usize,
     references: &'a [Reference],
     frames: Vec<Frame>,
+    /// The objects that are classes and have not come yet, and their ids.
+    marks: &'a [(u32, u64)],
+    /// The objects in whose places the receiver's own classes are, rising.
+    kept: Vec<u32>,
+    /// Whether the packet refers to one class alone.
+    one_class: bool,
+    flat: &'a Flat,
     /// Objects so far.
     objects: u32,
     count: i32,
@@ -130,8 +144,22 @@ struct Decoder<'a> {
 }
 
 enum Frame {
-    Table { at: i32, array: u32, filled: u32, hash: u32, metatable: bool, phase: Phase },
-    Function { at: i32, next: u8, count: u8, environment: bool },
+    /// `instead`: the place among the objects of what is taken in its place; 0 for itself.
+    Table {
+        at: i32,
+        array: u32,
+        filled: u32,
+        hash: u32,
+        metatable: bool,
+        phase: Phase,
+        instead: usize,
+    },
+    Function {
+        at: i32,
+        next: u8,
+        count: u8,
+        environment: bool,
+    },
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -158,6 +186,10 @@ impl<'a> Decoder<'a> {
             at: 0,
             references: &flat.references,
             frames: Vec::new(),
+            marks: flat.marks.as_slice(),
+            kept: Vec::new(),
+            one_class: false,
+            flat,
             objects: 0,
             count: 0,
             poison: FxHashMap::default(),
@@ -170,7 +202,18 @@ impl<'a> Decoder<'a> {
         if !stack.reserve(16) {
             return Err(Malformed::TooMany);
         }
-        stack.push_nil(); // the place of the table of remembered objects, made when needed
+        // The places of tables that are made when needed.
+        for _ in OBJECTS..=ROOTS {
+            stack.push_nil();
+        }
+        let flat = self.flat;
+        self.definitions(stack, flat)?;
+        self.open_main(stack, flat);
+        self.body(stack)
+    }
+
+    /// Reads a packet: its roots, which are left on the stack, and the records behind them.
+    fn body(&mut self, stack: &mut Stack<'_>) -> Result<(), Malformed> {
         let roots = self.varint()?;
         let roots = i32::try_from(roots).map_err(|_| Malformed::TooMany)?;
         if roots as usize > self.left() || !stack.reserve(roots.saturating_add(16)) {
@@ -213,12 +256,16 @@ impl<'a> Decoder<'a> {
     /// Contents of an object that was only mentioned where it appeared.
     fn fill(&mut self, stack: &mut Stack<'_>) -> Result<(), Malformed> {
         let number = self.varint()?;
-        self.push_seen(stack, number)?;
+        if u32::try_from(number).is_ok_and(|number| self.kept.binary_search(&number).is_ok()) {
+            stack.push_table(0, 0); // what is sent of it is read, and dropped
+        } else {
+            self.push_seen(stack, number)?;
+        }
         let tag = self.byte()?;
         match (tag, stack.kind(-1)) {
             (tag::TABLE, Kind::Table) => {
                 let (flags, array, hash) = self.table_header()?;
-                self.open_table(stack, flags, array, hash)?;
+                self.open_table(stack, flags, array, hash, 0)?;
             }
             (tag::FUNCTION, Kind::Function) if !stack.is_c_function(-1) => {
                 let flags = self.byte()?;
@@ -274,6 +321,9 @@ impl<'a> Decoder<'a> {
                 Wants::Value => self.value(stack)?,
                 Wants::Upvalue => self.upvalue(stack)?,
                 Wants::Nothing => {
+                    if let Some(Frame::Table { instead: 1.., .. }) = self.frames.last() {
+                        self.take_instead(stack);
+                    }
                     self.frames.pop();
                     self.frames.len() > depth
                 }
@@ -374,14 +424,14 @@ impl<'a> Decoder<'a> {
                 // The counts are a stranger's word: what is allocated is bounded by what can still follow.
                 let left = self.left();
                 stack.push_table((array as usize).min(left) as i32, (hash as usize).min(left / 2) as i32);
-                self.remember(stack, flags);
-                self.open_table(stack, flags, array, hash)?;
+                let instead = self.remember(stack, flags)?;
+                self.open_table(stack, flags, array, hash, instead)?;
                 return Ok(false);
             }
             tag::FUNCTION => {
                 let flags = self.byte()?;
                 self.load(stack)?;
-                self.remember(stack, flags);
+                self.remember(stack, flags)?;
                 self.open_function(stack, flags)?;
                 return Ok(false);
             }
@@ -399,7 +449,17 @@ impl<'a> Decoder<'a> {
                     tag::FUNCTION => self.load(stack)?,
                     other => return Err(Malformed::Tag(other)),
                 }
-                self.remember(stack, flags | flag::SHARED);
+                let instead = self.remember(stack, flags | flag::SHARED)?;
+                if instead != 0 {
+                    stack.pop(1);
+                    stack.raw_get_index(OBJECTS, instead);
+                }
+            }
+            tag::CLASS => {
+                let flags = self.byte()?;
+                let number = self.varint()?;
+                self.class(stack, number)?;
+                self.remember(stack, flags)?;
             }
             other => return Err(Malformed::Tag(other)),
         }
@@ -435,9 +495,25 @@ impl<'a> Decoder<'a> {
         Ok((flags, count()?, count()?))
     }
 
-    fn open_table(&mut self, stack: &Stack<'_>, flags: u8, array: u32, hash: u32) -> Result<(), Malformed> {
+    fn open_table(
+        &mut self,
+        stack: &Stack<'_>,
+        flags: u8,
+        array: u32,
+        hash: u32,
+        instead: usize,
+    ) -> Result<(), Malformed> {
         let metatable = flags & flag::METATABLE != 0;
-        self.open(Frame::Table { at: stack.top(), array, filled: 0, hash, metatable, phase: Phase::List })
+        let at = stack.top();
+        self.open(Frame::Table { at, array, filled: 0, hash, metatable, phase: Phase::List, instead })
+    }
+
+    /// Puts the receiver's own class into the place of the table that was just read.
+    fn take_instead(&mut self, stack: &mut Stack<'_>) {
+        if let Some(Frame::Table { instead, .. }) = self.frames.last() {
+            stack.pop(1);
+            stack.raw_get_index(OBJECTS, *instead);
+        }
     }
 
     fn open_function(&mut self, stack: &Stack<'_>, flags: u8) -> Result<(), Malformed> {
@@ -490,9 +566,19 @@ impl<'a> Decoder<'a> {
         Ok(())
     }
 
-    /// Counts the object on top, and keeps it if it appears again.
-    fn remember(&mut self, stack: &mut Stack<'_>, flags: u8) {
+    /// Counts the object on top, and keeps it if it appears again. Gives the place of what is to be taken in its place,
+    /// or 0.
+    fn remember(&mut self, stack: &mut Stack<'_>, flags: u8) -> Result<usize, Malformed> {
         self.objects += 1;
+        if let Some(((object, id), rest)) = self.marks.split_first()
+            && object + 1 == self.objects
+        {
+            self.marks = rest;
+            let instead = self.class_arrives(stack, *id)?;
+            if instead != 0 {
+                return Ok(instead);
+            }
+        }
         if flags & flag::SHARED != 0 {
             if stack.kind(OBJECTS) != Kind::Table {
                 stack.push_table(0, 0);
@@ -501,6 +587,7 @@ impl<'a> Decoder<'a> {
             stack.push_copy(-1);
             stack.raw_set_index(OBJECTS, self.objects as usize);
         }
+        Ok(0)
     }
 
     fn push_seen(&mut self, stack: &mut Stack<'_>, number: u64) -> Result<(), Malformed> {

@@ -1,8 +1,10 @@
 //! Lua values to packets.
 //!
 //! [`Encoder`] walks the values with a list of open objects instead of recursion. The files beside this one hold what it
-//! remembers (`scratch`), what it knows of globals and names (`globals`), and how it says no (`refusal`).
+//! remembers (`scratch`), what it knows of globals and names (`globals`), what keeps its identity (`classes`), and how it
+//! says no (`refusal`).
 
+mod classes;
 mod globals;
 mod refusal;
 mod scratch;
@@ -17,6 +19,9 @@ use crate::object::Object;
 use crate::raw::{Kind, Number, Stack, protected};
 use crate::state::State;
 
+use classes::Classes;
+pub(crate) use classes::make_class;
+use globals::Known;
 pub(crate) use refusal::Refusal;
 use refusal::refuse_captured_writes;
 pub(crate) use scratch::Scratch;
@@ -52,6 +57,7 @@ pub(crate) fn encode(lua: &Lua, state: &State, values: MultiValue, roots: Roots)
         stack.pop(top);
     });
     let Encoder { out, references, mut scratch, needs_modules, .. } = encoder;
+    let marks = scratch.marks.take();
     scratch.clear();
     state.keep_scratch(scratch);
     if let Err(error) = done {
@@ -61,7 +67,7 @@ pub(crate) fn encode(lua: &Lua, state: &State, values: MultiValue, roots: Roots)
     if needs_modules {
         state.share_modules(lua).map_err(|error| Refusal::Lua("package.path", crate::fault::text(&error)))?;
     }
-    Ok(Packet::Flat(Box::new(Flat { bytes: out, references })))
+    Ok(Packet::Flat(Box::new(Flat { bytes: out, references, marks })))
 }
 
 // What lies at the bottom of the stack, below the roots.
@@ -93,6 +99,7 @@ struct Encoder<'a> {
     whole_globals: bool,
     /// Whether the packet may make its receiver load a module.
     needs_modules: bool,
+    classes: Classes,
 }
 
 impl<'a> Encoder<'a> {
@@ -112,6 +119,7 @@ impl<'a> Encoder<'a> {
             counted: false,
             whole_globals: false,
             needs_modules: false,
+            classes: Classes::default(),
         }
     }
 
@@ -120,11 +128,16 @@ impl<'a> Encoder<'a> {
         BELOW + self.count + 1
     }
     fn later_table(&self) -> i32 {
-        BELOW + self.count + 2
+        BELOW + self.count + if self.classes.in_definition() { 3 } else { 2 }
+    }
+    /// Where [`classes`] keeps what it needs: so many places from here on.
+    fn base_classes(&self) -> i32 {
+        BELOW + self.count + 4
     }
 
-    fn run(&mut self, stack: &mut Stack<'_>) -> Result<(), Refusal> {
-        if !stack.reserve(16) {
+    /// Fills the places above the roots.
+    fn places(&mut self, stack: &mut Stack<'_>) -> Result<(), Refusal> {
+        if !stack.reserve(32) {
             return Err(Refusal::TooMany("values"));
         }
         stack.push_globals();
@@ -132,7 +145,15 @@ impl<'a> Encoder<'a> {
             stack.push_globals();
             stack.replace(GLOBALS);
         }
-        stack.push_nil(); // the place of the table of deferred objects, made when needed
+        // The places of tables and strings that are made when needed.
+        for _ in 0..2 + classes::PLACES {
+            stack.push_nil();
+        }
+        Ok(())
+    }
+
+    fn run(&mut self, stack: &mut Stack<'_>) -> Result<(), Refusal> {
+        self.places(stack)?;
         self.varint(self.count as u64);
         for root in 1..=self.count {
             self.origin = Origin::Root(root);
@@ -152,6 +173,7 @@ impl<'a> Encoder<'a> {
         let mut next_global = 0;
         loop {
             self.deferred(stack)?;
+            self.definitions(stack)?;
             if next_global == self.scratch.global_names.len() {
                 return Ok(());
             }
@@ -223,6 +245,7 @@ impl<'a> Encoder<'a> {
 
     /// A table or function on top.
     fn object(&mut self, stack: &mut Stack<'_>) -> Result<(), Refusal> {
+        let as_metatable = std::mem::take(&mut self.classes.as_metatable);
         if stack.same(-1, GLOBALS) || stack.same(-1, self.base_globals()) {
             self.whole_globals = true;
             self.out.push(tag::GLOBALS);
@@ -238,13 +261,28 @@ impl<'a> Encoder<'a> {
             stack.pop(1);
             return Ok(());
         }
-        if self.by_name(stack) {
-            stack.pop(1);
-            return Ok(());
+        let mut known = self.known(stack);
+        if known == Known::No && stack.kind(-1) == Kind::Table && self.modules_changed(stack) {
+            known = self.known(stack);
         }
-        if stack.kind(-1) == Kind::Table && self.modules_changed(stack) && self.by_name(stack) {
-            stack.pop(1);
-            return Ok(());
+        match known {
+            Known::Written => {
+                stack.pop(1);
+                return Ok(());
+            }
+            Known::Class(id) => {
+                if self.class(stack, address, id) {
+                    return Ok(());
+                }
+            }
+            Known::No => {
+                if stack.kind(-1) == Kind::Table
+                    && let Some(id) = self.judge(stack, as_metatable)
+                    && self.class(stack, address, id)
+                {
+                    return Ok(());
+                }
+            }
         }
         if stack.kind(-1) == Kind::Function && stack.is_c_function(-1) {
             if self.refresh_names(stack) && self.by_name(stack) {
@@ -400,7 +438,12 @@ impl<'a> Encoder<'a> {
                         *hash += 1;
                         *phase = Phase::Value;
                         stack.push_copy(-2);
-                        return self.value(stack);
+                        let key = self.out.len();
+                        self.value(stack)?;
+                        if classes::is_event(&self.out[key..]) {
+                            self.turns_out_a_class(stack, at);
+                        }
+                        return Ok(());
                     }
                     let (header, array, hash) = (*header, *array, *hash);
                     *phase = Phase::Metatable;
@@ -408,7 +451,7 @@ impl<'a> Encoder<'a> {
                     self.out[header + 5..header + 9].copy_from_slice(&hash.to_le_bytes());
                     if stack.push_metatable(at) {
                         self.out[header] |= flag::METATABLE;
-                        return self.value(stack);
+                        return self.metatable(stack);
                     }
                     Ok(())
                 }

@@ -18,9 +18,12 @@
 //! | `END` | |
 //!
 //! A table is a flags byte (shared, has a metatable), two fixed 32-bit counts, the list part, the pairs, the metatable.
+//! A class that is written where it stands is a table like others; the packet's list of marks tells which objects are
+//! classes, and their ids. Packets of values refer to classes by [`tag::CLASS`] instead; see `classes.rs`.
 //! A function is a flags byte, the number of its code in the side list, and its upvalues: each a value, or the
 //! number of an earlier function and upvalue whose variable it shares.
 
+mod classes;
 mod decode;
 mod encode;
 
@@ -31,8 +34,10 @@ use mlua::{MultiValue, Value};
 use crate::code::Code;
 use crate::object::Object;
 
+use classes::Marks;
+pub(crate) use classes::{Definition, Definitions};
 pub(crate) use decode::{decode, decode_onto};
-pub(crate) use encode::{Refusal, Roots, Scratch, encode};
+pub(crate) use encode::{Refusal, Roots, Scratch, encode, make_class};
 
 /// How deep objects nest within one record.
 const MAX_DEPTH: usize = 48;
@@ -62,12 +67,18 @@ pub(crate) enum Plain {
 pub(crate) struct Flat {
     bytes: Vec<u8>,
     references: Vec<Reference>,
+    /// Which of its objects are classes.
+    marks: Marks,
 }
 
 /// What is shared, not copied.
 pub(crate) enum Reference {
     Code(Arc<Code>),
     Object(Object),
+    /// A class, by its id, and what describes it to a goroutine that has not met it.
+    Class(u64, Arc<Definition>),
+    /// The place of one while it is being described.
+    Undefined,
 }
 
 impl Packet {
@@ -88,7 +99,7 @@ impl Packet {
         encode::varint(&mut bytes, text.len() as u64);
         bytes.extend_from_slice(text.as_bytes());
         bytes.push(tag::END);
-        Self::Flat(Box::new(Flat { bytes, references: Vec::new() }))
+        Self::Flat(Box::new(Flat { bytes, references: Vec::new(), marks: Marks::default() }))
     }
 }
 
@@ -144,6 +155,8 @@ mod tag {
     pub(super) const WHOLE: u8 = 18;
     /// In a function: an upvalue that is the variable of an earlier one: function number, upvalue number.
     pub(super) const JOIN: u8 = 17;
+    /// A flags byte, a number in the side list: a class of the receiver's.
+    pub(super) const CLASS: u8 = 19;
 }
 
 /// Bits of an object's flags byte.

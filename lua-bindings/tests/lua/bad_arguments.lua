@@ -93,6 +93,7 @@ local functions = {
   wait_group = { right = noop },
   atomic_int = { WHOLE_OR_NONE, right = function() return 5 end },
   channel = { COUNT_OR_NONE, DIRECTION, right = function() return 1, "send" end },
+  class = { LIST, right = function() return {} end },
   channel_send = { CHANNEL, VALUE, MS_OR_NONE, limit = 3, right = function() return goroutine.channel(1), "value", 1000 end },
   channel_receive = { CHANNEL, MS_OR_NONE, limit = 2, right = function() return filled(), 1000 end },
   channel_close = { CHANNEL, right = function() return goroutine.channel() end },

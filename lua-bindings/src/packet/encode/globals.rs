@@ -28,6 +28,16 @@ fn loads_modules(name: &[u8]) -> bool {
         || matches!(name, b"_G\0require" | b"_G\0dofile" | b"_G\0loadfile")
 }
 
+/// What a state knows of one of its values.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Known {
+    No,
+    /// It has a name, which was written.
+    Written,
+    /// It is a class, with this id.
+    Class(u64),
+}
+
 impl Encoder<'_> {
     /// Writes one global, or why it cannot travel: that is an error only where it is touched.
     pub(super) fn global(&mut self, stack: &mut Stack<'_>, index: usize) {
@@ -44,7 +54,8 @@ impl Encoder<'_> {
         let (later, codes) = (self.scratch.later.len(), self.scratch.codes.len());
         self.out.push(tag::GLOBAL);
         self.string_of_global(index);
-        let attempt = self.whole(stack).and_then(|()| self.deferred(stack));
+        let attempt =
+            self.whole(stack).and_then(|()| self.deferred(stack)).and_then(|()| self.definitions(stack));
         let Err(refusal) = attempt else { return };
         // Take everything back that belongs to this global.
         let over = stack.top() - top;
@@ -59,6 +70,8 @@ impl Encoder<'_> {
         }
         let seen = &self.scratch.seen;
         self.scratch.cells.retain(|_, (function, _)| seen.contains_key(function));
+        self.scratch.marks.take_back(objects);
+        self.classes.global_failed();
         self.scratch.later.truncate(later);
         self.later_done = self.later_done.min(later);
         self.scratch.frames.clear();
@@ -93,8 +106,18 @@ impl Encoder<'_> {
 
     /// A module or a function of one: written by name, if it is known.
     pub(super) fn by_name(&mut self, stack: &mut Stack<'_>) -> bool {
+        self.known(stack) == Known::Written
+    }
+
+    /// What is known of the value on top. A module or a function of one is written, by its name.
+    pub(super) fn known(&mut self, stack: &mut Stack<'_>) -> Known {
         stack.push_copy(-1);
         stack.raw_get(NAMED);
+        let id = super::classes::number(stack);
+        if id != 0 {
+            stack.pop(1);
+            return Known::Class(id);
+        }
         let name = stack.bytes(-1);
         // A function that is a global of this state only has no name elsewhere.
         let known = stack.kind(-1) == Kind::String
@@ -106,7 +129,7 @@ impl Encoder<'_> {
             self.out.extend_from_slice(stack.bytes(-1));
         }
         stack.pop(1);
-        known
+        if known { Known::Written } else { Known::No }
     }
 
     /// Looks for modules that were loaded since the names were collected. True if it looked.

@@ -31,6 +31,7 @@ impl Encoder<'_> {
     /// The words for where the value on top was found: `argument 2.log.file`, `upvalue 'cfg'.log.file`.
     pub(super) fn path(&mut self, stack: &mut Stack<'_>) -> String {
         let mut path = match (&self.origin, self.roots) {
+            (Origin::Class(path), _) => path.clone(),
             (Origin::Global(index), _) => {
                 format!("global '{}'", String::from_utf8_lossy(&self.scratch.global_names[*index]))
             }

@@ -2,6 +2,8 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use crate::packet::classes::Marks;
+
 /// What is allocated for a packet and not part of it. A state keeps it for the next one.
 #[derive(Default)]
 pub(crate) struct Scratch {
@@ -18,6 +20,7 @@ pub(crate) struct Scratch {
     pub(super) global_known: FxHashSet<Box<[u8]>>,
     /// Which code each number in the side list is.
     pub(super) codes: FxHashMap<u64, u32>,
+    pub(super) marks: Marks,
     pub(super) dump: Vec<u8>,
 }
 
@@ -36,6 +39,7 @@ impl Scratch {
         self.global_names.clear();
         self.global_known.clear();
         self.codes.clear();
+        self.marks.clear();
     }
 }
 
@@ -62,4 +66,6 @@ pub(super) enum Phase {
 pub(super) enum Origin {
     Root(i32),
     Global(usize),
+    /// A class that is described by itself, and the path on which it was found.
+    Class(String),
 }

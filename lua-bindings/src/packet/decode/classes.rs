@@ -1,0 +1,134 @@
+//! Classes that arrive. [`crate::packet::classes`] tells what they are.
+
+use mlua::Value;
+
+use super::{CLASSES, Decoder, Malformed, NAMED, OBJECTS, REGISTRY};
+use crate::packet::{Flat, Reference};
+use crate::raw::{Kind, Number, Stack};
+
+impl<'a> Decoder<'a> {
+    /// Sees to it that the receiver has the classes that the packet refers to, and keeps them at hand.
+    pub(super) fn definitions(&mut self, stack: &mut Stack<'_>, flat: &'a Flat) -> Result<(), Malformed> {
+        let classes =
+            flat.references.iter().filter(|reference| matches!(reference, Reference::Class(..))).count();
+        if classes == 0 {
+            return Ok(());
+        }
+        self.push_registry(stack)?;
+        stack.pop(1);
+        self.one_class = classes == 1;
+        if !self.one_class {
+            stack.push_table(flat.references.len() as i32, 0);
+            stack.replace(CLASSES);
+        }
+        for (number, reference) in flat.references.iter().enumerate() {
+            let Reference::Class(id, definition) = reference else {
+                continue;
+            };
+            let below = stack.top();
+            push_class(stack, *id);
+            if stack.kind(-1) == Kind::Nil {
+                stack.pop(1);
+                self.open_packet(stack, &definition.flat);
+                self.body(stack)?;
+                push_class(stack, *id);
+            }
+            if stack.kind(-1) != Kind::Table {
+                return Err(Malformed::NoReference(number as u64));
+            }
+            if self.one_class {
+                stack.replace(CLASSES);
+            } else {
+                stack.raw_set_index(CLASSES, number + 1);
+            }
+            let over = stack.top() - below;
+            stack.pop(over);
+        }
+        Ok(())
+    }
+
+    /// Makes this the packet that is read.
+    fn open_packet(&mut self, stack: &mut Stack<'_>, flat: &'a Flat) {
+        self.bytes = &flat.bytes;
+        self.at = 0;
+        self.references = &flat.references;
+        self.marks = flat.marks.as_slice();
+        self.objects = 0;
+        self.kept.clear();
+        stack.push_nil();
+        stack.replace(OBJECTS);
+    }
+
+    /// Makes the packet itself the one that is read, after its classes.
+    pub(super) fn open_main(&mut self, stack: &mut Stack<'_>, flat: &'a Flat) {
+        if !std::ptr::eq(self.bytes, &*flat.bytes) {
+            self.open_packet(stack, flat);
+        }
+    }
+
+    /// Pushes the class with this number in the side list.
+    pub(super) fn class(&mut self, stack: &mut Stack<'_>, number: u64) -> Result<(), Malformed> {
+        let place = usize::try_from(number).map_err(|_| Malformed::NoReference(number))?;
+        if !matches!(self.references.get(place), Some(Reference::Class(..)))
+            || stack.kind(CLASSES) != Kind::Table
+        {
+            return Err(Malformed::NoReference(number));
+        }
+        if self.one_class {
+            stack.push_copy(CLASSES);
+        } else {
+            stack.raw_get_index(CLASSES, place + 1);
+        }
+        Ok(())
+    }
+
+    /// The table on top, which was just made, is going to be a class. If the receiver has it already, says so with the place of
+    /// the receiver's own among the objects; else it is the receiver's now.
+    pub(super) fn class_arrives(&mut self, stack: &mut Stack<'_>, id: u64) -> Result<usize, Malformed> {
+        self.push_registry(stack)?;
+        stack.pop(1);
+        push_class(stack, id);
+        if stack.kind(-1) == Kind::Table {
+            if stack.kind(OBJECTS) != Kind::Table {
+                stack.push_table(0, 0);
+                stack.replace(OBJECTS);
+            }
+            let place = self.objects as usize;
+            stack.raw_set_index(OBJECTS, place);
+            self.kept.push(self.objects - 1);
+            return Ok(place);
+        }
+        stack.pop(1);
+        let id = Number::Integer(id as i64);
+        stack.push_number(id);
+        stack.push_copy(-2);
+        stack.raw_set(REGISTRY);
+        stack.push_copy(-1);
+        stack.push_number(id);
+        stack.raw_set(NAMED);
+        Ok(0)
+    }
+
+    /// Puts the running goroutine's classes into their place, if they are not there, and pushes them.
+    fn push_registry(&mut self, stack: &mut Stack<'_>) -> Result<(), Malformed> {
+        if stack.kind(REGISTRY) == Kind::Nil {
+            let named = Value::Table(self.state.tables.named.clone());
+            let made = self.state.classes(self.lua).map(Value::Table);
+            let pushed = stack
+                .push_value(self.lua, &named)
+                .and(made)
+                .and_then(|classes| stack.push_value(self.lua, &classes));
+            pushed.map_err(|error| Malformed::Name(error.to_string()))?;
+            stack.replace(REGISTRY);
+            stack.replace(NAMED);
+        }
+        stack.push_copy(REGISTRY);
+        Ok(())
+    }
+}
+
+/// Pushes the receiver's class of this id, or nil.
+fn push_class(stack: &mut Stack<'_>, id: u64) {
+    stack.push_number(Number::Integer(id as i64));
+    stack.raw_get(REGISTRY);
+}
