@@ -80,6 +80,7 @@ files! {
     pool_stress
     pools
     refusals
+    replacing
     reports
     scope
     shipping_functions

@@ -1,12 +1,13 @@
 //! Lua values to packets.
 //!
 //! [`Encoder`] walks the values with a list of open objects instead of recursion. The files beside this one hold what it
-//! remembers (`scratch`), what it knows of globals and names (`globals`), what keeps its identity (`classes`), and how it
-//! says no (`refusal`).
+//! remembers (`scratch`), what it knows of globals and names (`globals`), what keeps its identity (`classes`), what
+//! is sent in the place of values (`replaced`), and how it says no (`refusal`).
 
 mod classes;
 mod globals;
 mod refusal;
+mod replaced;
 mod scratch;
 
 use std::sync::Arc;
@@ -100,6 +101,8 @@ struct Encoder<'a> {
     /// Whether the packet may make its receiver load a module.
     needs_modules: bool,
     classes: Classes,
+    /// Whether the value that comes next stands in the place of another.
+    replacement: bool,
 }
 
 impl<'a> Encoder<'a> {
@@ -120,6 +123,7 @@ impl<'a> Encoder<'a> {
             whole_globals: false,
             needs_modules: false,
             classes: Classes::default(),
+            replacement: false,
         }
     }
 
@@ -223,7 +227,11 @@ impl<'a> Encoder<'a> {
                 self.out.extend_from_slice(stack.bytes(-1));
             }
             Kind::Table | Kind::Function => return self.object(stack),
-            Kind::Userdata => self.userdata(stack)?,
+            Kind::Userdata => {
+                if self.userdata(stack)? {
+                    return Ok(());
+                }
+            }
             Kind::Thread | Kind::LightUserdata | Kind::Other => return Err(self.refuse(stack)),
         }
         stack.pop(1);
@@ -246,6 +254,7 @@ impl<'a> Encoder<'a> {
     /// A table or function on top.
     fn object(&mut self, stack: &mut Stack<'_>) -> Result<(), Refusal> {
         let as_metatable = std::mem::take(&mut self.classes.as_metatable);
+        let replacement = std::mem::take(&mut self.replacement);
         if stack.same(-1, GLOBALS) || stack.same(-1, self.base_globals()) {
             self.whole_globals = true;
             self.out.push(tag::GLOBALS);
@@ -275,14 +284,19 @@ impl<'a> Encoder<'a> {
                     return Ok(());
                 }
             }
-            Known::No => {
-                if stack.kind(-1) == Kind::Table
-                    && let Some(id) = self.judge(stack, as_metatable)
-                    && self.class(stack, address, id)
-                {
-                    return Ok(());
+            Known::No if stack.kind(-1) == Kind::Table => match self.judge(stack, as_metatable) {
+                Some(id) => {
+                    if self.class(stack, address, id) {
+                        return Ok(());
+                    }
                 }
-            }
+                None => {
+                    if !replacement && self.replaced(stack)? {
+                        return Ok(());
+                    }
+                }
+            },
+            Known::No => {}
         }
         if stack.kind(-1) == Kind::Function && stack.is_c_function(-1) {
             if self.refresh_names(stack) && self.by_name(stack) {
@@ -518,9 +532,11 @@ impl<'a> Encoder<'a> {
         self.value(stack)
     }
 
-    fn userdata(&mut self, stack: &mut Stack<'_>) -> Result<(), Refusal> {
+    /// Writes the userdata on top. True if it is popped already.
+    fn userdata(&mut self, stack: &mut Stack<'_>) -> Result<bool, Refusal> {
+        let replacement = std::mem::take(&mut self.replacement);
         if self.rust_failure(stack) {
-            return Ok(());
+            return Ok(false);
         }
         if let mlua::Value::UserData(userdata) = stack.value(self.lua, -1)
             && let Some(object) = Object::from_userdata(&userdata)
@@ -529,10 +545,13 @@ impl<'a> Encoder<'a> {
             self.references.push(Reference::Object(object));
             self.out.push(tag::OBJECT);
             self.varint(number);
-            return Ok(());
+            return Ok(false);
         }
         if self.by_name(stack) || (self.refresh_names(stack) && self.by_name(stack)) {
-            return Ok(());
+            return Ok(false);
+        }
+        if !replacement && self.replaced(stack)? {
+            return Ok(true);
         }
         Err(self.refuse(stack))
     }

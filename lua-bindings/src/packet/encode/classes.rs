@@ -9,7 +9,7 @@
 //!   instances;
 //! - it has a metatable and holds nothing but functions, names and other classes.
 //!
-//! A table whose metatable is its own `__index` is an instance, and is judged by the first two alone. The rules must not take
+//! A table whose metatable is its own `__index`, or has a `__goroutine`, is an instance, and is judged by the first two alone. The rules must not take
 //! instances for classes, not even with a function or their class in a field: a class that comes home is the one that is there,
 //! and what an instance was changed to would be lost.
 
@@ -26,7 +26,7 @@ use crate::raw::{Kind, Number, Stack, protected};
 use crate::state::State;
 
 /// How many places on the stack are used here, from [`Encoder::base_classes`] on.
-pub(super) const PLACES: i32 = 6;
+pub(super) const PLACES: i32 = 8;
 /// The texts `__index` and `__call`.
 const INDEX: i32 = 0;
 const CALL: i32 = 1;
@@ -38,6 +38,10 @@ const PENDING: i32 = 3;
 const MEMBERS: i32 = 4;
 /// From classes to the numbers of their definitions.
 const DEFINED: i32 = 5;
+
+/// The text `__goroutine`, and from values to what is sent in their places.
+pub(super) const GOROUTINE: i32 = 6;
+pub(super) const REPLACED: i32 = 7;
 
 /// What the encoder remembers of a packet's classes.
 #[derive(Default)]
@@ -160,8 +164,10 @@ impl Encoder<'_> {
             return true;
         }
         self.push_field(stack, metatable, INDEX);
-        let (plain, instance) = (stack.kind(-1) == Kind::Nil, stack.same(-1, metatable));
-        stack.pop(1);
+        self.push_field(stack, metatable, GOROUTINE);
+        let instance = stack.same(-2, metatable) || stack.kind(-1) != Kind::Nil;
+        let plain = stack.kind(-2) == Kind::Nil;
+        stack.pop(2);
         if instance {
             return false;
         }
@@ -411,7 +417,7 @@ impl Encoder<'_> {
     }
 
     /// The index of a place with a table in it.
-    fn table_at(&mut self, stack: &mut Stack<'_>, place: i32) -> i32 {
+    pub(super) fn table_at(&mut self, stack: &mut Stack<'_>, place: i32) -> i32 {
         let at = self.base_classes() + place;
         if stack.kind(at) == Kind::Nil {
             stack.push_table(4, 0);
@@ -420,11 +426,15 @@ impl Encoder<'_> {
         at
     }
 
-    /// Pushes the field `__index` or `__call` of the table at `table`.
-    fn push_field(&mut self, stack: &mut Stack<'_>, table: i32, key: i32) {
+    /// Pushes the field `__index`, `__call` or `__goroutine` of the table at `table`.
+    pub(super) fn push_field(&mut self, stack: &mut Stack<'_>, table: i32, key: i32) {
         let at = self.base_classes() + key;
         if stack.kind(at) == Kind::Nil {
-            stack.push_bytes(if key == INDEX { b"__index" } else { b"__call" });
+            stack.push_bytes(match key {
+                INDEX => b"__index",
+                CALL => b"__call",
+                _ => b"__goroutine",
+            });
             stack.replace(at);
         }
         stack.push_copy(at);
@@ -486,6 +496,7 @@ pub(super) fn is_event(key: &[u8]) -> bool {
             | b"bor"
             | b"bxor"
             | b"bnot"
+            | b"goroutine"
             | b"shl"
             | b"shr"
     )

@@ -14,6 +14,8 @@ pub(crate) enum Refusal {
          its own. Use goroutine.shared, goroutine.atomic_int, a channel, a return value, or goroutine.local"
     )]
     CapturedWrite { name: String, place: String },
+    #[error("cannot send {path} {}: its __goroutine failed: {message}", if *leaving { "out of a goroutine" } else { "to a goroutine" })]
+    Replacing { path: String, message: String, leaving: bool },
     #[error("cannot send {0} to a goroutine: too many values at once")]
     TooMany(&'static str),
     #[error("cannot send {0} to a goroutine: {1}")]
