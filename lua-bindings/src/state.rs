@@ -7,7 +7,7 @@ use std::sync::Arc;
 use futures_lite::future;
 use mlua::{Function, IntoLuaMulti, Lua, MultiValue, Table, Value};
 use runtime_core::{WaitGroup, block_on};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::api::CancelledObject;
 use crate::code::{Code, CodeCache};
@@ -38,6 +38,8 @@ pub(crate) struct State {
     pub(crate) tables: Tables,
     /// The number of loaded modules when their names were last collected.
     pub(crate) modules_seen: Cell<usize>,
+    /// The modules that this state has sent by name, whose fields it has noted.
+    pub(crate) modules_noted: RefCell<FxHashSet<Box<[u8]>>>,
     codes: RefCell<CodeCache>,
     recent_codes: RefCell<Vec<Option<Arc<Code>>>>,
     sharing_modules: Cell<bool>,
@@ -61,6 +63,8 @@ pub(crate) struct Tables {
     pub(crate) refresh_names: Function,
     /// Finds what has a name, loading its module if need be: value, or nil and a message.
     pub(crate) resolve: Function,
+    /// Makes a module travel as a table.
+    pub(crate) copy_module: Function,
     pub(crate) package_loaded: Table,
     /// Recently dumped closures, weakly.
     pub(crate) codes: Table,
@@ -106,6 +110,7 @@ impl State {
             role,
             tables,
             modules_seen: Cell::new(0),
+            modules_noted: RefCell::default(),
             codes: RefCell::default(),
             recent_codes: RefCell::new(vec![None; CODE_SLOTS]),
             sharing_modules: Cell::new(false),

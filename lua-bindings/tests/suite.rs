@@ -72,9 +72,11 @@ files! {
     classes_styles
     close_variables
     coroutines
+    globals_apart
     handles
     libraries
     modules
+    modules_changed
     pool_closing
     pool_map
     pool_stress

@@ -9,6 +9,7 @@ mod atomic_int;
 mod cancelled;
 mod channel;
 mod classes;
+mod configure;
 mod handle;
 mod options;
 mod pools;
@@ -25,6 +26,7 @@ use rustc_hash::FxHashSet;
 
 use crate::fault::{self, Fault};
 use crate::goroutine::{Reply, Wait};
+use crate::modules;
 use crate::object::Object;
 use crate::packet::{self, Refusal, Roots};
 use crate::state::{Role, State, Tables};
@@ -179,8 +181,21 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
     }
     let is_c = lua.create_function(|_, function: Function| Ok(function.info().what == "C"))?;
     let isolate = role == Role::Isolate;
-    let (named, by_name, refresh_names, adopt, resolve): (Table, Table, Function, Function, Function) =
-        chunk(lua, "names", include_str!("../lua/names.lua"), (is_c, isolate))?;
+    let check = {
+        let system = Arc::clone(&system);
+        lua.create_function(move |_, (name, module): (mlua::LuaString, Table)| {
+            modules::compare(&system, &name.as_bytes(), &module)
+        })?
+    };
+    let check = isolate.then_some(check);
+    let (named, by_name, refresh_names, adopt, resolve, copy_module): (
+        Table,
+        Table,
+        Function,
+        Function,
+        Function,
+        Function,
+    ) = chunk(lua, "names", include_str!("../lua/names.lua"), (is_c, isolate, check))?;
     let (environment_metatable, complete, poison): (Table, Function, Function) =
         chunk(lua, "environment", include_str!("../lua/environment.lua"), ())?;
     let package_loaded = lua.globals().get::<Table>("package")?.get("loaded")?;
@@ -200,6 +215,7 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
         by_name,
         refresh_names: refresh_names.clone(),
         resolve,
+        copy_module,
         package_loaded,
         codes: weak_table()?,
         loaded: lua.create_table()?,
@@ -229,6 +245,7 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
     atomic_int::add(&prim)?;
     channel::add(&prim)?;
     classes::add(&prim)?;
+    configure::add(&prim)?;
     pools::add(&prim)?;
     cancelled::add(&prim)?;
     if isolate {

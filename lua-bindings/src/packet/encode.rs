@@ -57,7 +57,7 @@ pub(crate) fn encode(lua: &Lua, state: &State, values: MultiValue, roots: Roots)
         let top = stack.top();
         stack.pop(top);
     });
-    let Encoder { out, references, mut scratch, needs_modules, .. } = encoder;
+    let Encoder { out, references, mut scratch, needs_modules, new_modules, .. } = encoder;
     let marks = scratch.marks.take();
     scratch.clear();
     state.keep_scratch(scratch);
@@ -66,7 +66,9 @@ pub(crate) fn encode(lua: &Lua, state: &State, values: MultiValue, roots: Roots)
     }
     outcome?;
     if needs_modules {
-        state.share_modules(lua).map_err(|error| Refusal::Lua("package.path", crate::fault::text(&error)))?;
+        crate::modules::note(state, new_modules)
+            .and_then(|()| state.share_modules(lua))
+            .map_err(|error| Refusal::Lua("package.path", crate::fault::text(&error)))?;
     }
     Ok(Packet::Flat(Box::new(Flat { bytes: out, references, marks })))
 }
@@ -100,6 +102,8 @@ struct Encoder<'a> {
     whole_globals: bool,
     /// Whether the packet may make its receiver load a module.
     needs_modules: bool,
+    /// The modules that are sent by name for the first time.
+    new_modules: Vec<Box<[u8]>>,
     classes: Classes,
     /// Whether the value that comes next stands in the place of another.
     replacement: bool,
@@ -122,6 +126,7 @@ impl<'a> Encoder<'a> {
             counted: false,
             whole_globals: false,
             needs_modules: false,
+            new_modules: Vec::new(),
             classes: Classes::default(),
             replacement: false,
         }

@@ -237,12 +237,12 @@ for name, style in pairs(styles) do
     local there, back = goroutine.channel(), goroutine.channel()
     local handle = async(function()
       local seen = {}
-      for dog in there:iter() do
+      there:range(function(dog)
         assert(is(dog, Dog) and is(dog, Animal), "not an instance here")
         assert(rawequal(getmetatable(dog), getmetatable(new(Dog, "other"))), "another metatable")
         seen[#seen + 1] = dog
         back:send(dog)
-      end
+      end)
       back:close()
       return seen
     end)

@@ -154,10 +154,10 @@ everywhere("it may start goroutines and send values itself", function()
   equal(got, "end")
   ch:close()
   local levels = 0
-  for sent in ch:iter() do
+  ch:range(function(sent)
     equal(getmetatable(sent), Shared)
     levels = levels + 1
-  end
+  end)
   equal(levels, 4)
 end)
 

@@ -1,9 +1,10 @@
 //! Globals that functions use, and what travels by name.
 
-use super::{Encoder, GLOBALS, NAMED, Origin};
+use super::{Encoder, GLOBALS, NAMED, Origin, Roots};
 use crate::code::Code;
 use crate::packet::tag;
 use crate::raw::{Kind, Stack};
+use crate::state::Role;
 
 /// Modules that every Lua has, and that load nothing.
 const STANDARD: [&[u8]; 12] = [
@@ -123,7 +124,17 @@ impl Encoder<'_> {
         let known = stack.kind(-1) == Kind::String
             && name.strip_prefix(b"_G\0").is_none_or(|global| self.state.system.has_global(global));
         if known {
-            self.needs_modules |= loads_modules(name);
+            if loads_modules(name) {
+                self.needs_modules = true;
+                // Home's first start that has this module.
+                if self.roots == Roots::Start
+                    && self.state.role == Role::Home
+                    && !name.contains(&0)
+                    && !self.state.modules_noted.borrow().contains(name)
+                {
+                    self.new_modules.push(name.into());
+                }
+            }
             self.out.push(tag::NAMED);
             self.varint(name.len() as u64);
             self.out.extend_from_slice(stack.bytes(-1));
@@ -177,6 +188,10 @@ impl Encoder<'_> {
             // It looks at the table of globals itself, and may find in it whatever name it has at hand.
             by_mention = analysis.env_escapes || analysis.globals_read.iter().any(|name| reaches_all(name));
             self.whole_globals |= by_mention;
+        } else {
+            // "load" stands in the names of its relatives, too.
+            let names: [&[u8]; 5] = [b"_G", b"load", b"dofile", b"getfenv", b"setfenv"];
+            self.whole_globals = self.whole_globals || names.iter().any(|name| code.mentions(name));
         }
         if by_mention {
             self.mentioned_globals(stack, code);
