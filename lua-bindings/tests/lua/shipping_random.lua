@@ -192,12 +192,14 @@ local function try(first, last, size, deep)
   for seed = first, last do
     -- The arguments of a start keep all that they have in common with their metatables. (The goroutine makes the same graph
     -- and compares.)
-    local met, why = goroutine.await(goroutine.async(function(got)
-      local value = graph(seed, size, deep, true)
-      compare(value, got, true)
-      if joined(value) ~= joined(got) then error("closures share other variables on arrival", 0) end
-    end, graph(seed, size, deep, true)))
-    if not met then error("graph " .. seed .. " of " .. size .. " with metatables: " .. why, 0) end
+    if seed % 2 == 0 then
+      local met, why = goroutine.await(goroutine.async(function(got)
+        local value = graph(seed, size, deep, true)
+        compare(value, got, true)
+        if joined(value) ~= joined(got) then error("closures share other variables on arrival", 0) end
+      end, graph(seed, size, deep, true)))
+      if not met then error("graph " .. seed .. " of " .. size .. " with metatables: " .. why, 0) end
+    end
     local value = graph(seed, size, deep)
     local before = joined(value)
     local got = there_and_back(value)
