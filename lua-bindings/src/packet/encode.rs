@@ -296,7 +296,7 @@ impl<'a> Encoder<'a> {
                     }
                 }
                 None => {
-                    if !replacement && self.replaced(stack)? {
+                    if self.classes.replaceable && !replacement && self.replaced(stack)? {
                         return Ok(());
                     }
                 }

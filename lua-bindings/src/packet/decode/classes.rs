@@ -14,8 +14,7 @@ impl<'a> Decoder<'a> {
         if classes == 0 {
             return Ok(());
         }
-        self.push_registry(stack)?;
-        stack.pop(1);
+        self.have_registry(stack)?;
         self.one_class = classes == 1;
         if !self.one_class {
             stack.push_table(flat.references.len() as i32, 0);
@@ -85,8 +84,7 @@ impl<'a> Decoder<'a> {
     /// The table on top, which was just made, is going to be a class. If the receiver has it already, says so with the place of
     /// the receiver's own among the objects; else it is the receiver's now.
     pub(super) fn class_arrives(&mut self, stack: &mut Stack<'_>, id: u64) -> Result<usize, Malformed> {
-        self.push_registry(stack)?;
-        stack.pop(1);
+        self.have_registry(stack)?;
         push_class(stack, id);
         if stack.kind(-1) == Kind::Table {
             if stack.kind(OBJECTS) != Kind::Table {
@@ -99,6 +97,7 @@ impl<'a> Decoder<'a> {
             return Ok(place);
         }
         stack.pop(1);
+        self.have_named(stack)?;
         let id = Number::Integer(id as i64);
         stack.push_number(id);
         stack.push_copy(-2);
@@ -109,20 +108,25 @@ impl<'a> Decoder<'a> {
         Ok(0)
     }
 
-    /// Puts the running goroutine's classes into their place, if they are not there, and pushes them.
-    fn push_registry(&mut self, stack: &mut Stack<'_>) -> Result<(), Malformed> {
+    /// Puts the running goroutine's classes into their place, if they are not there.
+    fn have_registry(&mut self, stack: &mut Stack<'_>) -> Result<(), Malformed> {
         if stack.kind(REGISTRY) == Kind::Nil {
-            let named = Value::Table(self.state.tables.named.clone());
-            let made = self.state.classes(self.lua).map(Value::Table);
-            let pushed = stack
-                .push_value(self.lua, &named)
-                .and(made)
-                .and_then(|classes| stack.push_value(self.lua, &classes));
+            let classes = self.state.classes(self.lua).map(Value::Table);
+            let pushed = classes.and_then(|classes| stack.push_value(self.lua, &classes));
             pushed.map_err(|error| Malformed::Name(error.to_string()))?;
             stack.replace(REGISTRY);
+        }
+        Ok(())
+    }
+
+    /// The same for the names and ids of values.
+    fn have_named(&mut self, stack: &mut Stack<'_>) -> Result<(), Malformed> {
+        if stack.kind(NAMED) == Kind::Nil {
+            let named = Value::Table(self.state.tables.named.clone());
+            let pushed = stack.push_value(self.lua, &named);
+            pushed.map_err(|error| Malformed::Name(error.to_string()))?;
             stack.replace(NAMED);
         }
-        stack.push_copy(REGISTRY);
         Ok(())
     }
 }

@@ -48,6 +48,8 @@ pub(super) const REPLACED: i32 = 7;
 pub(super) struct Classes {
     /// Whether the value that comes next is a metatable.
     pub(super) as_metatable: bool,
+    /// Whether the table that was judged last, and is no class, has a `__goroutine`.
+    pub(super) replaceable: bool,
     pending: Vec<Pending>,
     /// What is being written, while a definition is written in its place.
     outer: Option<Box<Outer>>,
@@ -146,6 +148,7 @@ impl Encoder<'_> {
     /// Whether the table on top, of which nothing is known, is a class. If so it gets an id.
     pub(super) fn judge(&mut self, stack: &mut Stack<'_>, as_metatable: bool) -> Option<u64> {
         let at = stack.top();
+        self.classes.replaceable = false;
         if as_metatable {
             return self.assign(stack);
         }
@@ -165,7 +168,8 @@ impl Encoder<'_> {
         }
         self.push_field(stack, metatable, INDEX);
         self.push_field(stack, metatable, GOROUTINE);
-        let instance = stack.same(-2, metatable) || stack.kind(-1) != Kind::Nil;
+        self.classes.replaceable = stack.kind(-1) == Kind::Function;
+        let instance = stack.same(-2, metatable) || self.classes.replaceable;
         let plain = stack.kind(-2) == Kind::Nil;
         stack.pop(2);
         if instance {
