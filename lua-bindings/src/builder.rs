@@ -181,7 +181,8 @@ impl Builder {
     }
 
     /// Called, on any thread, with the report of an error that nobody awaits: what failed, where it was started, the
-    /// message and the traceback. Without this it is written to standard error.
+    /// message and the traceback. Also told of modules that the script changed after loading them, and that are unchanged in
+    /// goroutines. Without this it is written to standard error.
     pub fn on_unhandled_error(mut self, report: impl Fn(&str) + Send + Sync + 'static) -> Self {
         self.report = Some(Arc::new(report));
         self

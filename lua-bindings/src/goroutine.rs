@@ -133,6 +133,8 @@ pub(crate) struct Running {
     pub(crate) pool_slot: RefCell<Option<Slot>>,
     /// Whether it has a table of globals of its own.
     pub(crate) has_environment: Cell<bool>,
+    /// Whether it has met classes, and so has a table of them.
+    pub(crate) has_classes: Cell<bool>,
     /// Whether cancelling leaves its wait alone: the wait itself sees to an early end.
     pub(crate) shielded: Cell<bool>,
 }

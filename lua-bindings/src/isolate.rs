@@ -227,8 +227,12 @@ impl Isolate {
             let _ = self.state.tables.threads.raw_set(slot + 1, mlua::Nil);
             slots.bare.push(slot);
         }
-        if running.is_some_and(|running| running.has_environment.get()) {
-            let _ = self.state.tables.environments.raw_set(slot, mlua::Nil);
+        let tables = &self.state.tables;
+        if running.as_ref().is_some_and(|running| running.has_environment.get()) {
+            let _ = tables.environments.raw_set(slot, mlua::Nil);
+        }
+        if running.is_some_and(|running| running.has_classes.get()) {
+            let _ = tables.classes.raw_set(slot + 1, mlua::Nil);
         }
         if slots.live == 0 {
             self.idle.notify(usize::MAX);

@@ -592,6 +592,12 @@ impl Stack<'_> {
         unsafe { ffi::lua_call(self.state, args, results) }
     }
 
+    /// The same, but an error is left on top in the place of the results, and gives false. The function cannot yield.
+    pub(crate) fn try_call(&mut self, args: c_int, results: c_int) -> bool {
+        // SAFETY: as in `call`; lua_pcall does not raise.
+        unsafe { ffi::lua_pcall(self.state, args, results, 0) == ffi::LUA_OK }
+    }
+
     /// Pushes a new coroutine.
     pub(crate) fn push_coroutine(&mut self) -> Coroutine {
         // SAFETY: room was reserved. May raise when memory runs out.

@@ -16,7 +16,7 @@ use crate::goroutine::{Reply, Running, Wait};
 use crate::loaded::Loaded;
 use crate::modules;
 use crate::object::Object;
-use crate::packet::Scratch;
+use crate::packet::{Definitions, Scratch};
 use crate::place::LastPlace;
 use crate::raw::{Key, Stack};
 use crate::system::{Ending, System};
@@ -43,13 +43,16 @@ pub(crate) struct State {
     pub(crate) tables: Tables,
     /// The number of loaded modules when their names were last collected.
     pub(crate) modules_seen: Cell<usize>,
+    /// The modules that this state has sent by name, whose fields it has noted.
+    pub(crate) modules_noted: RefCell<FxHashSet<Box<[u8]>>>,
     codes: RefCell<CodeCache>,
     recent_codes: RefCell<Vec<Option<Arc<Code>>>>,
     sharing_modules: Cell<bool>,
     scratch: Cell<Option<Box<Scratch>>>,
     bytes: Cell<Vec<u8>>,
+    pub(crate) definitions: RefCell<Definitions>,
     loaded: Loaded,
-    /// The addresses of what travels by name, which the table of names keeps alive.
+    /// The addresses of what travels by name, and of classes. Those of classes that are gone may be others' by now.
     named: RefCell<Option<FxHashSet<usize>>>,
     pub(crate) last_place: RefCell<LastPlace>,
     /// The goroutine whose code is running.
@@ -61,7 +64,8 @@ pub(crate) struct State {
 /// Where shipping and scheduling find the Lua values they need: in a list that the state's registry keeps, so that they
 /// are at hand on any stack of the state, without a reference of mlua's.
 pub(crate) mod vital {
-    /// Modules and their functions to the name they travel by: `string`, `string\0format`, `_G\0print`.
+    /// Modules and their functions to the name they travel by: `string`, `string\0format`, `_G\0print`. Also classes, to
+    /// their ids. Weak.
     pub(crate) const NAMED: usize = 1;
     /// The other way round.
     pub(crate) const BY_NAME: usize = 2;
@@ -87,8 +91,13 @@ pub(crate) mod vital {
     pub(crate) const HANDLER: usize = 11;
     /// A table by which one value is handed from raw code to mlua, or back: as its entry 1.
     pub(crate) const TRANSFER: usize = 12;
+    /// The classes that each goroutine has, by id, weakly. By slot + 1, for those that have some; at 0 those that the state has
+    /// outside goroutines.
+    pub(crate) const CLASSES: usize = 13;
+    /// Classes to the numbers of their definitions, weakly.
+    pub(crate) const DEFINED: usize = 14;
     /// The metatables of reference objects, in the order of their classes.
-    pub(crate) const METATABLES: usize = 13;
+    pub(crate) const METATABLES: usize = 15;
 }
 
 /// Lua tables and functions that are used through mlua. They live in this state.
@@ -107,6 +116,9 @@ pub(crate) struct Tables {
     pub(crate) environments: Table,
     /// The metatable of such tables: what they lack is looked for among the standard globals.
     pub(crate) environment_metatable: Table,
+    pub(crate) classes: Table,
+    /// Makes a module travel as a table.
+    pub(crate) copy_module: Function,
     /// Makes such a table complete; gives it a metatable that raises for some names.
     pub(crate) complete: Function,
     pub(crate) poison: Function,
@@ -131,11 +143,13 @@ impl State {
             vitals: Cell::new(None),
             tables,
             modules_seen: Cell::new(0),
+            modules_noted: RefCell::default(),
             codes: RefCell::default(),
             recent_codes: RefCell::new(vec![None; CODE_SLOTS]),
             sharing_modules: Cell::new(false),
             scratch: Cell::new(None),
             bytes: Cell::default(),
+            definitions: RefCell::default(),
             loaded: Loaded::default(),
             named: RefCell::new(None),
             last_place: RefCell::default(),
@@ -199,8 +213,8 @@ impl State {
         self.bytes.set(bytes);
     }
 
-    /// Whether something of this state travels by name that has this address.
-    pub(crate) fn may_have_name(&self, address: usize) -> bool {
+    /// Whether something of this state that has a name, or is a class, has this address.
+    pub(crate) fn may_be_named(&self, address: usize) -> bool {
         self.named.borrow().as_ref().is_none_or(|named| named.contains(&address))
     }
 
@@ -211,6 +225,12 @@ impl State {
 
     pub(crate) fn set_named(&self, named: FxHashSet<usize>) {
         *self.named.borrow_mut() = Some(named);
+    }
+
+    pub(crate) fn add_named(&self, address: usize) {
+        if let Some(named) = &mut *self.named.borrow_mut() {
+            named.insert(address);
+        }
     }
 
     pub(crate) fn forget_named(&self) {
@@ -325,6 +345,29 @@ impl State {
             reasons.raw_set(lua.create_string(name)?, message.as_str())?;
         }
         self.tables.poison.call((self.make_environment(lua)?, reasons))
+    }
+
+    // Classes.
+
+    /// Pushes the classes of the running goroutine, or of the state outside a goroutine, by id. On failure pushes nothing.
+    pub(crate) fn push_classes(&self, stack: &mut Stack<'_>, lua: &Lua) -> mlua::Result<()> {
+        let running = self.current();
+        let slot = running.as_ref().map_or(0, |running| running.slot + 1);
+        if let Some(running) = &running
+            && !running.has_classes.get()
+        {
+            let made = lua.create_table()?;
+            made.set_metatable(self.tables.objects.metatable())?; // weak, as that one
+            self.tables.classes.raw_set(slot, &made)?;
+            running.has_classes.set(true);
+        }
+        let at = stack.top() + 1;
+        self.push_vitals(stack);
+        stack.raw_get_index(at, vital::CLASSES);
+        stack.raw_get_index(at + 1, slot);
+        stack.replace(at);
+        stack.pop(1);
+        Ok(())
     }
 
     // Waiting.

@@ -10,13 +10,13 @@ use event_listener::Event;
 use mlua::Lua;
 use parking_lot::{Mutex, RwLock};
 use runtime_core::{Backend, Close, Report, WorkerHandle};
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::foreign::ForeignType;
 use crate::goroutine::{Failure, Start};
 use crate::injector::Injector;
 use crate::isolate;
-use crate::modules::Modules;
+use crate::modules::{Fields, Modules};
 use crate::pool::LuaPool;
 
 /// Called with each new isolate, to register what its goroutines may use.
@@ -66,6 +66,8 @@ pub(crate) struct System {
     closed: Event,
     pub(crate) pools: DashMap<String, LuaPool>,
     pub(crate) modules: RwLock<Arc<Modules>>,
+    /// The fields that the home state's modules had when it first sent them, until an isolate has looked at them.
+    pub(crate) sent_modules: Mutex<FxHashMap<Box<[u8]>, Fields>>,
     /// The names of the globals that every isolate has, once one is set up.
     globals: OnceLock<FxHashSet<Box<[u8]>>>,
 }
@@ -107,6 +109,7 @@ impl System {
             closed: Event::new(),
             pools: DashMap::new(),
             modules: RwLock::default(),
+            sent_modules: Mutex::default(),
             globals: OnceLock::new(),
         }
     }

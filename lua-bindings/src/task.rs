@@ -81,6 +81,7 @@ impl Task {
             exposed: Cell::new(false),
             pool_slot: RefCell::new(pool_slot),
             has_environment: Cell::new(false),
+            has_classes: Cell::new(false),
             shielded: Cell::new(false),
         });
         isolate.occupy(slot, &running);

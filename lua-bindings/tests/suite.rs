@@ -68,16 +68,21 @@ files! {
     channel_stress
     channel_views
     channels
+    classes
+    classes_styles
     close_variables
     coroutines
+    globals_apart
     handles
     libraries
     modules
+    modules_changed
     pool_closing
     pool_map
     pool_stress
     pools
     refusals
+    replacing
     reports
     scope
     shipping_functions

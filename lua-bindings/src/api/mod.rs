@@ -8,6 +8,8 @@ mod args;
 mod atomic_int;
 mod cancelled;
 mod channel;
+mod classes;
+mod configure;
 mod direct;
 mod handle;
 mod options;
@@ -25,6 +27,7 @@ use rustc_hash::FxHashSet;
 
 use crate::fault::{self, Fault};
 use crate::goroutine::{Reply, Wait};
+use crate::modules;
 use crate::object::{CLASSES, Object};
 use crate::packet::{self, Refusal, Roots};
 use crate::raw::{self, Primitive, protected};
@@ -186,8 +189,21 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
     }
     let is_c = lua.create_function(|_, function: Function| Ok(function.info().what == "C"))?;
     let isolate = role == Role::Isolate;
-    let (named, by_name, refresh_names, adopt, resolve): (Table, Table, Function, Function, Function) =
-        chunk(lua, "names", include_str!("../lua/names.lua"), (is_c, isolate))?;
+    let check = {
+        let system = Arc::clone(&system);
+        lua.create_function(move |_, (name, module): (mlua::LuaString, Table)| {
+            modules::compare(&system, &name.as_bytes(), &module)
+        })?
+    };
+    let check = isolate.then_some(check);
+    let (named, by_name, refresh_names, adopt, resolve, copy_module): (
+        Table,
+        Table,
+        Function,
+        Function,
+        Function,
+        Function,
+    ) = chunk(lua, "names", include_str!("../lua/names.lua"), (is_c, isolate, check))?;
     let (environment_metatable, complete, poison): (Table, Function, Function) =
         chunk(lua, "environment", include_str!("../lua/environment.lua"), ())?;
     let package_loaded = lua.globals().get::<Table>("package")?.get("loaded")?;
@@ -215,9 +231,17 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
     vitals.raw_set(vital::TRANSFER, &transfer)?;
     let foreign = lua.create_table()?;
     foreign.set_metatable(Some(lua.create_table_from([("__mode", "k")])?))?;
+    let classes = lua.create_table()?;
+    classes.raw_set(0, weak_table()?)?;
+    vitals.raw_set(vital::CLASSES, &classes)?;
+    let defined = lua.create_table()?;
+    defined.set_metatable(Some(lua.create_table_from([("__mode", "k")])?))?;
+    vitals.raw_set(vital::DEFINED, defined)?;
     let tables = Tables {
         vitals,
         named,
+        classes,
+        copy_module,
         package_loaded,
         objects,
         transfer,
@@ -243,6 +267,8 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
     wait_group::add(&prim)?;
     atomic_int::add(&prim)?;
     channel::add(&prim)?;
+    classes::add(&prim)?;
+    configure::add(&prim)?;
     pools::add(&prim)?;
     cancelled::add(&prim)?;
     direct::add(&prim)?;

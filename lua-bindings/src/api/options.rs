@@ -1,6 +1,6 @@
 //! Tables of options.
 
-use mlua::{Table, Value};
+use mlua::{LuaString, Table, Value};
 
 use super::Args;
 use super::args::{shown, type_name};
@@ -78,6 +78,32 @@ impl<'a> Options<'a> {
             Some(Value::Boolean(value)) => Ok(Some(value)),
             Some(other) => Err(self.wrong(name, "boolean", &other)),
         }
+    }
+
+    /// A list of strings.
+    pub(super) fn strings(&self, name: &str) -> Result<Option<Vec<LuaString>>, Fault> {
+        let list = match self.get(name)? {
+            None => return Ok(None),
+            Some(Value::Table(list)) => list,
+            Some(other) => return Err(self.wrong(name, "list of strings", &other)),
+        };
+        let mut strings = Vec::new();
+        for pair in list.pairs::<Value, Value>() {
+            match pair? {
+                (Value::Integer(_) | Value::Number(_), Value::String(text)) => strings.push(text),
+                (Value::Integer(_) | Value::Number(_), other) => {
+                    return Err(self.wrong(name, "list of strings", &other));
+                }
+                (key, _) => {
+                    let why = format!(
+                        "list of strings expected, got a {} as a key",
+                        type_name(&self.args.lua, &key)
+                    );
+                    return Err(self.bad(name, &why));
+                }
+            }
+        }
+        Ok(Some(strings))
     }
 
     pub(super) fn string(&self, name: &str) -> Result<Option<String>, Fault> {

@@ -116,6 +116,22 @@ if raw_setfenv then
   function loadfile(...)
     return with_environment(raw_loadfile(...))
   end
+
+  -- What has the isolate's globals for its environment (the coroutine, C functions) has the goroutine's, to all appearances.
+  local raw_getfenv, base = getfenv, _G
+  function getfenv(of)
+    of = of == nil and 1 or of
+    local found = raw_getfenv(type(of) == "number" and of > 0 and of + 1 or of)
+    local own = complete()
+    return found == base and own or found
+  end
+  function setfenv(of, environment)
+    if of == 0 then
+      error("cannot set the environment of a goroutine's coroutine: set that of a function", 2)
+    end
+    local done = raw_setfenv(type(of) == "number" and of > 0 and of + 1 or of, environment)
+    return done
+  end
 else
   function load(chunk, name, mode, ...)
     if select("#", ...) > 0 then

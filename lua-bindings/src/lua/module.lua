@@ -10,7 +10,7 @@ local M = { _VERSION = prim.version }
 
 for _, name in ipairs({
   "spawn", "spawn_many", "async", "await", "await_all", "await_any", "wait_all", "sleep", "yield", "now", "current",
-  "timeout", "is_cancelled", "backend", "wait_group", "atomic_int", "channel",
+  "timeout", "is_cancelled", "backend", "wait_group", "atomic_int", "channel", "class", "configure",
   "pool_create", "pool_submit", "pool_submit_priority", "pool_async", "pool_wait", "pool_close", "pool_stats",
 }) do
   M[name] = prim.whole[name] or face(prim[name])

@@ -1,17 +1,19 @@
 -- Which values travel by name: loaded modules, and the C functions and files found in them.
 --
 -- Called with: is_c(f), whether a function is written in C; all, whether this state's Lua functions in its libraries are
--- standard ones too (true in isolates, whose libraries nobody has touched yet).
-local is_c, all = ...
+-- standard ones too (true in isolates, whose libraries nobody has touched yet); check(name, module), which is told of each
+-- module that a packet has named, in isolates.
+local is_c, all, check = ...
 
 local package, pairs, type, rawget, pcall, require = package, pairs, type, rawget, pcall, require
 local sort, find, sub = table.sort, string.find, string.sub
 local globals = _G
 
-local named, by_name = {}, {}
+-- Weak: the ids of classes are in `named`, too. A class that turns out to be a module travels by name from then on.
+local named, by_name = setmetatable({}, { __mode = "k" }), {}
 
 local function name_it(value, name)
-  if named[value] == nil then
+  if type(named[value]) ~= "string" then
     named[value] = name
   end
 end
@@ -39,6 +41,18 @@ end
 
 local first = all
 
+-- The names of modules that travel as tables, by the script's wish.
+local copied = {}
+
+-- From now on this module travels as a table. Its C functions keep their names.
+local function copy(name)
+  copied[name] = true
+  local module = package.loaded[name]
+  if type(module) == "table" and type(named[module]) == "string" then
+    named[module] = nil
+  end
+end
+
 -- The shortest name wins, then the alphabet. Globals come last: `floor = math.floor` is no name that other states know.
 local function refresh()
   local modules = {}
@@ -53,8 +67,14 @@ local function refresh()
     end
     return a < b
   end)
+  local as_tables = {}
+  for name in pairs(copied) do
+    as_tables[package.loaded[name] or copied] = true
+  end
   for _, name in pairs(modules) do
-    name_it(package.loaded[name], name)
+    if not as_tables[package.loaded[name]] then
+      name_it(package.loaded[name], name)
+    end
   end
   for _, name in pairs(modules) do
     name_fields(package.loaded[name], name, first)
@@ -88,6 +108,9 @@ local function resolve(name)
       return nil, "cannot load module '" .. module_name .. "' in a goroutine: " .. tostring(loaded)
     end
     module = loaded
+    if check and not zero and type(module) == "table" then
+      check(module_name, module)
+    end
   end
   local value = module
   if zero then
@@ -104,4 +127,4 @@ local function resolve(name)
   return value
 end
 
-return named, by_name, refresh, adopt, resolve
+return named, by_name, refresh, adopt, resolve, copy

@@ -1,5 +1,6 @@
 //! Packets to Lua values.
 
+mod classes;
 mod plain;
 
 use std::sync::Arc;
@@ -156,8 +157,13 @@ pub(crate) enum Malformed {
 const VITALS: i32 = 1;
 const GLOBALS: i32 = 2;
 const OBJECTS: i32 = 3;
+/// What [`classes`] needs, made when needed: the receiver's classes, the names and ids of values, the classes that the
+/// packet refers to.
+const REGISTRY: i32 = 4;
+const NAMED: i32 = 5;
+const CLASSES: i32 = 6;
 /// How many they are.
-const ROOTS: i32 = 3;
+const ROOTS: i32 = 6;
 
 /// The stack that a packet takes besides its roots and strings: up to four values for each open object, and what is pushed
 /// for a moment.
@@ -174,6 +180,14 @@ struct Decoder<'a> {
     room: usize,
     references: &'a [Reference],
     frames: Vec<Frame>,
+    /// The objects that are classes and have not come yet, and their ids.
+    marks: &'a [(u32, u64)],
+    /// The objects in whose places the receiver's own classes are, rising.
+    kept: Vec<u32>,
+    /// Whether the packet refers to one class alone.
+    one_class: bool,
+    /// The packet that is being read: the one itself, or a definition of one of its classes.
+    open: &'a Flat,
     /// Objects so far.
     objects: u32,
     /// Whether the packet starts a goroutine, and what its function was lent by.
@@ -182,6 +196,7 @@ struct Decoder<'a> {
     /// How many strings get numbers, and how many have got theirs. They lie above the tables at the bottom of the stack.
     strings: u8,
     numbered: u8,
+    strings_at: i32,
     poison: FxHashMap<Vec<u8>, String>,
     /// Whether a global is being read, and what could not be found by its name there.
     in_global: bool,
@@ -189,8 +204,22 @@ struct Decoder<'a> {
 }
 
 enum Frame {
-    Table { at: i32, array: u32, filled: u32, hash: u32, metatable: bool, phase: Phase },
-    Function { at: i32, next: u8, count: u8, environment: bool },
+    /// `instead`: the place among the objects of what is taken in its place; 0 for itself.
+    Table {
+        at: i32,
+        array: u32,
+        filled: u32,
+        hash: u32,
+        metatable: bool,
+        phase: Phase,
+        instead: usize,
+    },
+    Function {
+        at: i32,
+        next: u8,
+        count: u8,
+        environment: bool,
+    },
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -227,10 +256,15 @@ impl<'a> Decoder<'a> {
             room: flat.bytes.len(),
             references: &flat.references,
             frames: Vec::new(),
+            marks: flat.marks.as_slice(),
+            kept: Vec::new(),
+            one_class: false,
+            open: flat,
             objects: 0,
             starts: false,
             lent: None,
             strings: 0,
+            strings_at: 0,
             numbered: 0,
             poison: FxHashMap::default(),
             in_global: false,
@@ -249,8 +283,21 @@ impl<'a> Decoder<'a> {
         }
         self.state.push_vitals(stack);
         self.state.push_environment_if_made(stack);
-        stack.push_nil(); // the place of the table of remembered objects, made when needed
+        // The places of tables that are made when needed.
+        stack.push_nils(ROOTS - OBJECTS + 1);
+        if self.references.iter().any(|reference| matches!(reference, Reference::Class(..))) {
+            let flat = self.open;
+            self.definitions(stack, flat)?;
+            self.open_packet(stack, flat);
+        }
+        self.body(stack)
+    }
+
+    /// Reads a packet: its numbered strings and its roots, which are left on the stack, and the records behind them.
+    fn body(&mut self, stack: &mut Stack<'_>) -> Result<(), Malformed> {
         self.strings = self.byte()?;
+        self.strings_at = stack.top();
+        self.numbered = 0;
         if !stack.reserve(i32::from(self.strings) + ROOM) {
             return Err(Malformed::TooMany);
         }
@@ -300,12 +347,16 @@ impl<'a> Decoder<'a> {
     /// Contents of an object that was only mentioned where it appeared.
     fn fill(&mut self, stack: &mut Stack<'_>) -> Result<(), Malformed> {
         let number = self.varint()?;
-        self.push_seen(stack, number)?;
+        if u32::try_from(number).is_ok_and(|number| self.kept.binary_search(&number).is_ok()) {
+            stack.push_table(0, 0); // what is sent of it is read, and dropped
+        } else {
+            self.push_seen(stack, number)?;
+        }
         let tag = self.byte()?;
         match (tag, stack.kind(-1)) {
             (tag::TABLE, Kind::Table) => {
                 let (flags, array, hash) = self.table_header()?;
-                self.open_table(stack, flags, array, hash)?;
+                self.open_table(stack, flags, array, hash, 0)?;
             }
             (tag::FUNCTION, Kind::Function) if !stack.is_c_function(-1) => {
                 let flags = self.byte()?;
@@ -362,6 +413,9 @@ impl<'a> Decoder<'a> {
                 Wants::Value => self.value(stack)?,
                 Wants::Upvalue => self.upvalue(stack)?,
                 Wants::Nothing => {
+                    if let Some(Frame::Table { instead: 1.., .. }) = self.frames.last() {
+                        self.take_instead(stack);
+                    }
                     self.frames.pop();
                     self.frames.len() > depth
                 }
@@ -449,14 +503,14 @@ impl<'a> Decoder<'a> {
                 let (flags, array, hash) = self.table_header()?;
                 let (list, pairs) = self.room_for(array, hash);
                 stack.push_table(list, pairs);
-                self.remember(stack, flags);
-                self.open_table(stack, flags, array, hash)?;
+                let instead = self.remember(stack, flags)?;
+                self.open_table(stack, flags, array, hash, instead)?;
                 return Ok(false);
             }
             tag::FUNCTION => {
                 let flags = self.byte()?;
                 self.load(stack, flags)?;
-                self.remember(stack, flags);
+                self.remember(stack, flags)?;
                 self.open_function(stack, flags)?;
                 return Ok(false);
             }
@@ -474,7 +528,17 @@ impl<'a> Decoder<'a> {
                     tag::FUNCTION => self.load(stack, flag::SHARED)?,
                     other => return Err(Malformed::Tag(other)),
                 }
-                self.remember(stack, flags | flag::SHARED);
+                let instead = self.remember(stack, flags | flag::SHARED)?;
+                if instead != 0 {
+                    stack.pop(1);
+                    stack.raw_get_index(OBJECTS, instead);
+                }
+            }
+            tag::CLASS => {
+                let flags = self.byte()?;
+                let number = self.varint()?;
+                self.class(stack, number)?;
+                self.remember(stack, flags)?;
             }
             other => return Err(Malformed::Tag(other)),
         }
@@ -517,18 +581,34 @@ impl<'a> Decoder<'a> {
         (i32::try_from(list).unwrap_or(i32::MAX), i32::try_from(pairs).unwrap_or(i32::MAX))
     }
 
-    fn open_table(&mut self, stack: &Stack<'_>, flags: u8, array: u32, hash: u32) -> Result<(), Malformed> {
+    fn open_table(
+        &mut self,
+        stack: &Stack<'_>,
+        flags: u8,
+        array: u32,
+        hash: u32,
+        instead: usize,
+    ) -> Result<(), Malformed> {
         let metatable = flags & flag::METATABLE != 0;
-        self.open(Frame::Table { at: stack.top(), array, filled: 0, hash, metatable, phase: Phase::List })
+        let at = stack.top();
+        self.open_frame(Frame::Table { at, array, filled: 0, hash, metatable, phase: Phase::List, instead })
+    }
+
+    /// Puts the receiver's own class into the place of the table that was just read.
+    fn take_instead(&mut self, stack: &mut Stack<'_>) {
+        if let Some(Frame::Table { instead, .. }) = self.frames.last() {
+            stack.pop(1);
+            stack.raw_get_index(OBJECTS, *instead);
+        }
     }
 
     fn open_function(&mut self, stack: &Stack<'_>, flags: u8) -> Result<(), Malformed> {
         let count = self.byte()?;
         let environment = flags & flag::ENVIRONMENT != 0;
-        self.open(Frame::Function { at: stack.top(), next: 0, count, environment })
+        self.open_frame(Frame::Function { at: stack.top(), next: 0, count, environment })
     }
 
-    fn open(&mut self, frame: Frame) -> Result<(), Malformed> {
+    fn open_frame(&mut self, frame: Frame) -> Result<(), Malformed> {
         if self.frames.len() > MAX_DEPTH {
             return Err(Malformed::Deep);
         }
@@ -594,14 +674,25 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// Counts the object on top, and keeps it if it appears again.
-    fn remember(&mut self, stack: &mut Stack<'_>, flags: u8) {
+    /// Counts the object on top, and keeps it if it appears again. Gives the place of what is to be taken in its place,
+    /// or 0.
+    fn remember(&mut self, stack: &mut Stack<'_>, flags: u8) -> Result<usize, Malformed> {
         self.objects += 1;
+        if let Some(((object, id), rest)) = self.marks.split_first()
+            && object + 1 == self.objects
+        {
+            self.marks = rest;
+            let instead = self.class_arrives(stack, *id)?;
+            if instead != 0 {
+                return Ok(instead);
+            }
+        }
         if flags & flag::SHARED != 0 {
             self.make_objects(stack);
             stack.push_copy(-1);
             stack.raw_set_index(OBJECTS, self.objects as usize);
         }
+        Ok(0)
     }
 
     fn make_objects(&mut self, stack: &mut Stack<'_>) {

@@ -1,11 +1,14 @@
 //! Lua values to packets.
 //!
 //! [`Encoder`] walks the values with a list of open objects instead of recursion. The files beside this one hold what it
-//! remembers (`scratch`), what it knows of globals and names (`globals`), and how it says no (`refusal`).
+//! remembers (`scratch`), what it knows of globals and names (`globals`), what keeps its identity (`classes`), what
+//! is sent in the place of values (`replaced`), what has no contents (`plain`), and how it says no (`refusal`).
 
+mod classes;
 mod globals;
 mod plain;
 mod refusal;
+mod replaced;
 mod scratch;
 
 use std::sync::Arc;
@@ -18,6 +21,9 @@ use crate::foreign::Foreign;
 use crate::raw::{Kind, Number, Stack, protected};
 use crate::state::{State, vital};
 
+use classes::Classes;
+pub(crate) use classes::make_class;
+use globals::Known;
 pub(crate) use refusal::Refusal;
 use refusal::refuse_captured_writes;
 pub(crate) use scratch::Scratch;
@@ -30,6 +36,11 @@ pub(crate) enum Roots {
     Start,
     /// Values, called by this word: `result`, `value`.
     Values(&'static str),
+}
+
+impl Roots {
+    /// What the values are called that go into a packet for anybody, within the process or not.
+    pub(crate) const FOR_ANYBODY: &'static str = "value for a packet";
 }
 
 /// Copies `values` into a packet.
@@ -79,9 +90,9 @@ pub(crate) fn encode_stack(
     encoder.finish(outcome)
 }
 
-/// The stack that a packet takes: what lies below the open objects, up to four values for each of them, and what is pushed
-/// for a moment.
-const ROOM: i32 = 16 + 4 * MAX_DEPTH as i32 + 24;
+/// The stack that a packet takes: what lies below the open objects, up to four values for each of them (twice: a class may
+/// be described in the middle), and what is pushed for a moment.
+const ROOM: i32 = 16 + classes::PLACES + 8 * MAX_DEPTH as i32 + 40;
 
 /// The size up to which a packet's bytes are copied once more, in bytes.
 const USUAL: usize = 1 << 16;
@@ -110,6 +121,13 @@ struct Encoder<'a> {
     whole_globals: bool,
     /// Whether the packet may make its receiver load a module.
     needs_modules: bool,
+    /// The modules that are sent by name for the first time.
+    new_modules: Vec<Box<[u8]>>,
+    classes: Classes,
+    /// Whether the value that comes next stands in the place of another.
+    replacement: bool,
+    /// Whether the key that was written last is the name of a field that metatables have.
+    event: bool,
 }
 
 impl<'a> Encoder<'a> {
@@ -130,12 +148,17 @@ impl<'a> Encoder<'a> {
             counted: false,
             whole_globals: false,
             needs_modules: false,
+            new_modules: Vec::new(),
+            classes: Classes::default(),
+            replacement: false,
+            event: false,
         }
     }
 
     /// The packet, if all went well. What was needed to make it is kept for the next one.
     fn finish(self, outcome: Result<(), Refusal>) -> Result<Packet, Refusal> {
-        let Self { lua, state, mut out, references, mut scratch, needs_modules, .. } = self;
+        let Self { lua, state, mut out, references, mut scratch, needs_modules, new_modules, .. } = self;
+        let marks = scratch.marks.take();
         scratch.clear();
         state.keep_scratch(scratch);
         // A packet of usual size is copied out of the memory that is used again; a large one takes it along.
@@ -149,11 +172,11 @@ impl<'a> Encoder<'a> {
         };
         outcome?;
         if needs_modules {
-            state
-                .share_modules(lua)
+            crate::modules::note(state, new_modules)
+                .and_then(|()| state.share_modules(lua))
                 .map_err(|error| Refusal::Lua("package.path", crate::fault::text(&error)))?;
         }
-        Ok(Packet::Flat(Box::new(Flat { bytes, references })))
+        Ok(Packet::Flat(Box::new(Flat { bytes, references, marks })))
     }
 
     // What lies above the roots, in this order; the table of deferred objects is nil until there are some.
@@ -173,10 +196,15 @@ impl<'a> Encoder<'a> {
         self.count + 5
     }
     fn later_table(&self) -> i32 {
-        self.count + 6
+        self.count + if self.classes.in_definition() { 7 } else { 6 }
+    }
+    /// Where [`classes`] keeps what it needs: so many places from here on.
+    fn base_classes(&self) -> i32 {
+        self.count + 8
     }
 
-    fn run(&mut self, stack: &mut Stack<'_>) -> Result<(), Refusal> {
+    /// Fills the places above the roots.
+    fn places(&mut self, stack: &mut Stack<'_>) -> Result<(), Refusal> {
         if !stack.reserve(ROOM) {
             return Err(Refusal::TooMany("values"));
         }
@@ -186,7 +214,13 @@ impl<'a> Encoder<'a> {
         self.state.push_environment(stack);
         stack.push_globals();
         self.globals_at = [stack.address(-2), stack.address(-1)];
-        stack.push_nil();
+        // The places of tables and strings that are made when needed.
+        stack.push_nils(2 + classes::PLACES);
+        Ok(())
+    }
+
+    fn run(&mut self, stack: &mut Stack<'_>) -> Result<(), Refusal> {
+        self.places(stack)?;
         self.out.push(0); // the place of the number of numbered strings
         self.varint(self.count as u64);
         for root in 1..=self.count {
@@ -208,6 +242,7 @@ impl<'a> Encoder<'a> {
         let mut next_global = 0;
         loop {
             self.deferred(stack)?;
+            self.definitions(stack)?;
             if next_global == self.scratch.global_names.len() {
                 return Ok(());
             }
@@ -248,7 +283,11 @@ impl<'a> Encoder<'a> {
     fn value(&mut self, stack: &mut Stack<'_>) -> Result<(), Refusal> {
         match stack.kind(-1) {
             Kind::Table | Kind::Function => return self.object(stack),
-            Kind::Userdata => self.userdata(stack)?,
+            Kind::Userdata => {
+                if self.userdata(stack)? {
+                    return Ok(());
+                }
+            }
             Kind::Thread | Kind::LightUserdata | Kind::Other => return Err(self.refuse(stack)),
             _ => {
                 self.plain(stack, -1, false);
@@ -260,6 +299,8 @@ impl<'a> Encoder<'a> {
 
     /// A table or function on top.
     fn object(&mut self, stack: &mut Stack<'_>) -> Result<(), Refusal> {
+        let as_metatable = std::mem::take(&mut self.classes.as_metatable);
+        let replacement = std::mem::take(&mut self.replacement);
         let address = stack.address(-1);
         if self.globals_at.contains(&address) {
             self.whole_globals = true;
@@ -280,13 +321,33 @@ impl<'a> Encoder<'a> {
         if function && let Some(code) = self.known_code(stack, address) {
             return self.open_or_defer(stack, address, Some(code));
         }
-        if self.by_name(stack) {
-            stack.pop(1);
-            return Ok(());
+        let mut known = self.known(stack);
+        if known == Known::No && !function && self.modules_changed(stack) {
+            known = self.known(stack);
         }
-        if !function && self.modules_changed(stack) && self.by_name(stack) {
-            stack.pop(1);
-            return Ok(());
+        match known {
+            Known::Written => {
+                stack.pop(1);
+                return Ok(());
+            }
+            Known::Class(id) => {
+                if self.class(stack, address, id) {
+                    return Ok(());
+                }
+            }
+            Known::No if !function => match self.judge(stack, as_metatable) {
+                Some(id) => {
+                    if self.class(stack, address, id) {
+                        return Ok(());
+                    }
+                }
+                None => {
+                    if self.classes.replaceable && !replacement && self.replaced(stack)? {
+                        return Ok(());
+                    }
+                }
+            },
+            Known::No => {}
         }
         if function && stack.is_c_function(-1) {
             if self.refresh_names(stack) && self.by_name(stack) {
@@ -469,7 +530,13 @@ impl<'a> Encoder<'a> {
                         *hash += 1;
                         *phase = Phase::Value;
                         stack.push_copy(-2);
-                        return self.value(stack);
+                        if stack.kind(-1) != Kind::String {
+                            return self.value(stack);
+                        }
+                        self.plain(stack, -1, true);
+                        stack.pop(1);
+                        self.after_key(stack, at);
+                        return Ok(());
                     }
                     let (header, array, hash) = (*header, *array, *hash);
                     *phase = Phase::Metatable;
@@ -477,7 +544,7 @@ impl<'a> Encoder<'a> {
                     self.out[header + 5..header + 9].copy_from_slice(&hash.to_le_bytes());
                     if stack.push_metatable(at) {
                         self.out[header] |= flag::METATABLE;
-                        return self.value(stack);
+                        return self.metatable(stack);
                     }
                     Ok(())
                 }
@@ -544,20 +611,25 @@ impl<'a> Encoder<'a> {
         self.value(stack)
     }
 
-    fn userdata(&mut self, stack: &mut Stack<'_>) -> Result<(), Refusal> {
+    /// Writes the userdata on top. True if it is popped already.
+    fn userdata(&mut self, stack: &mut Stack<'_>) -> Result<bool, Refusal> {
+        let replacement = std::mem::take(&mut self.replacement);
         let top = stack.top();
         if let Some(object) = stack.object(top).cloned() {
             let number = self.references.len() as u64;
             self.references.push(Reference::Object(object));
             self.out.push(tag::OBJECT);
             self.varint(number);
-            return Ok(());
+            return Ok(false);
         }
         if self.rust_failure(stack) {
-            return Ok(());
+            return Ok(false);
         }
         if self.foreign(stack)? || self.by_name(stack) || (self.refresh_names(stack) && self.by_name(stack)) {
-            return Ok(());
+            return Ok(false);
+        }
+        if !replacement && self.replaced(stack)? {
+            return Ok(true);
         }
         Err(self.refuse(stack))
     }

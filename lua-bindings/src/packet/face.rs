@@ -58,7 +58,7 @@ impl Packet {
         }
         let values =
             values.into_lua_multi(lua).map_err(|error| WireError::Refused(crate::fault::text(&error)))?;
-        let packet = encode(lua, &state, values, Roots::Values("value"));
+        let packet = encode(lua, &state, values, Roots::Values(Roots::FOR_ANYBODY));
         packet.map(Self).map_err(|refusal| WireError::Refused(refusal.to_string()))
     }
 

@@ -18,6 +18,8 @@
 //! | `END` | |
 //!
 //! A table is a flags byte (shared, has a metatable), two fixed 32-bit counts, the list part, the pairs, the metatable.
+//! A class that is written where it stands is a table like others; the packet's list of marks tells which objects are
+//! classes, and their ids. Packets of values refer to classes by [`tag::CLASS`] instead; see `classes.rs`.
 //! A function is a flags byte, the number of its code in the side list, and its upvalues: each a value, or the
 //! number of an earlier function and upvalue whose variable it shares.
 //!
@@ -28,6 +30,7 @@
 //! no packet, calls no metamethod, and makes no more room ahead than for a value a byte.
 
 mod check;
+mod classes;
 mod decode;
 mod encode;
 pub(crate) mod face;
@@ -46,9 +49,11 @@ use crate::foreign::Foreign;
 use crate::object::Object;
 use crate::raw::{Kind, Number, Stack};
 
+use classes::Marks;
+pub(crate) use classes::{Definition, Definitions};
 use decode::Malformed;
 pub(crate) use decode::{decode, decode_onto, decode_stack};
-pub(crate) use encode::{Refusal, Roots, Scratch, encode, encode_stack};
+pub(crate) use encode::{Refusal, Roots, Scratch, encode, encode_stack, make_class};
 pub use wire::{Trust, WireError};
 
 /// How deep objects nest within one record.
@@ -79,6 +84,8 @@ pub(crate) enum Plain {
 pub(crate) struct Flat {
     bytes: Bytes,
     references: References,
+    /// Which of its objects are classes.
+    marks: Marks,
 }
 
 /// The bytes of a packet. Those of most goroutines fit: then the packet is one allocation.
@@ -92,6 +99,10 @@ pub(crate) enum Reference {
     Code(Arc<Code>),
     Object(Object),
     Foreign(Arc<Foreign>),
+    /// A class, by its id, and what describes it to a goroutine that has not met it.
+    Class(u64, Arc<Definition>),
+    /// The place of one while it is being described.
+    Undefined,
 }
 
 impl Packet {
@@ -112,7 +123,11 @@ impl Packet {
         encode::varint(&mut bytes, text.len() as u64);
         bytes.extend_from_slice(text.as_bytes());
         bytes.push(tag::END);
-        Self::Flat(Box::new(Flat { bytes: bytes.into(), references: References::new() }))
+        Self::Flat(Box::new(Flat {
+            bytes: bytes.into(),
+            references: References::new(),
+            marks: Marks::default(),
+        }))
     }
 }
 
@@ -192,6 +207,8 @@ mod tag {
     pub(super) const AGAIN: u8 = 20;
     /// The receiver's globals have to be a complete table.
     pub(super) const WHOLE: u8 = 18;
+    /// A flags byte, a number in the side list: a class of the receiver's.
+    pub(super) const CLASS: u8 = 21;
     /// In a function: an upvalue that is the variable of an earlier one: function number, upvalue number.
     pub(super) const JOIN: u8 = 17;
 }

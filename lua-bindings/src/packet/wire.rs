@@ -24,6 +24,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::check::check;
+use super::classes::Marks;
 use super::encode::{number, varint};
 use super::read::Reader;
 use super::{Flat, Malformed, Packet, Plain, Reference, tag};
@@ -193,6 +194,7 @@ fn write_side_list(wire: &mut Vec<u8>, references: &[Reference]) -> Result<(), W
             Reference::Code(code) => code,
             Reference::Object(object) => return Err(WireError::Shared(object.name())),
             Reference::Foreign(_) => return Err(WireError::Foreign),
+            Reference::Class(..) | Reference::Undefined => return Err(WireError::Shared("class")),
         };
         match written.insert(code.id, number) {
             Some(before) => varint(wire, before),
@@ -240,7 +242,7 @@ pub(super) fn from_wire(wire: &[u8], trust: Trust) -> Result<Packet, WireError> 
         references.push(code);
     }
     let references = references.into_iter().map(Reference::Code).collect();
-    Ok(Packet::Flat(Box::new(Flat { bytes: flat.into(), references })))
+    Ok(Packet::Flat(Box::new(Flat { bytes: flat.into(), references, marks: Marks::default() })))
 }
 
 /// What follows the header, if that is right.

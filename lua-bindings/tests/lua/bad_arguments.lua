@@ -55,6 +55,7 @@ local HANDLE = { fits = { handle = true }, wrong = {} }
 local CHANNEL = { fits = { channel = true }, wrong = {} }
 local LIST = { fits = { table = true }, wrong = {} }
 local HANDLES = { fits = { table = true }, wrong = { { 1 }, { false }, { {} }, { [2] = 1 } } }
+local NAMED = { fits = { table = true }, wrong = { { 1 }, { [true] = 1 } } }
 local VALUE = { fits = false, wrong = { ABSENT } }
 local OPTIONS = { fits = either(optional, { table = true }), wrong = { { 1 }, { [true] = 1 } } }
 
@@ -93,6 +94,8 @@ local functions = {
   wait_group = { right = noop },
   atomic_int = { WHOLE_OR_NONE, right = function() return 5 end },
   channel = { COUNT_OR_NONE, DIRECTION, right = function() return 1, "send" end },
+  class = { LIST, right = function() return {} end },
+  configure = { NAMED, right = function() return { copy_modules = {} } end },
   channel_send = { CHANNEL, VALUE, MS_OR_NONE, limit = 3, right = function() return goroutine.channel(1), "value", 1000 end },
   channel_receive = { CHANNEL, MS_OR_NONE, limit = 2, right = function() return filled(), 1000 end },
   channel_close = { CHANNEL, right = function() return goroutine.channel() end },

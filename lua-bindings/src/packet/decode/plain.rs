@@ -27,14 +27,14 @@ impl Decoder<'_> {
                 }
                 self.numbered += 1;
                 stack.push_copy(-1);
-                stack.replace(super::ROOTS + i32::from(self.numbered));
+                stack.replace(self.strings_at + i32::from(self.numbered));
             }
             tag::AGAIN => {
                 let number = self.byte()?;
                 if number >= self.numbered {
                     return Err(Malformed::NoString(number));
                 }
-                stack.push_copy(super::ROOTS + 1 + i32::from(number));
+                stack.push_copy(self.strings_at + 1 + i32::from(number));
             }
             _ => {
                 self.input = before;

@@ -1,11 +1,11 @@
 //! Globals that functions use, and what travels by name.
 
-use super::{Encoder, Origin};
+use super::{Encoder, Origin, Roots};
 use crate::bytecode::Analysis;
 use crate::code::Code;
 use crate::packet::tag;
 use crate::raw::{Kind, Stack};
-use crate::state::vital;
+use crate::state::{Role, vital};
 use rustc_hash::FxHashSet;
 
 /// Modules that every Lua has, and that load nothing.
@@ -31,6 +31,16 @@ fn loads_modules(name: &[u8]) -> bool {
         || matches!(name, b"_G\0require" | b"_G\0dofile" | b"_G\0loadfile")
 }
 
+/// What a state knows of one of its values.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Known {
+    No,
+    /// It has a name, which was written.
+    Written,
+    /// It is a class, with this id.
+    Class(u64),
+}
+
 impl Encoder<'_> {
     /// Writes one global, or why it cannot travel: that is an error only where it is touched.
     pub(super) fn global(&mut self, stack: &mut Stack<'_>, index: usize) {
@@ -48,7 +58,8 @@ impl Encoder<'_> {
         let strings = self.scratch.strings.count();
         self.out.push(tag::GLOBAL);
         self.string_of_global(index);
-        let attempt = self.whole(stack).and_then(|()| self.deferred(stack));
+        let attempt =
+            self.whole(stack).and_then(|()| self.deferred(stack)).and_then(|()| self.definitions(stack));
         let Err(refusal) = attempt else { return };
         // Take everything back that belongs to this global.
         let over = stack.top() - top;
@@ -65,6 +76,8 @@ impl Encoder<'_> {
         }
         let seen = &self.scratch.seen;
         self.scratch.cells.retain(|_, (function, _)| seen.contains_key(function));
+        self.scratch.marks.take_back(objects);
+        self.classes.global_failed();
         self.scratch.later.truncate(later);
         self.later_done = self.later_done.min(later);
         self.scratch.frames.clear();
@@ -99,26 +112,46 @@ impl Encoder<'_> {
 
     /// A module or a function of one: written by name, if it is known.
     pub(super) fn by_name(&mut self, stack: &mut Stack<'_>) -> bool {
+        self.known(stack) == Known::Written
+    }
+
+    /// What is known of the value on top. A module or a function of one is written, by its name.
+    pub(super) fn known(&mut self, stack: &mut Stack<'_>) -> Known {
         if !self.state.has_named() {
             self.collect_named(stack);
         }
-        if !self.state.may_have_name(stack.address(-1)) {
-            return false;
+        if !self.state.may_be_named(stack.address(-1)) {
+            return Known::No;
         }
         stack.push_copy(-1);
         stack.raw_get(self.named());
+        let id = super::classes::number(stack);
+        if id != 0 {
+            stack.pop(1);
+            return Known::Class(id);
+        }
         let name = stack.bytes(-1);
         // A function that is a global of this state only has no name elsewhere.
         let known = stack.kind(-1) == Kind::String
             && name.strip_prefix(b"_G\0").is_none_or(|global| self.state.system.has_global(global));
         if known {
-            self.needs_modules |= loads_modules(name);
+            if loads_modules(name) {
+                self.needs_modules = true;
+                // Home's first start that has this module.
+                if self.roots == Roots::Start
+                    && self.state.role == Role::Home
+                    && !name.contains(&0)
+                    && !self.state.modules_noted.borrow().contains(name)
+                {
+                    self.new_modules.push(name.into());
+                }
+            }
             self.out.push(tag::NAMED);
             self.varint(name.len() as u64);
             self.out.extend_from_slice(stack.bytes(-1));
         }
         stack.pop(1);
-        known
+        if known { Known::Written } else { Known::No }
     }
 
     /// Most of what is looked for has no name; the addresses tell that faster than Lua does.
@@ -172,6 +205,10 @@ impl Encoder<'_> {
                 || analysis.globals_read.iter().any(|name| reaches_all(name))
                 || self.captures_globals(stack, analysis);
             self.whole_globals |= by_mention;
+        } else {
+            // "load" stands in the names of its relatives, too.
+            let names: [&[u8]; 5] = [b"_G", b"load", b"dofile", b"getfenv", b"setfenv"];
+            self.whole_globals = self.whole_globals || names.iter().any(|name| code.mentions(name));
         }
         if by_mention {
             self.mentioned_globals(stack, code);

@@ -96,6 +96,7 @@ impl Encoder<'_> {
     }
 
     fn string(&mut self, bytes: &[u8], key: bool) {
+        self.event |= key && super::classes::is_event(bytes);
         let tag = match self.scratch.strings.meet(bytes, key) {
             Written::InFull => tag::STRING,
             Written::Numbered => tag::NUMBERED,
@@ -111,6 +112,13 @@ impl Encoder<'_> {
             self.varint(bytes.len() as u64);
         }
         self.out.extend_from_slice(bytes);
+    }
+
+    /// The key that was written last may have told that the table at `at` is a class.
+    pub(super) fn after_key(&mut self, stack: &mut Stack<'_>, at: i32) {
+        if std::mem::take(&mut self.event) {
+            self.turns_out_a_class(stack, at);
+        }
     }
 
     /// Writes entries of the innermost open table, which is at `at`, as long as they have no contents. True if there is
@@ -136,6 +144,9 @@ impl Encoder<'_> {
                 {
                     self.plain(stack, -1, false);
                     hash += 1;
+                    if self.event {
+                        self.after_key(stack, at);
+                    }
                 } else {
                     break true;
                 }

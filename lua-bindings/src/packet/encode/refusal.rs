@@ -16,6 +16,8 @@ pub(crate) enum Refusal {
          its own. Use goroutine.shared, goroutine.atomic_int, a channel, a return value, or goroutine.local"
     )]
     CapturedWrite { name: String, place: String },
+    #[error("cannot send {path} {}: its __goroutine failed: {message}", if *leaving { "out of a goroutine" } else { "to a goroutine" })]
+    Replacing { path: String, message: String, leaving: bool },
     #[error("cannot send {0} to a goroutine: too many values at once")]
     TooMany(&'static str),
     #[error("cannot send {0} to a goroutine: {1}")]
@@ -43,6 +45,7 @@ impl Encoder<'_> {
     /// The words for where the value on top was found: `argument 2.log.file`, `upvalue 'cfg'.log.file`.
     pub(super) fn path(&mut self, stack: &mut Stack<'_>) -> String {
         let mut path = match (&self.origin, self.roots) {
+            (Origin::Class(path), _) => path.clone(),
             (Origin::Global(index), _) => {
                 format!("global '{}'", String::from_utf8_lossy(&self.scratch.global_names[*index]))
             }

@@ -3,6 +3,7 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::plain::Strings;
+use crate::packet::classes::Marks;
 
 /// What is allocated for a packet and not part of it. A state keeps it for the next one.
 #[derive(Default)]
@@ -23,6 +24,7 @@ pub(crate) struct Scratch {
     pub(super) global_known: FxHashSet<Box<[u8]>>,
     /// Which code each number in the side list is.
     pub(super) codes: FxHashMap<u64, u32>,
+    pub(super) marks: Marks,
     pub(super) dump: Vec<u8>,
 }
 
@@ -43,6 +45,7 @@ impl Scratch {
         self.global_names.clear();
         self.global_known.clear();
         self.codes.clear();
+        self.marks.clear();
     }
 }
 
@@ -69,4 +72,6 @@ pub(super) enum Phase {
 pub(super) enum Origin {
     Root(i32),
     Global(usize),
+    /// A class that is described by itself, and the path on which it was found.
+    Class(String),
 }

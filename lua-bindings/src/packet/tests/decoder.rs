@@ -23,6 +23,7 @@ impl Home {
             _ => Box::new(Flat {
                 bytes: [0, 0, super::super::tag::END][..].into(),
                 references: Default::default(),
+                marks: Default::default(),
             }),
         }
     }
@@ -32,8 +33,14 @@ impl Home {
             Reference::Code(code) => Reference::Code(Arc::clone(code)),
             Reference::Object(object) => Reference::Object(object.clone()),
             Reference::Foreign(foreign) => Reference::Foreign(Arc::clone(foreign)),
+            Reference::Class(id, definition) => Reference::Class(*id, Arc::clone(definition)),
+            Reference::Undefined => Reference::Undefined,
         });
-        let packet = Packet::Flat(Box::new(Flat { bytes: bytes.into(), references: references.collect() }));
+        let packet = Packet::Flat(Box::new(Flat {
+            bytes: bytes.into(),
+            references: references.collect(),
+            marks: Default::default(),
+        }));
         decode(&self.lua, &api::state(&self.lua).unwrap(), &packet).is_ok()
     }
 }

@@ -1,0 +1,99 @@
+//! Classes: tables that keep their identity when they cross and come back.
+//!
+//! **What is one.** Metatables, and what looks like a class in one of the usual styles (`encode/classes.rs` has the rules),
+//! and what was given to `goroutine.class`. Everything else is copied.
+//!
+//! **How it keeps its identity.** A class gets an id, unique in the process, when it is first sent. Its state notes the id
+//! with the table. Each goroutine, and the home state, has a table of its own that leads from ids to its classes. Both hold
+//! the classes weakly: when nobody else does, a class is collected, and one that comes under the same id is a new one.
+//!
+//! **How it travels.** In a start, the class is written where it stands, so that what its methods have in common with
+//! the started function stays so; the list of [`Marks`] tells the goroutine which of its new tables have which id.
+//! A packet of values only says the id, and has a reference to the class's [`Definition`] in its side list: a packet by
+//! itself, which the receiver reads if it does not have the class. It is made once per class, when a value first needs
+//! it, and so a stream of instances does not carry the class again.
+//!
+//! **Classes that reach each other.** A definition describes all classes that are reached from the one that it was made for,
+//! each where it stands, and serves for all of them. So there are no definitions within definitions, and what their methods
+//! share stays shared. A receiver that has some of the classes already puts its own in their places.
+
+use std::sync::Arc;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::Flat;
+
+/// Which objects of a packet are classes: the numbers of the objects, rising, and the classes' ids.
+#[derive(Default)]
+pub(crate) struct Marks(Vec<(u32, u64)>);
+
+impl Marks {
+    pub(super) fn add(&mut self, object: u32, id: u64) {
+        self.0.push((object, id));
+    }
+
+    /// Takes back the marks of objects from this number on.
+    pub(super) fn take_back(&mut self, objects: usize) {
+        self.0.retain(|(object, _)| (*object as usize) < objects);
+    }
+
+    /// The marks so far, in the order of the objects.
+    pub(super) fn take(&mut self) -> Self {
+        // A table can turn out to be a class after it was written.
+        self.0.sort_unstable();
+        std::mem::take(self)
+    }
+
+    pub(super) fn as_slice(&self) -> &[(u32, u64)] {
+        &self.0
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
+/// What describes a class, and those that are reached from it, to whoever has not met them.
+pub(crate) struct Definition {
+    pub(super) flat: Flat,
+    /// Whether reading it may load a module.
+    pub(super) needs_modules: bool,
+}
+
+/// The definitions that a state has made, by number. A weak table of Lua's leads from the classes to the numbers.
+#[derive(Default)]
+pub(crate) struct Definitions {
+    known: FxHashMap<u64, Arc<Definition>>,
+    /// How many there may be until those are looked for whose classes are gone.
+    room: usize,
+}
+
+impl Definitions {
+    const LEAST_ROOM: usize = 32;
+
+    pub(super) fn get(&self, number: u64) -> Option<Arc<Definition>> {
+        self.known.get(&number).cloned()
+    }
+
+    /// The id of one of the classes that a definition describes.
+    pub(super) fn class(&self, number: u64, index: usize) -> Option<u64> {
+        self.known.get(&number)?.flat.marks.0.get(index).map(|(_, id)| *id)
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.known.len() >= self.room.max(Self::LEAST_ROOM)
+    }
+
+    pub(super) fn insert(&mut self, number: u64, definition: Arc<Definition>) {
+        self.known.insert(number, definition);
+    }
+
+    /// Gives away those that are not among `live`, for the caller to drop.
+    #[must_use = "dropping them may run code"]
+    pub(super) fn sweep(&mut self, live: &FxHashSet<u64>) -> Vec<Arc<Definition>> {
+        let gone: Vec<u64> = self.known.keys().copied().filter(|number| !live.contains(number)).collect();
+        let gone = gone.iter().filter_map(|number| self.known.remove(number)).collect();
+        self.room = self.known.len() * 2;
+        gone
+    }
+}

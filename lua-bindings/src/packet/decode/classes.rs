@@ -1,0 +1,126 @@
+//! Classes that arrive. [`crate::packet::classes`] tells what they are.
+
+use super::{CLASSES, Decoder, Malformed, NAMED, OBJECTS, REGISTRY, VITALS};
+use crate::packet::read::Reader;
+use crate::packet::{Flat, Reference};
+use crate::raw::{Kind, Number, Stack};
+use crate::state::vital;
+
+impl<'a> Decoder<'a> {
+    /// Sees to it that the receiver has the classes that the packet refers to, and keeps them at hand.
+    pub(super) fn definitions(&mut self, stack: &mut Stack<'_>, flat: &'a Flat) -> Result<(), Malformed> {
+        let classes =
+            flat.references.iter().filter(|reference| matches!(reference, Reference::Class(..))).count();
+        self.have_registry(stack)?;
+        self.one_class = classes == 1;
+        if !self.one_class {
+            stack.push_table(flat.references.len() as i32, 0);
+            stack.replace(CLASSES);
+        }
+        for (number, reference) in flat.references.iter().enumerate() {
+            let Reference::Class(id, definition) = reference else {
+                continue;
+            };
+            let below = stack.top();
+            push_class(stack, *id);
+            if stack.kind(-1) == Kind::Nil {
+                stack.pop(1);
+                self.open_packet(stack, &definition.flat);
+                self.body(stack)?;
+                push_class(stack, *id);
+            }
+            if stack.kind(-1) != Kind::Table {
+                return Err(Malformed::NoReference(number as u64));
+            }
+            if self.one_class {
+                stack.replace(CLASSES);
+            } else {
+                stack.raw_set_index(CLASSES, number + 1);
+            }
+            let over = stack.top() - below;
+            stack.pop(over);
+        }
+        Ok(())
+    }
+
+    /// Makes this the packet that is read, from its beginning.
+    pub(super) fn open_packet(&mut self, stack: &mut Stack<'_>, flat: &'a Flat) {
+        if std::ptr::eq(self.open, flat) {
+            return;
+        }
+        self.open = flat;
+        self.input = Reader::new(&flat.bytes);
+        self.room = flat.bytes.len();
+        self.references = &flat.references;
+        self.marks = flat.marks.as_slice();
+        self.objects = 0;
+        self.kept.clear();
+        stack.push_nil();
+        stack.replace(OBJECTS);
+    }
+
+    /// Pushes the class with this number in the side list.
+    pub(super) fn class(&mut self, stack: &mut Stack<'_>, number: u64) -> Result<(), Malformed> {
+        let place = usize::try_from(number).map_err(|_| Malformed::NoReference(number))?;
+        if !matches!(self.references.get(place), Some(Reference::Class(..)))
+            || stack.kind(CLASSES) != Kind::Table
+        {
+            return Err(Malformed::NoReference(number));
+        }
+        if self.one_class {
+            stack.push_copy(CLASSES);
+        } else {
+            stack.raw_get_index(CLASSES, place + 1);
+        }
+        Ok(())
+    }
+
+    /// The table on top, which was just made, is going to be a class. If the receiver has it already, says so with the place of
+    /// the receiver's own among the objects; else it is the receiver's now.
+    pub(super) fn class_arrives(&mut self, stack: &mut Stack<'_>, id: u64) -> Result<usize, Malformed> {
+        self.have_registry(stack)?;
+        push_class(stack, id);
+        if stack.kind(-1) == Kind::Table {
+            self.make_objects(stack);
+            let place = self.objects as usize;
+            stack.raw_set_index(OBJECTS, place);
+            self.kept.push(self.objects - 1);
+            return Ok(place);
+        }
+        stack.pop(1);
+        self.have_named(stack);
+        self.state.add_named(stack.address(-1));
+        let id = Number::Integer(id as i64);
+        stack.push_number(id);
+        stack.push_copy(-2);
+        stack.raw_set(REGISTRY);
+        stack.push_copy(-1);
+        stack.push_number(id);
+        stack.raw_set(NAMED);
+        Ok(0)
+    }
+
+    /// Puts the running goroutine's classes into their place, if they are not there.
+    fn have_registry(&mut self, stack: &mut Stack<'_>) -> Result<(), Malformed> {
+        if stack.kind(REGISTRY) == Kind::Nil {
+            let pushed = self.state.push_classes(stack, self.lua);
+            pushed.map_err(|error| Malformed::Name(error.to_string()))?;
+            stack.replace(REGISTRY);
+        }
+        Ok(())
+    }
+
+    /// The same for the names and ids of values.
+    fn have_named(&mut self, stack: &mut Stack<'_>) {
+        if stack.kind(NAMED) == Kind::Nil {
+            stack.raw_get_index(VITALS, vital::NAMED);
+            stack.replace(NAMED);
+        }
+    }
+}
+
+/// Pushes the receiver's class of this id, or nil.
+fn push_class(stack: &mut Stack<'_>, id: u64) {
+    stack.push_number(Number::Integer(id as i64));
+    stack.raw_get(REGISTRY);
+}

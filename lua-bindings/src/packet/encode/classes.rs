@@ -1,0 +1,533 @@
+//! What keeps its identity. [`crate::packet::classes`] tells how.
+//!
+//! A table is a class if
+//! - it is the metatable of a table that is sent, or was given to `goroutine.class`;
+//! - it has a field like `__index`: it is about to be a metatable. (This is seen when the field is written, so the table
+//!   is written where it stands the first time, also in a packet of values.)
+//! - it is the `__index` of a class and holds functions: that is where the methods are;
+//! - its own metatable is callable, and it holds functions or an instance's metatable: a class that is called to make
+//!   instances;
+//! - it has a metatable and holds nothing but functions, names and other classes.
+//!
+//! A table whose metatable is its own `__index`, or has a `__goroutine`, is an instance, and is judged by the first two alone. The rules must not take
+//! instances for classes, not even with a function or their class in a field: a class that comes home is the one that is there,
+//! and what an instance was changed to would be lost.
+
+use std::sync::Arc;
+
+use mlua::{Lua, Table};
+use runtime_core::next_id;
+use rustc_hash::FxHashSet;
+
+use super::{Encoder, Origin, Refusal, Roots, Scratch};
+use crate::packet::classes::Definition;
+use crate::packet::{Flat, Reference, References, tag};
+use crate::raw::{Kind, Number, Stack, protected};
+use crate::state::{State, vital};
+
+/// How many places on the stack are used here, from [`Encoder::base_classes`] on.
+pub(super) const PLACES: i32 = 8;
+/// The texts `__index` and `__call`.
+const INDEX: i32 = 0;
+const CALL: i32 = 1;
+/// The classes of the running goroutine, by id.
+const REGISTRY: i32 = 2;
+/// The classes that are still to be described.
+const PENDING: i32 = 3;
+/// The classes that the open definition describes, by id.
+const MEMBERS: i32 = 4;
+/// From classes to the numbers of their definitions.
+const DEFINED: i32 = 5;
+
+/// The text `__goroutine`, and from values to what is sent in their places.
+pub(super) const GOROUTINE: i32 = 6;
+pub(super) const REPLACED: i32 = 7;
+
+/// What the encoder remembers of a packet's classes.
+#[derive(Default)]
+pub(super) struct Classes {
+    /// Whether the value that comes next is a metatable.
+    pub(super) as_metatable: bool,
+    /// Whether the table that was judged last, and is no class, has a `__goroutine`.
+    pub(super) replaceable: bool,
+    pending: Vec<Pending>,
+    /// What is being written, while a definition is written in its place.
+    outer: Option<Box<Outer>>,
+    live: FxHashSet<u64>,
+}
+
+/// A class that is yet to be described.
+struct Pending {
+    id: u64,
+    /// Its place in the side list.
+    reference: usize,
+    /// Where it was found.
+    path: String,
+}
+
+struct Outer {
+    out: Vec<u8>,
+    references: References,
+    scratch: Box<Scratch>,
+    later_done: usize,
+    within_deferred: bool,
+    origin: Origin,
+    whole_globals: bool,
+    needs_modules: bool,
+}
+
+impl Classes {
+    pub(super) fn in_definition(&self) -> bool {
+        self.outer.is_some()
+    }
+
+    /// Forgets what is pending: the global that it belongs to cannot travel.
+    pub(super) fn global_failed(&mut self) {
+        if !self.in_definition() {
+            self.pending.clear();
+        }
+    }
+}
+
+/// Makes a table a class, for as long as it lives.
+pub(crate) fn make_class(lua: &Lua, state: &State, table: Table) -> Result<(), Refusal> {
+    let mut encoder = Encoder::new(lua, state, Roots::Start, 1);
+    let mut outcome = Ok(());
+    let done = protected(lua, table, |stack| {
+        outcome = encoder.places(stack);
+        if outcome.is_ok() {
+            encoder.turns_out_a_class(stack, 1);
+        }
+        stack.truncate(0);
+    });
+    let scratch = encoder.scratch;
+    state.keep_scratch(scratch);
+    done.map_err(|error| Refusal::Lua("a class", crate::fault::text(&error)))?;
+    outcome
+}
+
+impl Encoder<'_> {
+    /// Writes the metatable on top.
+    pub(super) fn metatable(&mut self, stack: &mut Stack<'_>) -> Result<(), Refusal> {
+        self.classes.as_metatable = true;
+        self.value(stack)
+    }
+
+    /// The class on top: a packet of values refers to it, and it is popped. Else false: it is written where it stands.
+    pub(super) fn class(&mut self, stack: &mut Stack<'_>, address: usize, id: u64) -> bool {
+        if self.classes.in_definition() || !self.roots.refers_to_classes() {
+            let next = self.scratch.order.len() as u32;
+            self.mark(stack, next, id);
+            return false;
+        }
+        let reference = self.references.len();
+        match self.defined(stack) {
+            Some(definition) => {
+                self.needs_modules |= definition.needs_modules;
+                self.references.push(Reference::Class(id, definition));
+            }
+            None => {
+                let path = self.path(stack);
+                self.references.push(Reference::Undefined);
+                self.classes.pending.push(Pending { id, reference, path });
+                let place = self.table_at(stack, PENDING);
+                stack.push_copy(-1);
+                stack.raw_set_index(place, self.classes.pending.len());
+            }
+        }
+        self.out.push(tag::CLASS);
+        self.enter(address);
+        self.out.push(0);
+        self.varint(reference as u64);
+        stack.pop(1);
+        true
+    }
+
+    /// Whether the table on top, of which nothing is known, is a class. If so it gets an id.
+    pub(super) fn judge(&mut self, stack: &mut Stack<'_>, as_metatable: bool) -> Option<u64> {
+        let at = stack.top();
+        self.classes.replaceable = false;
+        if as_metatable {
+            return self.assign(stack);
+        }
+        if !stack.push_metatable(at) {
+            return None;
+        }
+        let class = stack.reserve(12) && self.looks_like_a_class(stack, at);
+        stack.pop(1);
+        if class { self.assign(stack) } else { None }
+    }
+
+    /// Whether the table at `at`, whose metatable lies above it, looks like a class.
+    fn looks_like_a_class(&mut self, stack: &mut Stack<'_>, at: i32) -> bool {
+        let metatable = at + 1;
+        if stack.same(metatable, at) || self.has_index(stack, at) {
+            return true;
+        }
+        self.push_field(stack, metatable, INDEX);
+        self.push_field(stack, metatable, GOROUTINE);
+        self.classes.replaceable = stack.kind(-1) == Kind::Function;
+        let instance = stack.same(-2, metatable) || self.classes.replaceable;
+        let plain = stack.kind(-2) == Kind::Nil;
+        stack.pop(2);
+        if instance {
+            return false;
+        }
+        self.push_field(stack, metatable, CALL);
+        let callable = stack.kind(-1) != Kind::Nil;
+        stack.pop(1);
+        let mut functions = false;
+        stack.push_nil();
+        while stack.next(at) {
+            let (keeps, data) = match stack.kind(-1) {
+                Kind::Function => (true, false),
+                Kind::String => (false, false),
+                Kind::Table => {
+                    let value = stack.top();
+                    let index = self.has_index(stack, value);
+                    let holds = callable
+                        && !stack.same(value, metatable)
+                        && !has_metatable(stack, value)
+                        && (index
+                            || (plain || stack.bytes(value - 1).starts_with(b"__"))
+                                && has_functions(stack, value));
+                    (holds, !index)
+                }
+                _ => (false, true),
+            };
+            stack.pop(1);
+            functions |= keeps;
+            if callable && keeps || !callable && data {
+                stack.pop(1);
+                return callable;
+            }
+        }
+        !callable && functions
+    }
+
+    /// The table at `at`, which is being written, has a field that metatables have.
+    pub(super) fn turns_out_a_class(&mut self, stack: &mut Stack<'_>, at: i32) {
+        stack.push_copy(at);
+        stack.push_copy(-1);
+        stack.raw_get(self.named());
+        let unknown = stack.kind(-1) == Kind::Nil;
+        stack.pop(1);
+        if unknown {
+            self.assign(stack);
+        }
+        stack.pop(1);
+    }
+
+    /// Makes the table on top a class.
+    fn assign(&mut self, stack: &mut Stack<'_>) -> Option<u64> {
+        if !stack.reserve(12) {
+            return None;
+        }
+        let id = self.give_id(stack);
+        // And where its methods are, and so on.
+        stack.push_copy(-1);
+        loop {
+            let class = stack.top();
+            self.push_field(stack, class, INDEX);
+            let methods = stack.kind(-1) == Kind::Table
+                && !self.globals_at.contains(&stack.address(-1))
+                && has_functions(stack, class + 1)
+                && {
+                    stack.push_copy(-1);
+                    stack.raw_get(self.named());
+                    let unknown = stack.kind(-1) == Kind::Nil;
+                    stack.pop(1);
+                    unknown
+                };
+            if !methods {
+                stack.pop(2);
+                return Some(id);
+            }
+            self.give_id(stack);
+            stack.remove(class);
+        }
+    }
+
+    fn give_id(&mut self, stack: &mut Stack<'_>) -> u64 {
+        let id = next_id();
+        push_id(stack, id);
+        stack.push_copy(-2);
+        let registry = self.base_classes() + REGISTRY;
+        if stack.kind(registry) == Kind::Nil && self.state.push_classes(stack, self.lua).is_ok() {
+            stack.replace(registry);
+        }
+        stack.raw_set(registry);
+        stack.push_copy(-1);
+        push_id(stack, id);
+        stack.raw_set(self.named());
+        // It may have been written before it was known as a class.
+        let address = stack.address(-1);
+        self.state.add_named(address);
+        if let Some(seen) = self.scratch.seen.get(&address) {
+            let number = seen.number;
+            self.mark(stack, number, id);
+        }
+        if let Some(outer) = &mut self.classes.outer
+            && let Some(seen) = outer.scratch.seen.get(&address)
+        {
+            outer.scratch.marks.add(seen.number, id);
+        }
+        id
+    }
+
+    /// Notes that the table on top is a class, with this number in what is being written.
+    fn mark(&mut self, stack: &mut Stack<'_>, number: u32, id: u64) {
+        self.scratch.marks.add(number, id);
+        if self.classes.in_definition() {
+            let members = self.table_at(stack, MEMBERS);
+            push_id(stack, id);
+            stack.push_copy(-2);
+            stack.raw_set(members);
+        }
+    }
+
+    /// Describes the classes that the packet refers to, those that have not been described before.
+    pub(super) fn definitions(&mut self, stack: &mut Stack<'_>) -> Result<(), Refusal> {
+        if self.classes.in_definition() {
+            return Ok(());
+        }
+        let mut done = 0;
+        while done < self.classes.pending.len() {
+            let pending = self.base_classes() + PENDING;
+            stack.raw_get_index(pending, done + 1);
+            if self.defined(stack).is_none() {
+                self.define(stack, done)?;
+            }
+            if let Some(definition) = self.defined(stack) {
+                let Pending { id, reference, .. } = self.classes.pending[done];
+                self.needs_modules |= definition.needs_modules;
+                self.references[reference] = Reference::Class(id, definition);
+            }
+            stack.pop(1);
+            done += 1;
+        }
+        self.classes.pending.clear();
+        Ok(())
+    }
+
+    /// Describes the class on top, which stays there, and what it reaches. The definition is written in the place of the
+    /// packet, so that the encoder owns all of it.
+    fn define(&mut self, stack: &mut Stack<'_>, pending: usize) -> Result<(), Refusal> {
+        let path = std::mem::take(&mut self.classes.pending[pending].path);
+        self.classes.outer = Some(Box::new(Outer {
+            out: std::mem::take(&mut self.out),
+            references: std::mem::take(&mut self.references),
+            scratch: std::mem::take(&mut self.scratch),
+            later_done: std::mem::take(&mut self.later_done),
+            within_deferred: std::mem::take(&mut self.within_deferred),
+            origin: std::mem::replace(&mut self.origin, Origin::Class(path)),
+            whole_globals: std::mem::take(&mut self.whole_globals),
+            needs_modules: std::mem::take(&mut self.needs_modules),
+        }));
+        let written = self.definition(stack);
+        let mut needs_modules = self.needs_modules;
+        if let Some(outer) = self.classes.outer.take() {
+            let outer = *outer;
+            let bytes = std::mem::replace(&mut self.out, outer.out);
+            let references = std::mem::replace(&mut self.references, outer.references);
+            let mut scratch = std::mem::replace(&mut self.scratch, outer.scratch);
+            self.later_done = outer.later_done;
+            self.within_deferred = outer.within_deferred;
+            self.origin = outer.origin;
+            self.whole_globals = outer.whole_globals;
+            needs_modules |= std::mem::replace(&mut self.needs_modules, outer.needs_modules);
+            written?;
+            let flat = Flat { bytes: bytes.into(), references, marks: scratch.marks.take() };
+            drop(scratch);
+            let number = next_id();
+            let definition = Arc::new(Definition { flat, needs_modules });
+            self.state.definitions.borrow_mut().insert(number, definition);
+            self.keep(stack, number);
+        }
+        Ok(())
+    }
+
+    fn definition(&mut self, stack: &mut Stack<'_>) -> Result<(), Refusal> {
+        if !stack.reserve(16) {
+            return Err(Refusal::TooMany("classes"));
+        }
+        let (members, later) = (self.base_classes() + MEMBERS, self.later_table());
+        for place in [members, later] {
+            stack.push_nil();
+            stack.replace(place);
+        }
+        self.out.push(0); // the place of the number of numbered strings
+        self.varint(1);
+        stack.push_copy(-1);
+        self.whole(stack)?;
+        self.records(stack)?;
+        if self.whole_globals {
+            self.out.push(tag::WHOLE);
+        }
+        self.out.push(tag::END);
+        self.out[0] = self.scratch.strings.count();
+        Ok(())
+    }
+
+    /// Notes the definition with all classes that it describes.
+    fn keep(&mut self, stack: &mut Stack<'_>, number: u64) {
+        let (members, defined) = (self.base_classes() + MEMBERS, self.base_classes() + DEFINED);
+        for next in 0.. {
+            // Not borrowed while Lua runs.
+            let id = self.state.definitions.borrow().class(number, next);
+            let Some(id) = id else { break };
+            push_id(stack, id);
+            stack.raw_get(members);
+            push_id(stack, number);
+            stack.raw_set(defined);
+        }
+        stack.push_nil();
+        stack.replace(members);
+        if self.state.definitions.borrow().is_full() {
+            self.classes.live.clear();
+            stack.push_nil();
+            while stack.next(defined) {
+                self.classes.live.insert(self::number(stack));
+                stack.pop(1);
+            }
+            let gone = self.state.definitions.borrow_mut().sweep(&self.classes.live);
+            drop(gone);
+        }
+    }
+
+    /// The definition of the class on top, if there is one.
+    fn defined(&mut self, stack: &mut Stack<'_>) -> Option<Arc<Definition>> {
+        let defined = self.base_classes() + DEFINED;
+        if stack.kind(defined) == Kind::Nil {
+            stack.raw_get_index(self.vitals(), vital::DEFINED);
+            stack.replace(defined);
+        }
+        stack.push_copy(-1);
+        stack.raw_get(defined);
+        let number = number(stack);
+        stack.pop(1);
+        if number == 0 { None } else { self.state.definitions.borrow().get(number) }
+    }
+
+    /// The index of a place with a table in it.
+    pub(super) fn table_at(&mut self, stack: &mut Stack<'_>, place: i32) -> i32 {
+        let at = self.base_classes() + place;
+        if stack.kind(at) == Kind::Nil {
+            stack.push_table(4, 0);
+            stack.replace(at);
+        }
+        at
+    }
+
+    /// Pushes the field `__index`, `__call` or `__goroutine` of the table at `table`.
+    pub(super) fn push_field(&mut self, stack: &mut Stack<'_>, table: i32, key: i32) {
+        let at = self.base_classes() + key;
+        if stack.kind(at) == Kind::Nil {
+            stack.push_bytes(match key {
+                INDEX => b"__index",
+                CALL => b"__call",
+                _ => b"__goroutine",
+            });
+            stack.replace(at);
+        }
+        stack.push_copy(at);
+        stack.raw_get(table);
+    }
+
+    /// Whether the table at `table` has an `__index` that finds something.
+    fn has_index(&mut self, stack: &mut Stack<'_>, table: i32) -> bool {
+        self.push_field(stack, table, INDEX);
+        let found = matches!(stack.kind(-1), Kind::Table | Kind::Function);
+        stack.pop(1);
+        found
+    }
+}
+
+impl Roots {
+    /// Whether the packet refers to classes, and does not describe them itself.
+    fn refers_to_classes(self) -> bool {
+        match self {
+            Self::Start => false,
+            // Functions that load modules: what they share with classes stays shared. What leaves the process has no
+            // receiver that could have a class already.
+            Self::Values(noun) => !matches!(noun, "package.preload" | Self::FOR_ANYBODY),
+        }
+    }
+}
+
+/// Whether this is the name of a field that metatables have.
+pub(super) fn is_event(key: &[u8]) -> bool {
+    let [b'_', b'_', name @ ..] = key else {
+        return false;
+    };
+    matches!(
+        name,
+        b"index"
+            | b"newindex"
+            | b"call"
+            | b"tostring"
+            | b"name"
+            | b"metatable"
+            | b"pairs"
+            | b"ipairs"
+            | b"gc"
+            | b"close"
+            | b"mode"
+            | b"len"
+            | b"eq"
+            | b"lt"
+            | b"le"
+            | b"concat"
+            | b"unm"
+            | b"add"
+            | b"sub"
+            | b"mul"
+            | b"div"
+            | b"mod"
+            | b"pow"
+            | b"idiv"
+            | b"band"
+            | b"bor"
+            | b"bxor"
+            | b"bnot"
+            | b"goroutine"
+            | b"shl"
+            | b"shr"
+    )
+}
+
+fn has_metatable(stack: &mut Stack<'_>, table: i32) -> bool {
+    let has = stack.push_metatable(table);
+    if has {
+        stack.pop(1);
+    }
+    has
+}
+
+fn has_functions(stack: &mut Stack<'_>, table: i32) -> bool {
+    stack.push_nil();
+    while stack.next(table) {
+        let found = stack.kind(-1) == Kind::Function;
+        stack.pop(1);
+        if found {
+            stack.pop(1);
+            return true;
+        }
+    }
+    false
+}
+
+/// The number on top, which is from [`next_id`]; 0 if it is none.
+pub(super) fn number(stack: &Stack<'_>) -> u64 {
+    if stack.kind(-1) != Kind::Number {
+        return 0;
+    }
+    match stack.number(-1) {
+        Number::Integer(number) => number as u64,
+        Number::Float(number) => number as u64,
+    }
+}
+
+fn push_id(stack: &mut Stack<'_>, id: u64) {
+    stack.push_number(Number::Integer(id as i64));
+}

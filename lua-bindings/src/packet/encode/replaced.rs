@@ -1,0 +1,70 @@
+//! `__goroutine`: a metatable may say what is sent in the place of a value.
+//!
+//! The function is called where the value is met, so it runs Lua in the middle of a packet. It may do what it likes, also start
+//! goroutines: the encoder holds nothing that another packet of this state needs. What it gives is kept until the packet
+//! is complete. So the same value is replaced by the same one again, and no address is used twice.
+
+use super::classes::{GOROUTINE, REPLACED};
+use super::{Encoder, Frame, Phase, Refusal, Roots};
+use crate::raw::{Kind, Stack};
+
+impl Encoder<'_> {
+    /// Puts what is to be sent into the place of the value on top, if its metatable says so, and writes that. What is
+    /// written so is not replaced again.
+    pub(super) fn replaced(&mut self, stack: &mut Stack<'_>) -> Result<bool, Refusal> {
+        if !stack.push_metatable(-1) {
+            return Ok(false);
+        }
+        let at = stack.top() - 1;
+        self.push_field(stack, at + 1, GOROUTINE);
+        stack.remove(at + 1);
+        if stack.kind(at + 1) != Kind::Function || !stack.reserve(8) {
+            stack.pop(1);
+            return Ok(false);
+        }
+        let memory = self.table_at(stack, REPLACED);
+        stack.push_copy(at);
+        stack.raw_get(memory);
+        if stack.kind(-1) == Kind::Nil {
+            stack.pop(1);
+            stack.push_copy(at);
+            if !stack.try_call(1, 1) {
+                return Err(self.replacing_failed(stack));
+            }
+            stack.push_copy(at);
+            stack.push_copy(if stack.kind(at + 1) == Kind::Nil { memory } else { at + 1 });
+            stack.raw_set(memory);
+        } else {
+            stack.replace(at + 1);
+            if stack.same(at + 1, memory) {
+                stack.push_nil(); // the table itself stands for nil
+                stack.replace(at + 1);
+            }
+        }
+        if stack.kind(at + 1) == Kind::Nil
+            && matches!(self.scratch.frames.last(), Some(Frame::Table { phase: Phase::Value, .. }))
+        {
+            stack.push_bytes(b"it gave nil for a key");
+            return Err(self.replacing_failed(stack));
+        }
+        stack.replace(at);
+        self.replacement = true;
+        let written = self.value(stack);
+        self.replacement = false;
+        written.map(|()| true)
+    }
+
+    /// The refusal for the error on top, above what was to be replaced.
+    fn replacing_failed(&mut self, stack: &mut Stack<'_>) -> Refusal {
+        let top = stack.top();
+        if stack.push_failure_text(top) {
+            stack.replace(top);
+        }
+        let message = match stack.kind(top) {
+            Kind::String => crate::fault::clean(&String::from_utf8_lossy(stack.bytes(top))),
+            kind => format!("a {} value", format!("{kind:?}").to_lowercase()),
+        };
+        let leaving = matches!(self.roots, Roots::Values("result" | "error"));
+        Refusal::Replacing { path: self.path(stack), message, leaving }
+    }
+}
