@@ -105,6 +105,8 @@ impl Encoder<'_> {
                 return;
             }
         };
+        // Room for what follows, too: a large string must not be moved for the sake of the byte behind it.
+        self.out.reserve(bytes.len() + 64);
         if bytes.len() < 0x80 {
             self.out.extend_from_slice(&[tag, bytes.len() as u8]);
         } else {
