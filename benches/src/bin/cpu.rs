@@ -1,18 +1,15 @@
-//! 8 x fib(32): as goroutines on 2 isolates, one after another in one goroutine, and in the stock `lua5.4` if there is
-//! one. In turns, so that all have the same machine; prints medians and ratios.
+//! 8 x fib(32): as goroutines on 2 isolates, one after another in one goroutine, in the stock `lua5.4` if there is one, and
+//! in two processes of that with half of the work each, which tells how much two cores of this machine can do. In turns,
+//! so that all have the same machine; prints medians, seconds first, with the least and the most.
 
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use benches::Home;
+use mlua::Function;
 
 const FIB: &str = "local function fib(n) if n < 2 then return n end return fib(n - 1) + fib(n - 2) end ";
-const ROUNDS: usize = 5;
-
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort();
-    times[times.len() / 2]
-}
+const ROUNDS: usize = 9;
 
 fn main() {
     let home = Home::new("tokio", 2);
@@ -30,36 +27,74 @@ fn main() {
             goroutine.await(goroutine.async(function() for _ = 1, 8 do fib(32) end end))
         end"#
     ));
-    let stock = || {
-        let code = format!("{FIB} for _ = 1, 8 do fib(32) end");
-        let begin = Instant::now();
-        let ran = Command::new("lua5.4").args(["-e", &code]).status();
-        ran.is_ok_and(|status| status.success()).then(|| begin.elapsed())
-    };
-    let (mut together, mut alone, mut plain) = (Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..ROUNDS {
-        for (function, times) in [(&parallel, &mut together), (&serial, &mut alone)] {
-            let begin = Instant::now();
-            if let Err(error) = function.call::<()>(()) {
-                eprintln!("{error}");
-                std::process::exit(1);
-            }
-            times.push(begin.elapsed());
-        }
-        plain.extend(stock());
-    }
-    let (together, alone) = (median(together), median(alone));
-    println!("8 x fib(32), goroutines on 2 isolates   {together:.3?}");
-    println!(
-        "8 x fib(32), one goroutine              {alone:.3?}   {:.2} x",
-        alone.as_secs_f64() / together.as_secs_f64()
+    let rounds: Vec<Round> = (0..ROUNDS)
+        .map(|_| Round {
+            together: timed(|| call(&parallel)),
+            alone: timed(|| call(&serial)),
+            stock: stock(&[8]),
+            two_stock: stock(&[4, 4]),
+        })
+        .collect();
+    print("8 x fib(32), goroutines on 2 isolates", rounds.iter().map(|round| Some(round.together)));
+    print("8 x fib(32), one goroutine", rounds.iter().map(|round| Some(round.alone)));
+    print("8 x fib(32), one stock lua5.4", rounds.iter().map(|round| round.stock));
+    print("8 x fib(32), two stock lua5.4 with half each", rounds.iter().map(|round| round.two_stock));
+    println!("ratios of times of the same round:");
+    print(
+        "one goroutine / goroutines on 2 isolates",
+        rounds.iter().map(|round| Some(round.alone / round.together)),
     );
-    if plain.is_empty() {
-        println!("8 x fib(32), stock lua5.4               not installed");
-    } else {
-        let plain = median(plain);
-        let (p, t, a) = (plain.as_secs_f64(), together.as_secs_f64(), alone.as_secs_f64());
-        println!("8 x fib(32), stock lua5.4               {plain:.3?}   {:.2} x", p / t);
-        println!("one goroutine against stock lua5.4: {:.2} x its time", a / p);
+    print(
+        "one stock / goroutines on 2 isolates",
+        rounds.iter().map(|round| Some(round.stock? / round.together)),
+    );
+    print(
+        "one stock / two stock: what the machine has",
+        rounds.iter().map(|round| Some(round.stock? / round.two_stock?)),
+    );
+    print("one goroutine / one stock", rounds.iter().map(|round| Some(round.alone / round.stock?)));
+}
+
+/// The times of one round, in seconds.
+struct Round {
+    together: f64,
+    alone: f64,
+    stock: Option<f64>,
+    two_stock: Option<f64>,
+}
+
+fn call(function: &Function) {
+    if let Err(error) = function.call::<()>(()) {
+        eprintln!("{error}");
+        std::process::exit(1);
     }
+}
+
+fn timed(work: impl FnOnce()) -> f64 {
+    let begin = Instant::now();
+    work();
+    begin.elapsed().as_secs_f64()
+}
+
+/// So many times fib(32) in each of some processes of the stock interpreter, all at once.
+fn stock(counts: &[usize]) -> Option<f64> {
+    let begin = Instant::now();
+    let start = |count| {
+        let code = format!("{FIB} for _ = 1, {count} do fib(32) end");
+        Command::new("lua5.4").args(["-e", &code]).spawn()
+    };
+    let processes: Vec<_> = counts.iter().map(start).collect::<Result<_, _>>().ok()?;
+    let ended = processes.into_iter().all(|mut process| process.wait().is_ok_and(|status| status.success()));
+    ended.then(|| begin.elapsed().as_secs_f64())
+}
+
+/// Prints the median of some figures, and the least and the most.
+fn print(what: &str, figures: impl Iterator<Item = Option<f64>>) {
+    let Some(mut figures) = figures.collect::<Option<Vec<f64>>>() else {
+        println!("{what:<48} lua5.4 is not installed");
+        return;
+    };
+    figures.sort_by(f64::total_cmp);
+    let (least, median, most) = (figures[0], figures[figures.len() / 2], figures[figures.len() - 1]);
+    println!("{what:<48} {median:.2} ({least:.2} to {most:.2})");
 }
