@@ -14,11 +14,14 @@
 //!   forgotten against this rule leaks; it does not dangle.
 #![allow(unsafe_code)]
 
+mod coroutine;
 mod entry;
+mod functions;
 mod objects;
+mod position;
 
 use std::any::Any;
-use std::ffi::{CStr, c_char, c_int, c_void};
+use std::ffi::{CStr, c_char, c_int};
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr;
@@ -26,8 +29,10 @@ use std::ptr;
 use mlua::ffi;
 use mlua::{Lua, MultiValue};
 
+pub(crate) use coroutine::{Coroutine, Resumed};
 pub(crate) use entry::{Primitive, Went, closure};
 pub(crate) use objects::object_of;
+pub(crate) use position::{Position, position};
 
 /// Where the registry of a state keeps a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -446,216 +451,6 @@ impl Stack<'_> {
         self.call(1, 1);
         true
     }
-
-    /// Whether the value at `index` is a function written in C (or Rust).
-    pub(crate) fn is_c_function(&self, index: c_int) -> bool {
-        // SAFETY: reads only.
-        unsafe { ffi::lua_iscfunction(self.state, index) != 0 }
-    }
-
-    /// Pushes upvalue `n` (from 1) of the Lua function at `function`, if it has so many.
-    pub(crate) fn push_upvalue(&mut self, function: c_int, n: c_int) -> bool {
-        if self.kind(function) != Kind::Function {
-            return false;
-        }
-        // SAFETY: a function; pushes nothing when there is no such upvalue.
-        unsafe { !ffi::lua_getupvalue(self.state, function, n).is_null() }
-    }
-
-    /// The debug name of upvalue `n` (from 1) of the function at `function`.
-    pub(crate) fn upvalue_name(&mut self, function: c_int, n: c_int) -> Option<String> {
-        if self.kind(function) != Kind::Function {
-            return None;
-        }
-        // SAFETY: a function; the name is copied before the value is popped, and it is a C string that Lua owns.
-        unsafe {
-            let name = ffi::lua_getupvalue(self.state, function, n);
-            if name.is_null() {
-                return None;
-            }
-            let copy = CStr::from_ptr(name).to_string_lossy().into_owned();
-            self.pop(1);
-            Some(copy)
-        }
-    }
-
-    /// Pops a value into upvalue `n` (from 1) of the function at `function`. Without such an upvalue only pops.
-    pub(crate) fn set_upvalue(&mut self, function: c_int, n: c_int) -> bool {
-        if self.kind(function) != Kind::Function {
-            self.pop(1);
-            return false;
-        }
-        // SAFETY: a function and a value; lua_setupvalue pops nothing when there is no such upvalue.
-        let set = unsafe { !ffi::lua_setupvalue(self.state, function, n).is_null() };
-        if !set {
-            self.pop(1);
-        }
-        set
-    }
-
-    /// The identity of the variable behind upvalue `n` of the Lua function at `function`; 0 where this Lua cannot tell.
-    pub(crate) fn upvalue_id(&self, function: c_int, n: c_int) -> usize {
-        #[cfg(feature = "lua54")]
-        if self.kind(function) == Kind::Function {
-            // SAFETY: a function; an upvalue that is not there gives null.
-            return unsafe { ffi::lua_upvalueid(self.state, function, n) as usize };
-        }
-        let _ = (function, n);
-        0
-    }
-
-    /// Makes upvalue `n` of the Lua function at `function` the same variable as upvalue `m` of that at `other`.
-    pub(crate) fn join_upvalue(&mut self, function: c_int, n: c_int, other: c_int, m: c_int) -> bool {
-        #[cfg(feature = "lua54")]
-        if self.upvalue_id(function, n) != 0
-            && self.upvalue_id(other, m) != 0
-            && !self.is_c_function(function)
-            && !self.is_c_function(other)
-        {
-            // SAFETY: both are Lua functions and have these upvalues, as was just looked up.
-            unsafe { ffi::lua_upvaluejoin(self.state, function, n, other, m) };
-            return true;
-        }
-        let _ = (function, n, other, m);
-        false
-    }
-
-    /// Pushes the environment of the function at `index` (Lua 5.1 and LuaJIT, whose functions have one).
-    #[cfg(any(feature = "lua51", feature = "luajit"))]
-    pub(crate) fn push_environment(&mut self, index: c_int) {
-        // SAFETY: room was reserved; pushes nil for values that have none.
-        unsafe { ffi::lua_getfenv(self.state, index) }
-    }
-
-    /// Pops a table and makes it the environment of the function at `index` (Lua 5.1 and LuaJIT).
-    #[cfg(any(feature = "lua51", feature = "luajit"))]
-    pub(crate) fn set_environment(&mut self, index: c_int) {
-        if self.kind(index) != Kind::Function || self.kind(-1) != Kind::Table {
-            self.pop(1);
-            return;
-        }
-        // SAFETY: a function, and a table on top.
-        unsafe {
-            ffi::lua_setfenv(self.state, index);
-        }
-    }
-
-    /// Appends the bytecode of the Lua function on top to `out`, debug information included. False for a C function.
-    pub(crate) fn dump(&mut self, out: &mut Vec<u8>) -> bool {
-        unsafe extern "C-unwind" fn append(
-            _state: *mut ffi::lua_State,
-            data: *const c_void,
-            len: usize,
-            out: *mut c_void,
-        ) -> c_int {
-            if len > 0 {
-                // SAFETY: `out` is the vector passed to lua_dump below, and Lua lends `len` bytes for this call.
-                unsafe {
-                    (*out.cast::<Vec<u8>>()).extend_from_slice(std::slice::from_raw_parts(data.cast(), len))
-                };
-            }
-            0
-        }
-        if self.kind(-1) != Kind::Function || self.is_c_function(-1) {
-            return false;
-        }
-        let out: *mut Vec<u8> = out;
-        // SAFETY: a Lua function on top; the writer gets the vector back as it is passed here.
-        unsafe { ffi::lua_dump(self.state, append, out.cast(), 0) == 0 }
-    }
-
-    /// Pushes the function whose bytecode this is. On failure nothing is pushed.
-    ///
-    /// The bytes must come from [`Stack::dump`] of the same Lua: Lua does not check bytecode.
-    pub(crate) fn load(&mut self, bytecode: &[u8]) -> bool {
-        // SAFETY: Lua reads `len` bytes and keeps none. That the bytecode is what this Lua has dumped is the
-        // caller's part: code comes into a packet through `dump` alone.
-        let status = unsafe {
-            ffi::luaL_loadbufferx(
-                self.state,
-                bytecode.as_ptr().cast::<c_char>(),
-                bytecode.len(),
-                c"=goroutine".as_ptr(),
-                c"b".as_ptr(),
-            )
-        };
-        if status != ffi::LUA_OK {
-            self.pop(1);
-            return false;
-        }
-        true
-    }
-
-    /// Calls the function below its `args` arguments; leaves `results` values. Raises what the function raises.
-    pub(crate) fn call(&mut self, args: c_int, results: c_int) {
-        // SAFETY: the callers have pushed the function and so many arguments.
-        unsafe { ffi::lua_call(self.state, args, results) }
-    }
-
-    /// The same, but an error is left on top in the place of the results, and gives false. The function cannot yield.
-    pub(crate) fn try_call(&mut self, args: c_int, results: c_int) -> bool {
-        // SAFETY: as in `call`; lua_pcall does not raise.
-        unsafe { ffi::lua_pcall(self.state, args, results, 0) == ffi::LUA_OK }
-    }
-
-    /// Pushes a new coroutine.
-    pub(crate) fn push_coroutine(&mut self) -> Coroutine {
-        // SAFETY: room was reserved. May raise when memory runs out.
-        Coroutine { state: unsafe { ffi::lua_newthread(self.state) } }
-    }
-
-    /// Moves the topmost `n` values to a coroutine that is suspended and kept alive by the caller's table.
-    pub(crate) fn move_to(&mut self, coroutine: Coroutine, n: c_int) -> bool {
-        // SAFETY: the coroutine is anchored (see `Coroutine`), of the same Lua; room is made before the move.
-        unsafe {
-            if ffi::lua_checkstack(coroutine.state, n + 1) == 0 {
-                return false;
-            }
-            ffi::lua_xmove(self.state, coroutine.state, n);
-        }
-        true
-    }
-
-    /// Moves the topmost `n` values of a coroutine that does not run onto this stack.
-    pub(crate) fn take_from(&mut self, coroutine: Coroutine, n: c_int) -> bool {
-        // SAFETY: as in `move_to`; there are `n` values, as `resume` has said.
-        unsafe {
-            if ffi::lua_checkstack(self.state, n + 1) == 0 {
-                return false;
-            }
-            ffi::lua_xmove(coroutine.state, self.state, n);
-        }
-        true
-    }
-
-    /// Resumes a coroutine with the topmost `args` values of its own stack.
-    pub(crate) fn resume(&mut self, coroutine: Coroutine, args: c_int) -> Resumed {
-        let mut results = 0;
-        // SAFETY: the coroutine is anchored, belongs to this Lua and does not run; lua_resume does not raise.
-        match unsafe { ffi::lua_resume(coroutine.state, self.state, args, &mut results) } {
-            ffi::LUA_OK => Resumed::Returned(results),
-            ffi::LUA_YIELD => Resumed::Yielded(results),
-            _ => Resumed::Failed,
-        }
-    }
-
-    /// Drops what a coroutine that does not run has on its stack.
-    pub(crate) fn clear(&mut self, coroutine: Coroutine) {
-        // SAFETY: anchored, and not running.
-        unsafe { ffi::lua_settop(coroutine.state, 0) }
-    }
-
-    /// Whether the coroutine's topmost value is mlua's mark for "an async function is pending".
-    pub(crate) fn awaits_mlua(&self, coroutine: Coroutine) -> bool {
-        // SAFETY: anchored, and not running; reads only.
-        unsafe { ffi::lua_touserdata(coroutine.state, -1) == Lua::poll_pending().0 }
-    }
-
-    /// Pushes the traceback of a coroutine that does not run, from `level` on.
-    pub(crate) fn push_traceback(&mut self, coroutine: Coroutine, level: c_int) {
-        // SAFETY: anchored; room was reserved. May raise when memory runs out.
-        unsafe { ffi::luaL_traceback(self.state, coroutine.state, ptr::null(), level) }
-    }
 }
 
 /// A new state with all libraries, the unsafe ones included: goroutines get what a stock interpreter has.
@@ -663,87 +458,4 @@ pub(crate) fn new_state() -> Lua {
     // SAFETY: the libraries can break Rust's guarantees only if a script asks for it (`debug`, C modules), as in any
     // stock interpreter; the documentation says so.
     unsafe { Lua::unsafe_new() }
-}
-
-/// A place in a script.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Position {
-    /// The source as Lua shortens it, up to the zero byte.
-    source: [c_char; SOURCE],
-    pub(crate) line: c_int,
-}
-
-/// The room that Lua has for a shortened source.
-const SOURCE: usize = 60;
-
-impl Position {
-    /// The file, or `[string "..."]`.
-    pub(crate) fn source(&self) -> String {
-        let bytes: Vec<u8> =
-            self.source.iter().map(|byte| *byte as u8).take_while(|byte| *byte != 0).collect();
-        String::from_utf8_lossy(&bytes).into_owned()
-    }
-}
-
-/// Where the function at `level` of the running state's call stack stands. Level 0 is the running function.
-pub(crate) fn position(lua: &Lua, level: usize) -> Option<Position> {
-    lua.exec_raw_lua(|raw| position_in(raw.state(), level))
-}
-
-impl Stack<'_> {
-    /// Where the function at `level` of the call stack stands. Level 0 is the running function.
-    pub(crate) fn position(&self, level: usize) -> Option<Position> {
-        position_in(self.state, level)
-    }
-
-    /// Pushes the function at `level` of the call stack, and tells the line where it stands: less than
-    /// [`Stack::position`] tells, and faster. Pushes nothing if there is none.
-    pub(crate) fn push_caller(&mut self, level: usize) -> Option<c_int> {
-        // SAFETY: as in `position_in`; the function is pushed, for which room was reserved.
-        unsafe {
-            let mut record = std::mem::zeroed::<ffi::lua_Debug>();
-            if ffi::lua_getstack(self.state, level as c_int, &mut record) == 0
-                || ffi::lua_getinfo(self.state, c"fl".as_ptr(), &mut record) == 0
-            {
-                return None;
-            }
-            Some(record.currentline)
-        }
-    }
-}
-
-fn position_in(state: *mut ffi::lua_State, level: usize) -> Option<Position> {
-    // SAFETY: a zeroed lua_Debug is what lua_getstack fills; the state is the running one.
-    unsafe {
-        let mut record: ffi::lua_Debug = std::mem::zeroed();
-        if ffi::lua_getstack(state, level as c_int, &mut record) == 0
-            || ffi::lua_getinfo(state, c"Sl".as_ptr(), &mut record) == 0
-            || record.currentline < 0
-        {
-            return None;
-        }
-        // What lies behind the zero byte is of no meaning, and must not make two places differ.
-        let end = record.short_src.iter().position(|byte| *byte == 0).unwrap_or(SOURCE);
-        record.short_src[end..].fill(0);
-        Some(Position { source: record.short_src, line: record.currentline })
-    }
-}
-
-/// A coroutine, by its address alone: no reference of Rust's keeps it alive.
-///
-/// Whoever holds one keeps the coroutine in a Lua table for as long; the isolate's table of coroutines does that.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Coroutine {
-    state: *mut ffi::lua_State,
-}
-
-/// What came of resuming a coroutine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Resumed {
-    /// It returned, with so many values on its stack.
-    Returned(c_int),
-    /// It yielded, with so many values on its stack.
-    Yielded(c_int),
-    /// It failed, with the error value on its stack.
-    Failed,
 }

@@ -1,17 +1,15 @@
 //! Packets to Lua values.
 
 mod classes;
+mod load;
 mod plain;
-
-use std::sync::Arc;
+mod references;
 
 use mlua::{Lua, MultiValue};
 use rustc_hash::FxHashMap;
 
 use super::read::Reader;
 use super::{Flat, MAX_DEPTH, Packet, Reference, flag, tag};
-use crate::code::Code;
-use crate::foreign::Foreign;
 use crate::loaded::Lent;
 use crate::raw::{Coroutine, Kind, Stack, protected};
 use crate::state::{State, vital};
@@ -169,9 +167,6 @@ const ROOTS: i32 = 6;
 /// for a moment.
 const ROOM: i32 = 16 + 4 * MAX_DEPTH as i32 + 24;
 
-/// From here on the table of remembered objects has foreign values, by their number in the side list.
-const FOREIGN: usize = 1 << 30;
-
 struct Decoder<'a> {
     lua: &'a Lua,
     state: &'a State,
@@ -228,16 +223,6 @@ enum Phase {
     Key,
     Value,
     Metatable,
-}
-
-/// How the function of a piece of code is come by.
-enum Use {
-    /// One without captured variables, which is the same for everybody, and so loaded once.
-    Shared,
-    /// The one that a goroutine before has done with; it has so many captured variables, which are set anew.
-    Lent(u8),
-    /// Loaded for this packet.
-    Own,
 }
 
 /// What the innermost open object takes next.
@@ -616,64 +601,6 @@ impl<'a> Decoder<'a> {
         Ok(())
     }
 
-    /// Pushes the function whose code comes next, which appears with these flags.
-    fn load(&mut self, stack: &mut Stack<'_>, flags: u8) -> Result<(), Malformed> {
-        let number = self.varint()?;
-        let code = match usize::try_from(number).ok().and_then(|number| self.references.get(number)) {
-            Some(Reference::Code(code)) => code,
-            _ => return Err(Malformed::NoReference(number)),
-        };
-        if !stack.reserve(8) {
-            return Err(Malformed::TooMany);
-        }
-        let keep = match self.use_of(code, flags) {
-            Use::Own => false,
-            using => {
-                if self.state.loaded().push(stack, VITALS, code.id) {
-                    self.lend(code, using);
-                    return Ok(());
-                }
-                self.lend(code, using);
-                true
-            }
-        };
-        if !stack.load(&code.bytes) {
-            return Err(Malformed::Code);
-        }
-        #[cfg(any(feature = "lua51", feature = "luajit"))]
-        {
-            self.push_globals(stack)?;
-            stack.set_environment(-2);
-        }
-        if keep {
-            self.state.loaded().keep(stack, VITALS, code.id);
-        }
-        Ok(())
-    }
-
-    fn use_of(&self, code: &Code, flags: u8) -> Use {
-        let Some(analysis) = code.analysis.as_ref().filter(|_| cfg!(feature = "lua54")) else {
-            // The functions of Lua 5.1 have an environment each.
-            return Use::Own;
-        };
-        if analysis.upvalue_count == 0 {
-            return Use::Shared;
-        }
-        // Of the function that is started nobody else has the captured variables: not another value of the packet, not a
-        // function nested in it.
-        let started = self.starts && self.objects == 0 && flags == 0 && self.frames.is_empty();
-        if started && !analysis.passes_on && !self.state.loaded().is_lent(code.id) {
-            return Use::Lent(analysis.upvalue_count);
-        }
-        Use::Own
-    }
-
-    fn lend(&mut self, code: &Code, using: Use) {
-        if let Use::Lent(upvalues) = using {
-            self.lent = Some(self.state.loaded().lend(code.id, upvalues));
-        }
-    }
-
     /// Counts the object on top, and keeps it if it appears again. Gives the place of what is to be taken in its place,
     /// or 0.
     fn remember(&mut self, stack: &mut Stack<'_>, flags: u8) -> Result<usize, Malformed> {
@@ -722,79 +649,6 @@ impl<'a> Decoder<'a> {
             stack.replace(GLOBALS);
         }
         stack.push_copy(GLOBALS);
-        Ok(())
-    }
-
-    fn object(&mut self, stack: &mut Stack<'_>) -> Result<(), Malformed> {
-        let number = self.varint()?;
-        let object = match usize::try_from(number).ok().and_then(|number| self.references.get(number)) {
-            Some(Reference::Object(object)) => object,
-            Some(Reference::Foreign(foreign)) => return self.foreign(stack, number, foreign),
-            _ => return Err(Malformed::NoReference(number)),
-        };
-        if !stack.reserve(8) {
-            return Err(Malformed::TooMany);
-        }
-        object.push(stack, self.state);
-        Ok(())
-    }
-
-    /// A value of the embedder's own types.
-    fn foreign(
-        &mut self,
-        stack: &mut Stack<'_>,
-        number: u64,
-        foreign: &Arc<Foreign>,
-    ) -> Result<(), Malformed> {
-        if !stack.reserve(8) {
-            return Err(Malformed::TooMany);
-        }
-        // One that is not the same ever after is so within its packet.
-        let place = FOREIGN + number as usize;
-        if !foreign.shared && stack.kind(OBJECTS) == Kind::Table {
-            if stack.raw_get_index(OBJECTS, place) != Kind::Nil {
-                return Ok(());
-            }
-            stack.pop(1);
-        }
-        let transfer = &self.state.tables.transfer;
-        let received = foreign.receive(self.lua, self.state).and_then(|value| transfer.raw_set(1, value));
-        received.map_err(|error| Malformed::Name(crate::fault::text(&error)))?;
-        stack.raw_get_index(VITALS, vital::TRANSFER);
-        stack.raw_get_index(-1, 1);
-        stack.push_nil();
-        stack.raw_set_index(-3, 1);
-        stack.remove(-2);
-        if !foreign.shared {
-            self.make_objects(stack);
-            stack.push_copy(-1);
-            stack.raw_set_index(OBJECTS, place);
-        }
-        Ok(())
-    }
-
-    /// A module, or a field of one, by name.
-    fn named(&mut self, stack: &mut Stack<'_>) -> Result<(), Malformed> {
-        let name = self.slice()?;
-        stack.push_bytes(name);
-        stack.raw_get_index(VITALS, vital::BY_NAME);
-        stack.push_copy(-2);
-        stack.raw_get(-2);
-        stack.remove(-2);
-        if stack.kind(-1) == Kind::Nil {
-            stack.pop(1);
-            stack.raw_get_index(VITALS, vital::RESOLVE);
-            stack.push_copy(-2);
-            // May load a module, and so run its code. It is a protected call inside: a failure comes back as a message.
-            stack.call(1, 2);
-            if stack.kind(-2) == Kind::Nil && self.in_global {
-                self.unresolved = Some(String::from_utf8_lossy(stack.bytes(-1)).into_owned());
-            } else if stack.kind(-2) == Kind::Nil {
-                return Err(Malformed::Name(String::from_utf8_lossy(stack.bytes(-1)).into_owned()));
-            }
-            stack.pop(1);
-        }
-        stack.remove(-2);
         Ok(())
     }
 

@@ -2,22 +2,23 @@
 //!
 //! [`Encoder`] walks the values with a list of open objects instead of recursion. The files beside this one hold what it
 //! remembers (`scratch`), what it knows of globals and names (`globals`), what keeps its identity (`classes`), what
-//! is sent in the place of values (`replaced`), what has no contents (`plain`), and how it says no (`refusal`).
+//! is sent in the place of values (`replaced`), what has no contents (`plain`), functions and userdata, and how it says no (`refusal`).
 
 mod classes;
+mod functions;
 mod globals;
 mod plain;
 mod refusal;
 mod replaced;
 mod scratch;
+mod userdata;
 
 use std::sync::Arc;
 
 use mlua::{Lua, MultiValue};
 
-use super::{Bytes, Flat, MAX_DEPTH, Packet, Plain, Reference, References, flag, tag};
+use super::{Bytes, Flat, MAX_DEPTH, Packet, Plain, References, flag, tag};
 use crate::code::Code;
-use crate::foreign::Foreign;
 use crate::raw::{Kind, Number, Stack, protected};
 use crate::state::{State, vital};
 
@@ -457,58 +458,6 @@ impl<'a> Encoder<'a> {
         Ok(())
     }
 
-    #[cfg(any(feature = "lua51", feature = "luajit"))]
-    fn own_environment(&mut self, stack: &mut Stack<'_>) -> bool {
-        stack.push_environment(-1);
-        let own = stack.kind(-1) == Kind::Table
-            && !stack.same(-1, self.globals())
-            && !stack.same(-1, self.base_globals());
-        stack.pop(1);
-        own
-    }
-
-    #[cfg(not(any(feature = "lua51", feature = "luajit")))]
-    fn own_environment(&mut self, _stack: &mut Stack<'_>) -> bool {
-        false
-    }
-
-    /// The code of the Lua function on top.
-    fn code(&mut self, stack: &mut Stack<'_>) -> Result<Arc<Code>, Refusal> {
-        let address = stack.address(-1);
-        if let Some(code) = self.known_code(stack, address) {
-            return Ok(code);
-        }
-        let slot = State::code_slot(address);
-        self.scratch.dump.clear();
-        if !stack.dump(&mut self.scratch.dump) {
-            return Err(self.refuse(stack));
-        }
-        stack.push_copy(-1);
-        stack.raw_set_index(self.codes(), slot + 1);
-        Ok(self.state.intern_code(&self.scratch.dump, slot))
-    }
-
-    /// The code of the closure on top, if it was dumped not long ago: it is the same for as long as the closure lives.
-    fn known_code(&mut self, stack: &mut Stack<'_>, address: usize) -> Option<Arc<Code>> {
-        let slot = State::code_slot(address);
-        stack.raw_get_index(self.codes(), slot + 1);
-        let known = if stack.same(-1, -2) { self.state.code_in_slot(slot) } else { None };
-        stack.pop(1);
-        known
-    }
-
-    fn code_number(&mut self, code: Arc<Code>) -> u32 {
-        if let Some(number) = self.scratch.codes.get(&code.id) {
-            return *number;
-        }
-        let number = self.references.len() as u32;
-        if self.scratch.codes.len() < 64 {
-            self.scratch.codes.insert(code.id, number);
-        }
-        self.references.push(Reference::Code(code));
-        number
-    }
-
     /// Goes on with the innermost open object.
     fn step(&mut self, stack: &mut Stack<'_>) -> Result<(), Refusal> {
         let at = match self.scratch.frames.last() {
@@ -567,117 +516,10 @@ impl<'a> Encoder<'a> {
         }
     }
 
-    #[cfg(any(feature = "lua51", feature = "luajit"))]
-    fn environment(&mut self, stack: &mut Stack<'_>, at: i32) -> Result<(), Refusal> {
-        stack.push_environment(at);
-        self.value(stack)
-    }
-
-    #[cfg(not(any(feature = "lua51", feature = "luajit")))]
-    fn environment(&mut self, stack: &mut Stack<'_>, _at: i32) -> Result<(), Refusal> {
-        self.close(stack)
-    }
-
     fn close(&mut self, stack: &mut Stack<'_>) -> Result<(), Refusal> {
         stack.pop(1);
         self.scratch.frames.pop();
         Ok(())
-    }
-
-    fn upvalue(&mut self, stack: &mut Stack<'_>, at: i32, function: usize, n: u8) -> Result<(), Refusal> {
-        if !stack.push_upvalue(at, i32::from(n)) {
-            self.out.push(tag::NIL);
-            return Ok(());
-        }
-        if stack.same(-1, self.globals()) || stack.same(-1, self.base_globals()) {
-            self.out.push(tag::GLOBALS);
-            stack.pop(1);
-            return Ok(());
-        }
-        let cell = stack.upvalue_id(at, i32::from(n));
-        if cell != 0 {
-            if let Some((owner, m)) = self.scratch.cells.get(&cell).copied()
-                && let Some(seen) = self.scratch.seen.get(&owner).copied()
-            {
-                self.out[seen.flags] |= flag::SHARED;
-                self.out.push(tag::JOIN);
-                self.varint(u64::from(seen.number));
-                self.out.push(m);
-                stack.pop(1);
-                return Ok(());
-            }
-            self.scratch.cells.insert(cell, (function, n));
-        }
-        self.value(stack)
-    }
-
-    /// Writes the userdata on top. True if it is popped already.
-    fn userdata(&mut self, stack: &mut Stack<'_>) -> Result<bool, Refusal> {
-        let replacement = std::mem::take(&mut self.replacement);
-        let top = stack.top();
-        if let Some(object) = stack.object(top).cloned() {
-            let number = self.references.len() as u64;
-            self.references.push(Reference::Object(object));
-            self.out.push(tag::OBJECT);
-            self.varint(number);
-            return Ok(false);
-        }
-        if self.rust_failure(stack) {
-            return Ok(false);
-        }
-        if self.foreign(stack)? || self.by_name(stack) || (self.refresh_names(stack) && self.by_name(stack)) {
-            return Ok(false);
-        }
-        if !replacement && self.replaced(stack)? {
-            return Ok(true);
-        }
-        Err(self.refuse(stack))
-    }
-
-    /// A userdata of the embedder's, if its type travels.
-    fn foreign(&mut self, stack: &mut Stack<'_>) -> Result<bool, Refusal> {
-        if self.state.system.foreign.is_empty() {
-            return Ok(false);
-        }
-        let address = stack.address(-1);
-        if let Some(number) = self.scratch.foreign.get(&address).copied() {
-            self.out.push(tag::OBJECT);
-            self.varint(u64::from(number));
-            return Ok(true);
-        }
-        stack.raw_get_index(self.vitals(), vital::TRANSFER);
-        stack.push_copy(-2);
-        stack.raw_set_index(-2, 1);
-        stack.pop(1);
-        let transfer = &self.state.tables.transfer;
-        let foreign = transfer.raw_get(1).and_then(|userdata| Foreign::of(self.lua, self.state, &userdata));
-        let cleared = transfer.raw_set(1, mlua::Nil);
-        match foreign.and_then(|foreign| cleared.map(|()| foreign)) {
-            Ok(None) => Ok(false),
-            Ok(Some(foreign)) => {
-                let number = self.references.len() as u32;
-                self.references.push(Reference::Foreign(foreign));
-                self.scratch.foreign.insert(address, number);
-                self.out.push(tag::OBJECT);
-                self.varint(u64::from(number));
-                Ok(true)
-            }
-            Err(error) => Err(self.refuse_because(stack, crate::fault::text(&error))),
-        }
-    }
-
-    /// An error that a Rust function raised, or its panic, travels as its text.
-    fn rust_failure(&mut self, stack: &mut Stack<'_>) -> bool {
-        let top = stack.top();
-        if !stack.push_failure_text(top) {
-            return false;
-        }
-        let text = crate::fault::clean(&String::from_utf8_lossy(stack.bytes(-1)));
-        self.out.push(tag::STRING);
-        self.varint(text.len() as u64);
-        self.out.extend_from_slice(text.as_bytes());
-        stack.pop(1);
-        true
     }
 
     fn varint(&mut self, value: u64) {

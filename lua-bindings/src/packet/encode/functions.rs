@@ -1,0 +1,109 @@
+//! The code and the captured variables of functions.
+
+use std::sync::Arc;
+
+use super::{Encoder, Refusal};
+use crate::code::Code;
+use crate::packet::{Reference, flag, tag};
+#[cfg(any(feature = "lua51", feature = "luajit"))]
+use crate::raw::Kind;
+use crate::raw::Stack;
+use crate::state::State;
+
+impl Encoder<'_> {
+    #[cfg(any(feature = "lua51", feature = "luajit"))]
+    pub(super) fn own_environment(&mut self, stack: &mut Stack<'_>) -> bool {
+        stack.push_environment(-1);
+        let own = stack.kind(-1) == Kind::Table
+            && !stack.same(-1, self.globals())
+            && !stack.same(-1, self.base_globals());
+        stack.pop(1);
+        own
+    }
+
+    #[cfg(not(any(feature = "lua51", feature = "luajit")))]
+    pub(super) fn own_environment(&mut self, _stack: &mut Stack<'_>) -> bool {
+        false
+    }
+
+    /// The code of the Lua function on top.
+    pub(super) fn code(&mut self, stack: &mut Stack<'_>) -> Result<Arc<Code>, Refusal> {
+        let address = stack.address(-1);
+        if let Some(code) = self.known_code(stack, address) {
+            return Ok(code);
+        }
+        let slot = State::code_slot(address);
+        self.scratch.dump.clear();
+        if !stack.dump(&mut self.scratch.dump) {
+            return Err(self.refuse(stack));
+        }
+        stack.push_copy(-1);
+        stack.raw_set_index(self.codes(), slot + 1);
+        Ok(self.state.intern_code(&self.scratch.dump, slot))
+    }
+
+    /// The code of the closure on top, if it was dumped not long ago: it is the same for as long as the closure lives.
+    pub(super) fn known_code(&mut self, stack: &mut Stack<'_>, address: usize) -> Option<Arc<Code>> {
+        let slot = State::code_slot(address);
+        stack.raw_get_index(self.codes(), slot + 1);
+        let known = if stack.same(-1, -2) { self.state.code_in_slot(slot) } else { None };
+        stack.pop(1);
+        known
+    }
+
+    pub(super) fn code_number(&mut self, code: Arc<Code>) -> u32 {
+        if let Some(number) = self.scratch.codes.get(&code.id) {
+            return *number;
+        }
+        let number = self.references.len() as u32;
+        if self.scratch.codes.len() < 64 {
+            self.scratch.codes.insert(code.id, number);
+        }
+        self.references.push(Reference::Code(code));
+        number
+    }
+
+    #[cfg(any(feature = "lua51", feature = "luajit"))]
+    pub(super) fn environment(&mut self, stack: &mut Stack<'_>, at: i32) -> Result<(), Refusal> {
+        stack.push_environment(at);
+        self.value(stack)
+    }
+
+    #[cfg(not(any(feature = "lua51", feature = "luajit")))]
+    pub(super) fn environment(&mut self, stack: &mut Stack<'_>, _at: i32) -> Result<(), Refusal> {
+        self.close(stack)
+    }
+
+    pub(super) fn upvalue(
+        &mut self,
+        stack: &mut Stack<'_>,
+        at: i32,
+        function: usize,
+        n: u8,
+    ) -> Result<(), Refusal> {
+        if !stack.push_upvalue(at, i32::from(n)) {
+            self.out.push(tag::NIL);
+            return Ok(());
+        }
+        if stack.same(-1, self.globals()) || stack.same(-1, self.base_globals()) {
+            self.out.push(tag::GLOBALS);
+            stack.pop(1);
+            return Ok(());
+        }
+        let cell = stack.upvalue_id(at, i32::from(n));
+        if cell != 0 {
+            if let Some((owner, m)) = self.scratch.cells.get(&cell).copied()
+                && let Some(seen) = self.scratch.seen.get(&owner).copied()
+            {
+                self.out[seen.flags] |= flag::SHARED;
+                self.out.push(tag::JOIN);
+                self.varint(u64::from(seen.number));
+                self.out.push(m);
+                stack.pop(1);
+                return Ok(());
+            }
+            self.scratch.cells.insert(cell, (function, n));
+        }
+        self.value(stack)
+    }
+}
