@@ -108,11 +108,14 @@ impl Stack<'_> {
             len: usize,
             out: *mut c_void,
         ) -> c_int {
-            if len > 0 {
-                // SAFETY: `out` is the vector passed to lua_dump below, and Lua lends `len` bytes for this call.
-                unsafe {
-                    (*out.cast::<Vec<u8>>()).extend_from_slice(std::slice::from_raw_parts(data.cast(), len))
-                };
+            // SAFETY: `out` is the vector passed to lua_dump below, and Lua lends `len` bytes for this call.
+            unsafe {
+                let out = &mut *out.cast::<Vec<u8>>();
+                match len {
+                    0 => {}
+                    1 => out.push(*data.cast()), // most of a dump comes in single bytes
+                    _ => out.extend_from_slice(std::slice::from_raw_parts(data.cast(), len)),
+                }
             }
             0
         }
