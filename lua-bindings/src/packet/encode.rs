@@ -41,7 +41,16 @@ pub(crate) enum Roots {
 
 impl Roots {
     /// What the values are called that go into a packet for anybody, within the process or not.
-    pub(crate) const FOR_ANYBODY: &'static str = "value for a packet";
+    pub(crate) const FOR_ANYBODY: &'static str = "value for anybody";
+
+    /// What messages call the values.
+    fn noun(self) -> &'static str {
+        match self {
+            Self::Start => "arguments",
+            Self::Values(Self::FOR_ANYBODY) => "value",
+            Self::Values(noun) => noun,
+        }
+    }
 }
 
 /// Copies `values` into a packet.
@@ -52,10 +61,7 @@ pub(crate) fn encode(lua: &Lua, state: &State, values: MultiValue, roots: Roots)
     if let (Roots::Values(_), Some(packet)) = (roots, Packet::direct(&values)) {
         return Ok(packet);
     }
-    let noun = match roots {
-        Roots::Start => "arguments",
-        Roots::Values(noun) => noun,
-    };
+    let noun = roots.noun();
     let mut encoder = Encoder::new(lua, state, roots, values.len());
     let mut outcome = Ok(());
     let done = protected(lua, values, |stack| {

@@ -51,8 +51,8 @@ impl Encoder<'_> {
             }
             (Origin::Root(1), Roots::Start) => String::from("the function"),
             (Origin::Root(n), Roots::Start) => format!("argument {}", n - 1),
-            (Origin::Root(_), Roots::Values(noun)) if self.count == 1 => format!("the {noun}"),
-            (Origin::Root(n), Roots::Values(noun)) => format!("{noun} {n}"),
+            (Origin::Root(_), roots) if self.count == 1 => format!("the {}", roots.noun()),
+            (Origin::Root(n), roots) => format!("{} {n}", roots.noun()),
         };
         if self.within_deferred {
             path.push_str("...");
