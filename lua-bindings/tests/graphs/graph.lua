@@ -183,5 +183,21 @@ function ship(goroutine, description)
   if not ok then
     return tostring(lost) .. "\n" .. tostring(back) .. tostring(traceback)
   end
-  return lost or difference(nodes, back) or difference(nodes, channel:receive()[1])
+  if lost then
+    return lost
+  end
+  -- A metatable that comes back, or what is about to be one, is the very one that left, and no copy of it.
+  for _, node in ipairs(nodes) do
+    if type(node) == "table" then
+      if debug.getmetatable(node) then
+        return nil
+      end
+      for key in next, node do
+        if type(key) == "string" and key:sub(1, 2) == "__" then
+          return nil
+        end
+      end
+    end
+  end
+  return difference(nodes, back) or difference(nodes, channel:receive()[1])
 end
