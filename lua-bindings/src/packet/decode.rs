@@ -273,7 +273,9 @@ impl<'a> Decoder<'a> {
         if self.references.iter().any(|reference| matches!(reference, Reference::Class(..))) {
             let flat = self.open;
             self.definitions(stack, flat)?;
-            self.open_packet(stack, flat);
+            if !std::ptr::eq(self.open, flat) {
+                self.open_packet(stack, flat);
+            }
         }
         self.body(stack)
     }

@@ -45,9 +45,6 @@ impl<'a> Decoder<'a> {
 
     /// Makes this the packet that is read, from its beginning.
     pub(super) fn open_packet(&mut self, stack: &mut Stack<'_>, flat: &'a Flat) {
-        if std::ptr::eq(self.open, flat) {
-            return;
-        }
         self.open = flat;
         self.input = Reader::new(&flat.bytes);
         self.room = flat.bytes.len();
