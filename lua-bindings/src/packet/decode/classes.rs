@@ -85,6 +85,11 @@ impl<'a> Decoder<'a> {
             return Ok(place);
         }
         stack.pop(1);
+        // It may be reached by nothing that arrives, if the receiver's own classes are in the places of those that reach it:
+        // then only this keeps it until it is looked for.
+        self.make_objects(stack);
+        stack.push_copy(-1);
+        stack.raw_set_index(OBJECTS, self.objects as usize);
         self.have_named(stack);
         self.state.add_named(stack.address(-1));
         let id = Number::Integer(id as i64);
