@@ -1,4 +1,4 @@
-//! The Lua tests: every file of `tests/lua`, under every backend that is among the features, and once with all goroutines
+//! The Lua tests: every file of `tests/lua` and `tests/lua/complaints`, under every backend that is among the features, and once with all goroutines
 //! in one isolate.
 //!
 //! `cargo test --test suite tokio::channels` runs one file under one backend. The files are scripts that any interpreter
@@ -15,32 +15,54 @@ mod support;
 #[cfg(any(feature = "backend-threads", feature = "backend-tokio"))]
 const MANY: usize = 4;
 
+/// The tests of some files under one backend.
+#[cfg(any(feature = "backend-threads", feature = "backend-tokio"))]
+macro_rules! tests {
+    ($backend:expr, $isolates:expr, $folder:expr, $($name:ident)+) => {
+        $(#[test]
+        fn $name() {
+            let backend = std::sync::Arc::new($backend);
+            crate::support::run(concat!($folder, stringify!($name)), backend, $isolates);
+        })+
+    };
+}
+
 macro_rules! files {
-    ($($name:ident)+) => {
+    ($($name:ident)+; $folder:ident: $($inside:ident)+) => {
         const FILES: &[&str] = &[$(stringify!($name)),+];
+        const INSIDE: (&str, &[&str]) = (stringify!($folder), &[$(stringify!($inside)),+]);
 
         #[cfg(feature = "backend-threads")]
         mod threads {
-            $(#[test]
-            fn $name() {
-                super::support::run(stringify!($name), std::sync::Arc::new(goroutine::backend_threads::Threads::new()), super::MANY);
-            })+
+            use goroutine::backend_threads::Threads;
+
+            tests! { Threads::new(), super::MANY, "", $($name)+ }
+            mod $folder {
+                use super::Threads;
+                tests! { Threads::new(), crate::MANY, concat!(stringify!($folder), "/"), $($inside)+ }
+            }
         }
 
         #[cfg(feature = "backend-tokio")]
         mod tokio {
-            $(#[test]
-            fn $name() {
-                super::support::run(stringify!($name), std::sync::Arc::new(goroutine::backend_tokio::Tokio::new()), super::MANY);
-            })+
+            use goroutine::backend_tokio::Tokio;
+
+            tests! { Tokio::new(), super::MANY, "", $($name)+ }
+            mod $folder {
+                use super::Tokio;
+                tests! { Tokio::new(), crate::MANY, concat!(stringify!($folder), "/"), $($inside)+ }
+            }
         }
 
         #[cfg(feature = "backend-tokio")]
         mod one_isolate {
-            $(#[test]
-            fn $name() {
-                super::support::run(stringify!($name), std::sync::Arc::new(goroutine::backend_tokio::Tokio::new()), 1);
-            })+
+            use goroutine::backend_tokio::Tokio;
+
+            tests! { Tokio::new(), 1, "", $($name)+ }
+            mod $folder {
+                use super::Tokio;
+                tests! { Tokio::new(), 1, concat!(stringify!($folder), "/"), $($inside)+ }
+            }
         }
 
         #[cfg(not(feature = "backend-threads"))]
@@ -90,17 +112,38 @@ files! {
     shipping_random
     shipping_values
     timeout
-    wait_group
+    wait_group;
+    // What people who use other libraries for this complain of, one file for each complaint.
+    complaints:
+    cancelled_work
+    cancelling_cleans_up
+    classes_stay_classes
+    copied_tables
+    finalizers
+    globals_and_functions
+    knowing_when_all_is_done
+    late_answers
+    library_functions
+    no_hang_at_exit
+    sending_holds_no_lock
+    shared_variables
+    strangers_bytes
+    undecodable_messages
+    updates_in_one_step
+    warm_states
 }
 
 #[test]
 fn every_lua_file_is_in_the_list() {
-    let mut found: Vec<String> = std::fs::read_dir(support::folder())
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "lua"))
-        .map(|path| path.file_stem().unwrap().to_string_lossy().into_owned())
-        .collect();
-    found.sort();
-    assert_eq!(found, FILES, "the list in suite.rs is sorted, and has every file of tests/lua");
+    let (folder, inside) = INSIDE;
+    for (folder, listed) in [(support::folder(), FILES), (support::folder().join(folder), inside)] {
+        let mut found: Vec<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.extension().is_some_and(|extension| extension == "lua"))
+            .map(|path| path.file_stem().unwrap().to_string_lossy().into_owned())
+            .collect();
+        found.sort();
+        assert_eq!(found, listed, "the lists in suite.rs are sorted, and have every file of tests/lua");
+    }
 }

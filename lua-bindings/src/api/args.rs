@@ -29,8 +29,10 @@ pub(crate) trait Named: Sized {
 }
 
 impl Args {
-    pub(crate) fn new(lua: &Lua, function: &'static str, values: MultiValue, method: bool) -> Self {
-        Self { lua: lua.clone(), function, values, object: usize::from(method) }
+    /// `None`: the state is being closed. What its finalizers hold of it then is no reference that could be cloned.
+    pub(crate) fn new(lua: &Lua, function: &'static str, values: MultiValue, method: bool) -> Option<Self> {
+        let lua = lua.weak().try_upgrade()?;
+        Some(Self { lua, function, values, object: usize::from(method) })
     }
 
     /// Argument `n`, from 1.

@@ -141,7 +141,10 @@ impl Primitives<'_> {
         // With a direct primitive in between it is one level further away.
         let caller = 2 + direct::levels(key);
         let function = self.lua.create_function(move |lua, values: MultiValue| {
-            match body(&Context { lua, state: &state, caller }, Args::new(lua, name, values, method)) {
+            let Some(args) = Args::new(lua, name, values, method) else {
+                return Err(being_closed());
+            };
+            match body(&Context { lua, state: &state, caller }, args) {
                 Ok(Answer::Wait(wait)) => state.wait(lua, wait, false),
                 Ok(Answer::Shielded(wait)) => state.wait(lua, wait, true),
                 Ok(Answer::Values(values)) => state.values(lua, Ok(values)),
@@ -158,8 +161,17 @@ impl Primitives<'_> {
         body: impl Fn(&Lua, &Rc<State>, A) -> mlua::Result<R> + 'static,
     ) -> mlua::Result<()> {
         let state = Rc::clone(self.state);
-        self.table.raw_set(key, self.lua.create_function(move |lua, values: A| body(lua, &state, values))?)
+        let function = self.lua.create_function(move |lua, values: A| match lua.weak().try_upgrade() {
+            Some(lua) => body(&lua, &state, values),
+            None => Err(being_closed()),
+        })?;
+        self.table.raw_set(key, function)
     }
+}
+
+/// Finalizers call us while a state of ours is being closed: mlua's references are good for nothing then.
+fn being_closed() -> mlua::Error {
+    mlua::Error::runtime("the Lua state is being closed")
 }
 
 /// Runs one of our Lua files.

@@ -124,16 +124,20 @@ unsafe fn enter_direct(state: *mut ffi::lua_State) -> Option<c_int> {
     unsafe {
         let args = ffi::lua_gettop(state);
         let anchor = ffi::lua_touserdata(state, ffi::lua_upvalueindex(1)).cast::<Anchor>();
-        if let Some((ours, primitive)) = (*anchor).clone() {
-            let mut stack = Stack { state, _call: std::marker::PhantomData };
-            match catch_unwind(AssertUnwindSafe(|| primitive(&mut stack, &ours))) {
-                Ok(Went::Done(results)) => return Some(results),
-                Ok(Went::General) => {}
-                Err(panic) => {
-                    drop(ours);
-                    push_panic(state, panic);
-                    ffi::lua_error(state);
-                }
+        let Some((ours, primitive)) = (*anchor).clone() else {
+            // A finalizer of something older than we are. The general primitive is no more, either.
+            ffi::lua_settop(state, 0);
+            ffi::lua_pushstring(state, c"the Lua state is being closed".as_ptr());
+            ffi::lua_error(state);
+        };
+        let mut stack = Stack { state, _call: std::marker::PhantomData };
+        match catch_unwind(AssertUnwindSafe(|| primitive(&mut stack, &ours))) {
+            Ok(Went::Done(results)) => return Some(results),
+            Ok(Went::General) => {}
+            Err(panic) => {
+                drop(ours);
+                push_panic(state, panic);
+                ffi::lua_error(state);
             }
         }
         ffi::lua_settop(state, args);

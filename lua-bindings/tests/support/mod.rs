@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use goroutine::{Backend, Goroutines, Shutdown};
-use mlua::{Lua, LuaString};
+use goroutine::{Backend, Goroutines, Packet, Shutdown, Trust};
+use mlua::{Lua, LuaString, Value};
 
 /// How long a file may take. One that takes longer hangs.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -118,6 +118,18 @@ fn run_script(lua: &Lua, path: &Path, progress: &Shared) -> mlua::Result<()> {
         lua.create_function(move |_, ()| Ok(std::mem::take(&mut lock(&progress).reports)))?
     };
     globals.set("reports", reports)?;
+    // What Rust programs do to send values to other processes. `trust` is "data" or "code".
+    let to_bytes = lua.create_function(|lua, value: Value| {
+        let bytes = Packet::encode(lua, value).and_then(|packet| packet.to_bytes());
+        lua.create_string(bytes.map_err(mlua::Error::runtime)?)
+    })?;
+    globals.set("to_bytes", to_bytes)?;
+    let from_bytes = lua.create_function(|lua, (bytes, trust): (LuaString, String)| {
+        let trust = if trust == "code" { Trust::Code } else { Trust::Data };
+        let packet = Packet::from_bytes(&bytes.as_bytes(), trust).map_err(mlua::Error::runtime)?;
+        packet.decode::<Value>(lua)
+    })?;
+    globals.set("from_bytes", from_bytes)?;
 
     let hooks = lua.create_table()?;
     let begins = {
