@@ -13,6 +13,8 @@ use mlua::{Lua, LuaString, Value};
 
 /// How long a file may take. One that takes longer hangs.
 const LIMIT: Duration = Duration::from_secs(60);
+/// How many times longer than that everything may take, if this is set: under valgrind, on emulated machines.
+const SLOWNESS: &str = "GOROUTINE_TEST_SLOWNESS";
 /// A test that takes longer than this is named with the time it took.
 const SLOW: Duration = Duration::from_millis(500);
 
@@ -39,6 +41,11 @@ impl Progress {
 
 type Shared = Arc<Mutex<Progress>>;
 
+/// 1 unless the environment tells of a slower machine.
+fn slowness() -> u32 {
+    std::env::var(SLOWNESS).ok().map_or(1, |factor| factor.parse().unwrap())
+}
+
 fn lock(progress: &Shared) -> std::sync::MutexGuard<'_, Progress> {
     progress.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -58,12 +65,13 @@ pub(crate) fn run(name: &str, backend: Arc<dyn Backend>, isolates: usize) {
             })
             .unwrap()
     };
-    if ended.recv_timeout(LIMIT) == Err(RecvTimeoutError::Timeout) {
+    let limit = LIMIT * slowness();
+    if ended.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
         let running = lock(&progress).running.take();
         let running = running.map_or_else(|| "no test".to_owned(), |(name, _)| name);
         // Not `eprintln`, whose text the test runner would keep to itself.
         let _ =
-            writeln!(std::io::stderr(), "{}: has not ended after {LIMIT:?}, in: {running}", path.display());
+            writeln!(std::io::stderr(), "{}: has not ended after {limit:?}, in: {running}", path.display());
         std::process::abort();
     }
     if let Err(panic) = file.join() {
@@ -94,7 +102,7 @@ fn run_file(path: &Path, backend: Arc<dyn Backend>, isolates: usize, progress: &
     let outcome = run_script(&lua, path, progress);
     lock(progress).running = Some(("the end of the file".into(), Instant::now()));
     drop(lua);
-    let shutdown = goroutines.shutdown(Duration::from_secs(20));
+    let shutdown = goroutines.shutdown(Duration::from_secs(20) * slowness());
     let mut progress = lock(progress);
     if let Err(error) = outcome {
         progress.fail("the file itself", error.to_string());
@@ -132,6 +140,7 @@ fn run_script(lua: &Lua, path: &Path, progress: &Shared) -> mlua::Result<()> {
     globals.set("from_bytes", from_bytes)?;
 
     let hooks = lua.create_table()?;
+    hooks.set("slowness", slowness())?;
     let begins = {
         let progress = Arc::clone(progress);
         lua.create_function(move |_, name: String| {

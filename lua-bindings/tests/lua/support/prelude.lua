@@ -159,12 +159,15 @@ function raises(text, fn, ...)
   return err
 end
 
+-- How many seconds `eventually` has patience.
+local patience = 20 * (hooks and hooks.slowness or 1)
+
 -- Waits until `condition()` is true, for what cannot be waited for otherwise.
 function eventually(what, condition)
   local start = goroutine.now()
   while not condition() do
-    if goroutine.now() - start > 20000 then
-      error("has not come to pass in 20 s: " .. what, 2)
+    if goroutine.now() - start > patience * 1000 then
+      error("has not come to pass in " .. patience .. " s: " .. what, 2)
     end
     goroutine.sleep(0.2)
   end
