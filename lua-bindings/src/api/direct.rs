@@ -38,9 +38,14 @@ const WHOLE: [(&str, Primitive); 6] = [
     ("atomic_int_load", |stack, _| load_atomic(stack)),
 ];
 
-/// How much further away the script is on the call stack from the general primitive of this key.
-pub(super) fn levels(key: &str) -> usize {
-    usize::from(MAY_WAIT.iter().any(|(name, _)| *name == key))
+/// Whether there is one for this key.
+pub(super) fn exists(key: &str) -> bool {
+    is_whole(key) || MAY_WAIT.iter().any(|(name, _)| *name == key)
+}
+
+/// Whether the one for this key is a function of the module as it is.
+pub(super) fn is_whole(key: &str) -> bool {
+    WHOLE.iter().any(|(name, _)| *name == key)
 }
 
 pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {

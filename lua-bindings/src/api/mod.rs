@@ -30,7 +30,7 @@ use crate::goroutine::{Reply, Wait};
 use crate::modules;
 use crate::object::{CLASSES, Object};
 use crate::packet::{self, Refusal, Roots};
-use crate::raw::{self, Primitive, protected};
+use crate::raw::{self, Primitive, Went, protected};
 use crate::state::{Role, State, Tables, vital};
 use crate::system::{GRACE, System};
 
@@ -138,8 +138,8 @@ impl Primitives<'_> {
         body: impl Fn(&Context<'_>, Args) -> Outcome + 'static,
     ) -> mlua::Result<()> {
         let state = Rc::clone(self.state);
-        // With a direct primitive in between it is one level further away.
-        let caller = 2 + direct::levels(key);
+        // The general primitive, the entry to it, and if it has one a Lua function around them lie in between.
+        let caller = if direct::is_whole(key) { 2 } else { 3 };
         let function = self.lua.create_function(move |lua, values: MultiValue| {
             let Some(args) = Args::new(lua, name, values, method) else {
                 return Err(being_closed());
@@ -151,7 +151,12 @@ impl Primitives<'_> {
                 Err(fault) => state.values(lua, Err(fault)),
             }
         })?;
-        self.table.raw_set(key, function)
+        self.table.raw_set(key, function)?;
+        if direct::exists(key) {
+            return Ok(());
+        }
+        // The entry guards it: a finalizer may call it when it is no more.
+        self.direct(key, |_, _| Went::General, false)
     }
 
     /// A function for our own Lua code, without the convention of primitives.
