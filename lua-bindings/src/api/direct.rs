@@ -60,10 +60,11 @@ fn start(stack: &mut Stack<'_>, state: &Rc<State>, report: Report) -> Went {
     if stack.kind(1) != Kind::Function || !state.system.is_started() {
         return Went::General;
     }
-    // A refusal is told by the general primitive.
-    let Some(Ok(packet)) = state.lua().map(|lua| packet::encode_stack(stack, &lua, state, Roots::Start))
-    else {
-        return Went::General;
+    let packet = match state.lua().map(|lua| packet::encode_stack(stack, &lua, state, Roots::Start)) {
+        Some(Ok(packet)) => packet,
+        // Not left to the general primitive: what `__goroutine` did must not be done again.
+        Some(Err(refusal)) => return Went::Wrong(refusal.to_string()),
+        None => return Went::General,
     };
     let started_at = place(stack, state);
     let (start, handle) = assemble(state, packet, started_at, report);
@@ -204,7 +205,8 @@ fn send(stack: &mut Stack<'_>, state: &Rc<State>) -> Went {
             stack.insert(1);
             match packet {
                 Some(Ok(packet)) => packet,
-                _ => return Went::General,
+                Some(Err(refusal)) => return Went::Wrong(refusal.to_string()),
+                None => return Went::General,
             }
         }
     };

@@ -21,6 +21,8 @@ pub(crate) enum Went {
     Done(c_int),
     /// Nothing has happened; the general primitive has to see to it.
     General,
+    /// A wrong call, or a refusal: raised at the caller's line.
+    Wrong(String),
 }
 
 /// A primitive on the Lua stack, where its arguments are the first values.
@@ -87,7 +89,8 @@ unsafe extern "C-unwind" fn enter_whole(state: *mut ffi::lua_State) -> c_int {
     // primitive was through with the call: then there is no number.
     unsafe {
         let results = match enter_direct(state) {
-            Some(results) => return results,
+            Some((results, false)) => return results,
+            Some((results, true)) => results,
             None => enter_general(state),
         };
         let how = ffi::lua_tointegerx(state, 1, std::ptr::null_mut()) as i64;
@@ -110,14 +113,15 @@ unsafe extern "C-unwind" fn enter(state: *mut ffi::lua_State) -> c_int {
     // SAFETY: the same contract.
     unsafe {
         match enter_direct(state) {
-            Some(results) => results,
+            Some((results, _)) => results,
             None => enter_general(state),
         }
     }
 }
 
-/// `None`: the call is the general primitive's, and the stack as it was.
-unsafe fn enter_direct(state: *mut ffi::lua_State) -> Option<c_int> {
+/// How many results there are, and whether they are a number and a message about what was wrong. `None`: the call is the
+/// general primitive's, and the stack as it was.
+unsafe fn enter_direct(state: *mut ffi::lua_State) -> Option<(c_int, bool)> {
     // SAFETY: the first upvalue is the anchor, which lives as long as this function does; its contents are only taken
     // when the state is being closed. The second is the general primitive. The stack is used as `Stack` demands, and has
     // the room that every C function is given.
@@ -132,8 +136,16 @@ unsafe fn enter_direct(state: *mut ffi::lua_State) -> Option<c_int> {
         };
         let mut stack = Stack { state, _call: std::marker::PhantomData };
         match catch_unwind(AssertUnwindSafe(|| primitive(&mut stack, &ours))) {
-            Ok(Went::Done(results)) => return Some(results),
+            Ok(Went::Done(results)) => return Some((results, false)),
             Ok(Went::General) => {}
+            Ok(Went::Wrong(message)) => {
+                drop(ours);
+                ffi::lua_settop(state, 0);
+                ffi::lua_pushinteger(state, WRONG as _);
+                ffi::lua_pushlstring(state, message.as_ptr().cast(), message.len());
+                drop(message);
+                return Some((2, true));
+            }
             Err(panic) => {
                 drop(ours);
                 push_panic(state, panic);

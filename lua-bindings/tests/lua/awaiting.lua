@@ -186,7 +186,10 @@ everywhere("running out of stack fails only that goroutine", function()
   local function endless(n) return 1 + endless(n + 1) end
   local ok, err = await(async(endless, 1))
   equal(ok, false)
-  contains(err, "stack overflow")
+  -- Where the stack ends in the very call of the error handler, Lua says so instead.
+  if not tostring(err):find("error in error handling", 1, true) then
+    contains(err, "stack overflow")
+  end
   gives(values(true, "alive"), await(async(function() return "alive" end)))
 end)
 

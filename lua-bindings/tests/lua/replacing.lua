@@ -191,4 +191,29 @@ everywhere("a global is replaced, and one whose function fails is missed only if
   replaced_global, broken_global = nil, nil
 end)
 
+everywhere("it is called once, also where the value is refused", function()
+  local calls = 0
+  local refusing = setmetatable({}, { __goroutine = function()
+    calls = calls + 1
+    return coroutine.create(print)
+  end })
+  local failing = setmetatable({}, { __goroutine = function()
+    calls = calls + 1
+    error("no")
+  end })
+  local channel = goroutine.channel(5)
+  for _, value in ipairs({ refusing, failing }) do
+    for _, send in ipairs({
+      function() goroutine.spawn(print, value) end,
+      function() goroutine.async(print, value) end,
+      function() channel:send(value) end,
+      function() goroutine.timeout(1000, print, value) end,
+    }) do
+      calls = 0
+      equal(pcall(send), false)
+      equal(calls, 1)
+    end
+  end
+end)
+
 finish()
