@@ -275,13 +275,17 @@ impl System {
             drop(pool.close(Close::Cancel));
         }
         self.pools.clear();
-        let mut workers = std::mem::take(&mut *self.workers.lock());
+        // Whoever comes second, as the end of a script that was interrupted, waits for the first to be through.
+        let Some(mut workers) = self.workers.try_lock_until(deadline) else {
+            return self.isolates;
+        };
         let mut stuck = 0;
-        for worker in &mut workers {
+        for worker in &mut *workers {
             if !worker.join_timeout(deadline.saturating_duration_since(Instant::now())) {
                 stuck += 1;
             }
         }
+        workers.clear();
         stuck
     }
 }

@@ -264,22 +264,25 @@ impl Task {
         if self.running.is_cancelled() && crate::api::is_cancelled(&self.isolate.lua, &error) {
             return End::Cancelled;
         }
-        let message = match &error {
+        let mut message = match &error {
             Value::String(message) => message.to_string_lossy(),
             Value::Error(error) => fault::text(error),
             other => other.to_string().unwrap_or_else(|_| format!("a {} value", other.type_name())),
         };
-        let text = Packet::text(&message);
-        let error = match error {
-            Value::Error(_) => text,
+        let packet = match error {
+            Value::Error(_) => Ok(Packet::text(&message)),
             error => packet::encode(
                 &self.isolate.lua,
                 &self.isolate.state,
                 MultiValue::from_iter([error]),
                 Roots::Values("error"),
-            )
-            .unwrap_or(text),
+            ),
         };
+        // Why it cannot be had tells more than the text of a table.
+        let error = packet.unwrap_or_else(|refusal| {
+            message = refusal.to_string();
+            Packet::text(&message)
+        });
         let traceback = self.running.traceback.borrow_mut().take();
         End::Failed(Failure {
             error,

@@ -382,4 +382,11 @@ test("10,000 goroutines all run, each once", function()
   equal(count:load(), 50005000)
 end)
 
+everywhere("an error that cannot cross makes await give false and why", function()
+  local ok, err = await(async(function() error({ code = 404, file = io.tmpfile() }) end))
+  equal(ok, false)
+  contains(err, "cannot send the error.file")
+  contains(err, "FILE*")
+end)
+
 finish()
