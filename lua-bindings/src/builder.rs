@@ -66,6 +66,13 @@ pub enum Shutdown {
     Abandoned(usize),
 }
 
+impl Shutdown {
+    /// What it is if so many isolates were still busy.
+    fn of(stuck: usize) -> Self {
+        if stuck == 0 { Self::Complete } else { Self::Abandoned(stuck) }
+    }
+}
+
 impl Goroutines {
     /// Starts to set up a runtime.
     pub fn builder() -> Builder {
@@ -101,20 +108,14 @@ impl Goroutines {
     /// Goroutines that wait are woken with the error `cancelled: shutdown`, and their `<close>` variables are closed.
     /// One that computes without end cannot be stopped; its isolate is left to itself.
     pub fn shutdown(&self, bound: Duration) -> Shutdown {
-        match self.system.shutdown(bound) {
-            0 => Shutdown::Complete,
-            stuck => Shutdown::Abandoned(stuck),
-        }
+        Shutdown::of(self.system.shutdown(bound))
     }
 
     /// Something to shut this runtime down with from another thread. The home state's blocking calls see what comes of the
     /// goroutines that they wait for.
     pub fn closer(&self) -> impl Fn(Duration) -> Shutdown + Send + Sync + Clone + 'static {
         let system = Arc::clone(&self.system);
-        move |bound| match system.shutdown(bound) {
-            0 => Shutdown::Complete,
-            stuck => Shutdown::Abandoned(stuck),
-        }
+        move |bound| Shutdown::of(system.shutdown(bound))
     }
 
     /// Interrupts this runtime from elsewhere, such as a handler of Ctrl-C: all goroutines are cancelled, and the home
@@ -122,10 +123,7 @@ impl Goroutines {
     /// its argument bounds the time that it waits for the isolates to end.
     pub fn interrupter(&self) -> impl Fn(Duration) -> Shutdown + Send + Sync + Clone + 'static {
         let system = Arc::clone(&self.system);
-        move |bound| match system.interrupt(bound) {
-            0 => Shutdown::Complete,
-            stuck => Shutdown::Abandoned(stuck),
-        }
+        move |bound| Shutdown::of(system.interrupt(bound))
     }
 
     /// Whether it was interrupted.

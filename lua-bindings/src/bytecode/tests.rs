@@ -1,5 +1,38 @@
 //! What the bytecode reader promises, on functions that Lua itself has compiled: now, or [before](dumps).
 
+/// Tests of the file's `VERSION`, each a method of it on the dumps that are kept.
+macro_rules! on_dumps {
+    ($($name:ident => $holds:ident,)+) => {$(
+        #[test]
+        fn $name() {
+            VERSION.$holds(&|script, strip| VERSION.dumped(script, strip));
+        }
+    )+};
+}
+
+/// What holds for the dumps of every Lua.
+macro_rules! holds_for_dumps {
+    () => {
+        on_dumps! {
+            a_function_is_described_by_its_chunk_its_line_and_its_captured_variables => describes,
+            a_closure_that_assigns_what_it_captured_is_found_with_its_line => finds_writers,
+            a_closure_that_assigns_what_it_captured_is_found_without_debug_information => finds_stripped_writers,
+            a_closure_that_only_seems_to_assign_what_it_captured_is_not => passes_look_alikes,
+            globals_are_those_read_called_and_assigned => finds_globals,
+        }
+    };
+}
+
+/// What holds besides where globals are reached by `_ENV`.
+macro_rules! holds_for_dumps_with_env {
+    () => {
+        on_dumps! {
+            env_used_in_any_other_way_escapes => finds_escapes,
+            a_name_that_does_not_fit_the_instruction_is_a_name_all_the_same => finds_far_names,
+        }
+    };
+}
+
 mod damaged;
 mod dumps;
 mod lines;

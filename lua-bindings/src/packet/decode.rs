@@ -75,15 +75,12 @@ pub(crate) fn decode_onto(
         if moved { Ok(if wrapped { values + 1 } else { values - 1 }) } else { Err(Malformed::TooMany) }
     });
     stack.truncate(0);
-    match (outcome, decoder.lent) {
-        (Ok(count), lent) => Ok((count, lent)),
-        (Err(malformed), lent) => {
-            if let Some(lent) = lent {
-                state.loaded().forget(stack, state, lent);
-            }
-            Err(malformed)
-        }
+    if outcome.is_err()
+        && let Some(lent) = decoder.lent.take()
+    {
+        state.loaded().forget(stack, state, lent);
     }
+    outcome.map(|count| (count, decoder.lent))
 }
 
 /// Rebuilds the values of a packet on an empty stack, and says how many they are. On failure the stack is empty again.

@@ -43,6 +43,11 @@ impl Roots {
     /// What the values are called that go into a packet for anybody, within the process or not.
     pub(crate) const FOR_ANYBODY: &'static str = "value for anybody";
 
+    /// Whether the values go out of a goroutine that has ended, and not to one.
+    fn leave(self) -> bool {
+        matches!(self, Self::Values("result" | "error"))
+    }
+
     /// What messages call the values.
     fn noun(self) -> &'static str {
         match self {

@@ -12,6 +12,7 @@ use std::rc::Rc;
 use mlua::ffi;
 use mlua::{Function, Lua, Value};
 
+use super::objects::{drop_contained, new_block};
 use super::{Stack, protected};
 use crate::state::{DONE, State, WRONG};
 
@@ -52,18 +53,14 @@ pub(crate) fn closure(
             if ffi::lua_checkstack(stack.state, 8) == 0 {
                 return;
             }
-            const { assert!(align_of::<Anchor>() <= 8) };
-            #[cfg(feature = "lua54")]
-            let block = ffi::lua_newuserdatauv(stack.state, size_of::<Anchor>(), 0);
-            #[cfg(not(feature = "lua54"))]
-            let block = ffi::lua_newuserdata(stack.state, size_of::<Anchor>());
-            block.cast::<Anchor>().write(None);
+            let block = new_block::<(Rc<State>, Primitive)>(stack.state);
+            block.write(None);
             ffi::lua_createtable(stack.state, 0, 1);
             ffi::lua_pushstring(stack.state, c"__gc".as_ptr());
             ffi::lua_pushcclosure(stack.state, release, 0);
             ffi::lua_rawset(stack.state, -3);
             ffi::lua_setmetatable(stack.state, -2);
-            *block.cast::<Anchor>() = anchored.take();
+            *block = anchored.take();
             ffi::lua_rotate(stack.state, 1, 1);
             ffi::lua_pushcclosure(stack.state, enter, 2);
         }
@@ -78,8 +75,7 @@ pub(crate) fn closure(
 unsafe extern "C-unwind" fn release(state: *mut ffi::lua_State) -> c_int {
     // SAFETY: only Lua's collector has this function, and calls it with the anchor.
     let anchor = unsafe { (*ffi::lua_touserdata(state, 1).cast::<Anchor>()).take() };
-    let panicked: Result<(), Box<dyn Any + Send>> = catch_unwind(AssertUnwindSafe(|| drop(anchor)));
-    drop(panicked);
+    drop_contained(anchor);
     0
 }
 

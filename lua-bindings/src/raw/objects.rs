@@ -42,12 +42,7 @@ impl Stack<'_> {
         // SAFETY: room was reserved. The block is as large and as aligned as a `Block` has to be (Lua aligns to 8 at
         // least), and is written before it gets the metatable by which it is known. When memory runs out, `object` leaks.
         unsafe {
-            const { assert!(align_of::<Block>() <= 8) };
-            #[cfg(feature = "lua54")]
-            let block = ffi::lua_newuserdatauv(self.state, size_of::<Block>(), 0);
-            #[cfg(not(feature = "lua54"))]
-            let block = ffi::lua_newuserdata(self.state, size_of::<Block>());
-            block.cast::<Block>().write(Some(object));
+            new_block::<Object>(self.state).write(Some(object));
             ffi::lua_pushvalue(self.state, metatable);
             ffi::lua_setmetatable(self.state, -2);
         }
@@ -73,6 +68,25 @@ impl Stack<'_> {
             ffi::lua_rawgetp(self.state, table, key as *const c_void);
         }
     }
+}
+
+/// Pushes a userdata with room for a value, which the caller has to write. May raise when memory runs out.
+pub(super) unsafe fn new_block<T>(state: *mut ffi::lua_State) -> *mut Option<T> {
+    const { assert!(align_of::<Option<T>>() <= 8) };
+    // SAFETY: the caller has reserved room on a state that is alive; Lua aligns to 8 at least.
+    unsafe {
+        #[cfg(feature = "lua54")]
+        let block = ffi::lua_newuserdatauv(state, size_of::<Option<T>>(), 0);
+        #[cfg(not(feature = "lua54"))]
+        let block = ffi::lua_newuserdata(state, size_of::<Option<T>>());
+        block.cast()
+    }
+}
+
+/// Drops what a block had in it. That may run an embedder's hook, whose panic must not reach Lua's collector.
+pub(super) fn drop_contained<T>(value: T) {
+    let panicked: Result<(), Box<dyn Any + Send>> = catch_unwind(AssertUnwindSafe(|| drop(value)));
+    drop(panicked);
 }
 
 /// The block of the userdata at `index`, if it is one of ours. Only the debug library could give our metatable to
@@ -107,10 +121,8 @@ unsafe extern "C-unwind" fn collect(state: *mut ffi::lua_State) -> c_int {
         }
         (*ffi::lua_touserdata(state, 1).cast::<Block>()).take()
     };
-    // What is dropped may be the last handle of a goroutine whose error nobody has seen: the embedder's hook runs then,
-    // and its panic must not reach the collector.
-    let panicked: Result<(), Box<dyn Any + Send>> = catch_unwind(AssertUnwindSafe(|| drop(object)));
-    drop(panicked);
+    // It may be the last handle of a goroutine whose error nobody has seen, which is reported then.
+    drop_contained(object);
     0
 }
 

@@ -71,30 +71,7 @@ const LOOK_ALIKES: &[&str] = &[
     "local t = {n = 1} return function() t.n = t.n + 1; return t.n end",
 ];
 
-#[test]
-fn a_function_is_described_by_its_chunk_its_line_and_its_captured_variables() {
-    VERSION.describes(&|script, strip| VERSION.dumped(script, strip));
-}
-
-#[test]
-fn a_closure_that_assigns_what_it_captured_is_found_with_its_line() {
-    VERSION.finds_writers(&|script, strip| VERSION.dumped(script, strip));
-}
-
-#[test]
-fn a_closure_that_assigns_what_it_captured_is_found_without_debug_information() {
-    VERSION.finds_stripped_writers(&|script, strip| VERSION.dumped(script, strip));
-}
-
-#[test]
-fn a_closure_that_only_seems_to_assign_what_it_captured_is_not() {
-    VERSION.passes_look_alikes(&|script, strip| VERSION.dumped(script, strip));
-}
-
-#[test]
-fn globals_are_those_read_called_and_assigned() {
-    VERSION.finds_globals(&|script, strip| VERSION.dumped(script, strip));
-}
+holds_for_dumps!();
 
 #[test]
 #[cfg(feature = "lua51")]

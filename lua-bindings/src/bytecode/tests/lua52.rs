@@ -70,37 +70,5 @@ const LOOK_ALIKES: &[&str] = &[
     "local t = {} return function() goto set ::set:: t.n = 1 end",
 ];
 
-#[test]
-fn a_function_is_described_by_its_chunk_its_line_and_its_captured_variables() {
-    VERSION.describes(&|script, strip| VERSION.dumped(script, strip));
-}
-
-#[test]
-fn a_closure_that_assigns_what_it_captured_is_found_with_its_line() {
-    VERSION.finds_writers(&|script, strip| VERSION.dumped(script, strip));
-}
-
-#[test]
-fn a_closure_that_assigns_what_it_captured_is_found_without_debug_information() {
-    VERSION.finds_stripped_writers(&|script, strip| VERSION.dumped(script, strip));
-}
-
-#[test]
-fn a_closure_that_only_seems_to_assign_what_it_captured_is_not() {
-    VERSION.passes_look_alikes(&|script, strip| VERSION.dumped(script, strip));
-}
-
-#[test]
-fn globals_are_those_read_called_and_assigned() {
-    VERSION.finds_globals(&|script, strip| VERSION.dumped(script, strip));
-}
-
-#[test]
-fn env_used_in_any_other_way_escapes() {
-    VERSION.finds_escapes(&|script, strip| VERSION.dumped(script, strip));
-}
-
-#[test]
-fn a_name_that_does_not_fit_the_instruction_is_a_name_all_the_same() {
-    VERSION.finds_far_names(&|script, strip| VERSION.dumped(script, strip));
-}
+holds_for_dumps!();
+holds_for_dumps_with_env!();

@@ -28,7 +28,7 @@ impl Encoder<'_> {
     /// The refusal of the value on top, with the path that leads to it.
     pub(super) fn refuse(&mut self, stack: &mut Stack<'_>) -> Refusal {
         let (what, hint) = describe(stack);
-        let leaving = matches!(self.roots, Roots::Values("result" | "error"));
+        let leaving = self.roots.leave();
         Refusal::Value { path: self.path(stack), what, hint: hint.into(), leaving }
     }
 

@@ -5,7 +5,7 @@
 //! is complete. So the same value is replaced by the same one again, and no address is used twice.
 
 use super::classes::{GOROUTINE, REPLACED};
-use super::{Encoder, Frame, Phase, Refusal, Roots};
+use super::{Encoder, Frame, Phase, Refusal};
 use crate::raw::{Kind, Stack};
 
 impl Encoder<'_> {
@@ -64,7 +64,7 @@ impl Encoder<'_> {
             Kind::String => crate::fault::clean(&String::from_utf8_lossy(stack.bytes(top))),
             kind => format!("a {} value", format!("{kind:?}").to_lowercase()),
         };
-        let leaving = matches!(self.roots, Roots::Values("result" | "error"));
+        let leaving = self.roots.leave();
         Refusal::Replacing { path: self.path(stack), message, leaving }
     }
 }
