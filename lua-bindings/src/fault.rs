@@ -47,8 +47,8 @@ pub(crate) fn traceback(text: &str) -> String {
     let mut ours = false;
     for line in text.trim_start().lines() {
         if line.contains("[goroutine:") {
-            // The call of `error` in it is ours, too.
-            if lines.last().is_some_and(|last| last.ends_with("in function 'error'")) {
+            // A C function that it has called, `error` mostly, is ours, too.
+            if lines.last().is_some_and(|last| last.starts_with("\t[C]:")) {
                 lines.pop();
             }
             ours = true;

@@ -30,9 +30,16 @@ use mlua::ffi;
 use mlua::{Lua, MultiValue};
 
 pub(crate) use coroutine::{Coroutine, Resumed};
-pub(crate) use entry::{Primitive, Went, closure};
+pub(crate) use entry::{CANNOT_PARK, Primitive, Went, closure, faces, wrong};
 pub(crate) use objects::object_of;
 pub(crate) use position::{Position, position};
+
+/// How many values a stack of this Lua has room for, as it is built by default.
+#[cfg(feature = "lua54")]
+pub(crate) const STACK_LIMIT: c_int = ffi::LUAI_MAXSTACK;
+/// How many values a C function of this Lua may have on the stack, as it is built by default.
+#[cfg(any(feature = "lua51", feature = "luajit"))]
+pub(crate) const STACK_LIMIT: c_int = 8000;
 
 /// Where the registry of a state keeps a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -128,7 +128,7 @@ pub(crate) struct Tables {
 /// Values follow.
 pub(crate) const DONE: i64 = 0;
 /// The goroutine has to park.
-const PARK: i64 = 1;
+pub(crate) const PARK: i64 = 1;
 /// A message follows, to be raised with the caller's position.
 pub(crate) const WRONG: i64 = 2;
 /// An error value follows, to be raised as it is.

@@ -97,12 +97,14 @@ files! {
     globals_apart
     handles
     libraries
+    many_values
     modules
     modules_changed
     pool_closing
     pool_map
     pool_stress
     pools
+    positions
     refusals
     replacing
     reports

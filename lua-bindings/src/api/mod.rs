@@ -1,7 +1,8 @@
 //! The Lua face: the module's table, made anew for every state.
 //!
-//! Each function is a *primitive* in Rust, which calls nothing in Lua, and a Lua function around it (`lua/base.lua`) that
-//! turns what the primitive says into results, a park or an error at the caller's line. Whatever takes a callback is
+//! Each function is a *primitive* in Rust, which calls nothing in Lua, and a *face* around it that turns what the primitive
+//! says into results, a park or an error at the caller's line (`raw/entry.rs`; `lua/base.lua` where C functions cannot
+//! yield). Whatever takes a callback is
 //! written in Lua over primitives, so that the callback may block and yield.
 
 mod args;
@@ -305,8 +306,13 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
     };
     // Any value that nobody else has; a table is unique, and never leaves the state.
     let park = lua.create_table()?;
-    let (settle, face, attempt): (Function, Function, Function) =
-        chunk(lua, "base", include_str!("../lua/base.lua"), (resumed, abandon, &park))?;
+    let (settle, face, attempt): (Function, Function, Function) = {
+        let native = raw::faces(lua, &resumed, &abandon, &park)?;
+        let wrong = raw::wrong(lua)?;
+        prim.table.raw_set("wrong", &wrong)?;
+        let args = (resumed, abandon, &park, wrong, raw::CANNOT_PARK, native);
+        chunk(lua, "base", include_str!("../lua/base.lua"), args)?
+    };
     let module: Table =
         chunk(lua, "module", include_str!("../lua/module.lua"), (&prim.table, &settle, face, attempt))?;
     lua.set_named_registry_value(MODULE, &module)?;

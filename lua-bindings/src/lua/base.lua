@@ -2,30 +2,27 @@
 -- then values; `settle` turns that into results, a park, or an error at the caller's line.
 --
 -- Called with: resumed, the primitive that gives the reply after a park; abandon, which drops the wait of a call that
--- cannot park; park, the value that says to our own coroutine.resume that the whole goroutine parks.
-local resumed, abandon, park = ...
+-- cannot park; park, the value that says to our own coroutine.resume that the whole goroutine parks; wrong(message), which
+-- raises it with the script's position in front; CANNOT_PARK, a message; and face (below), where that need not be in Lua.
+local resumed, abandon, park, wrong, CANNOT_PARK, face = ...
 
 local error = error
 local yield = coroutine.yield -- the real one: ours refuses in a goroutine's main coroutine
 local isyieldable = coroutine.isyieldable -- the real one, likewise; Lua 5.1 has none
 
-local CANNOT_PARK = "cannot wait across a C-call boundary: in a function that a C function has called (a comparison for "
-  .. "table.sort, say, or a module that is being loaded)"
-
 local DONE, PARK, WRONG = 0, 1, 2
 
--- Called as a tail call by the function whose call it settles, so level 2 is the script's line.
 local function settle(how, ...)
   if how == DONE then
     return ...
   elseif how == PARK then
     if isyieldable and not isyieldable() then
       abandon()
-      error(CANNOT_PARK, 2)
+      wrong(CANNOT_PARK)
     end
     return settle(resumed(yield(park)))
   elseif how == WRONG then
-    error((...), 2)
+    wrong((...))
   end
   error((...), 0)
 end
@@ -42,8 +39,9 @@ local function attempt(how, ...)
   return how, ...
 end
 
--- A function of the module around a primitive.
-local function face(primitive)
+-- A function of the module around a primitive. In Lua it can be seen in its caller's place on the call stack if that made a
+-- tail call.
+face = face or function(primitive)
   return function(...)
     return settle(primitive(...))
   end

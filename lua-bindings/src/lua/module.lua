@@ -2,6 +2,7 @@
 local prim, settle, face, attempt = ...
 
 local error, type, pcall, select = error, type, pcall, select
+local wrong = prim.wrong -- raises a message with the script's position in front
 local unpack = table.unpack or unpack -- Lua 5.1 and LuaJIT have it as a global
 
 local M = { _VERSION = prim.version }
@@ -16,7 +17,8 @@ for _, name in ipairs({
   M[name] = prim.whole[name] or face(prim[name])
 end
 
-local function pack(...)
+-- The standard one copies its arguments once less.
+local pack = table.pack or function(...)
   return { n = select("#", ...), ... }
 end
 
@@ -37,7 +39,7 @@ end
 function M.scope(...)
   local how, message = check_function("scope", ...)
   if how ~= 0 then
-    error(message, 2)
+    wrong(message)
   end
   local scope = scope_new()
   local result = pack(pcall((...), scope))
@@ -56,7 +58,7 @@ local map_check, map_submit, map_failed, map_wait =
 function M.pool_map(...)
   local how, ready, err = map_check(...)
   if how ~= 0 then
-    error(ready, 2)
+    wrong(ready)
   elseif not ready then
     return nil, err
   end
@@ -66,7 +68,10 @@ function M.pool_map(...)
     local outcome, handle, err = attempt(map_submit(scope, name, fn, list[i], i))
     if outcome ~= 0 then
       scope_cancel(scope)
-      error(handle, outcome == 2 and 2 or 0)
+      if outcome == 2 then
+        wrong(handle)
+      end
+      error(handle, 0)
     elseif not handle then
       scope_cancel(scope)
       return nil, err
@@ -113,7 +118,7 @@ function channel.range(...)
     how, message = check_function("range", select(2, ...))
   end
   if how ~= 0 then
-    error(message, 2)
+    wrong(message)
   end
   local self, fn = ...
   while true do
@@ -128,13 +133,13 @@ end
 function channel.iter(...)
   local how, message = check_receive("iter", ...)
   if how ~= 0 then
-    error(message, 2)
+    wrong(message)
   end
   local self = ...
   return function()
     local value, ok = receive(self)
     if ok and value == nil then
-      error("received nil, which would end 'for ... in channel:iter()' unseen: use channel:range or channel:receive", 2)
+      wrong("received nil, which would end 'for ... in channel:iter()' unseen: use channel:range or channel:receive")
     end
     return value
   end

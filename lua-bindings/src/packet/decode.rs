@@ -11,7 +11,7 @@ use rustc_hash::FxHashMap;
 use super::read::Reader;
 use super::{Flat, MAX_DEPTH, Packet, Reference, flag, tag};
 use crate::loaded::Lent;
-use crate::raw::{Coroutine, Kind, Stack, protected};
+use crate::raw::{Coroutine, Kind, STACK_LIMIT, Stack, protected};
 use crate::state::{State, vital};
 
 /// Rebuilds the values of a packet in `lua`.
@@ -142,7 +142,7 @@ pub(crate) enum Malformed {
     Code,
     #[error("malformed packet: no function to be started")]
     NoFunction,
-    #[error("too many values at once")]
+    #[error("too many values at once; a Lua stack has room for {STACK_LIMIT}")]
     TooMany,
     #[error("{0}")]
     Name(String),

@@ -13,7 +13,10 @@ use mlua::ffi;
 use mlua::{Function, Lua, Value};
 
 use super::objects::{drop_contained, new_block};
+use super::position::push_where;
 use super::{Stack, protected};
+#[cfg(feature = "lua54")]
+use crate::state::PARK;
 use crate::state::{DONE, State, WRONG};
 
 /// What a call came to.
@@ -92,12 +95,123 @@ unsafe extern "C-unwind" fn enter_whole(state: *mut ffi::lua_State) -> c_int {
         let how = ffi::lua_tointegerx(state, 1, std::ptr::null_mut()) as i64;
         match how {
             DONE => return results - 1,
-            WRONG => {
-                ffi::lua_settop(state, 2);
-                ffi::luaL_where(state, 1);
-                ffi::lua_rotate(state, 2, 1);
-                ffi::lua_concat(state, 2);
+            WRONG => raise_wrong(state, 2),
+            _ => ffi::lua_settop(state, 2),
+        }
+        ffi::lua_error(state)
+    }
+}
+
+/// Raises the message at `index`, with the script's position in front.
+unsafe fn raise_wrong(state: *mut ffi::lua_State, index: c_int) -> ! {
+    // SAFETY: a C function has room for three values more; two are pushed, and one takes their place.
+    unsafe {
+        ffi::lua_settop(state, index);
+        push_where(state);
+        ffi::lua_rotate(state, index, 1);
+        ffi::lua_concat(state, 2);
+        ffi::lua_error(state)
+    }
+}
+
+/// For our own Lua code: `wrong(message)` raises it as a wrong call of the script's.
+pub(crate) fn wrong(lua: &Lua) -> mlua::Result<Function> {
+    unsafe extern "C-unwind" fn wrong(state: *mut ffi::lua_State) -> c_int {
+        // SAFETY: one argument, which is a string.
+        unsafe { raise_wrong(state, 1) }
+    }
+    // SAFETY: a C function without upvalues; it reads its argument alone.
+    unsafe { lua.create_c_function(wrong) }
+}
+
+/// What says that a call which had to wait cannot.
+pub(crate) const CANNOT_PARK: &str = "cannot wait across a C-call boundary: in a function that a C function has called \
+     (a comparison for table.sort, say, or a module that is being loaded)";
+
+/// The faces of primitives, where C functions can yield: `face(primitive)` gives a function that turns what the primitive
+/// answers into results, a park or an error. The same in Lua (`base.lua`) would copy all arguments and results once more,
+/// and would not leave the calling function on the call stack for the error's position if the call is a tail call.
+///
+/// `resumed`, `abandon` and `park` are those of `base.lua`.
+#[cfg(feature = "lua54")]
+pub(crate) fn faces(
+    lua: &Lua,
+    resumed: &Function,
+    abandon: &Function,
+    park: &mlua::Table,
+) -> mlua::Result<Value> {
+    unsafe extern "C-unwind" fn make(state: *mut ffi::lua_State) -> c_int {
+        // SAFETY: the one argument and the three upvalues become those of the new function.
+        unsafe {
+            ffi::lua_settop(state, 1);
+            for upvalue in 1..=3 {
+                ffi::lua_pushvalue(state, ffi::lua_upvalueindex(upvalue));
             }
+            ffi::lua_pushcclosure(state, enter_face, 4);
+        }
+        1
+    }
+    let made = protected(lua, (resumed, abandon, park), |stack| {
+        // SAFETY: the three values on the stack become upvalues.
+        unsafe { ffi::lua_pushcclosure(stack.state, make, 3) }
+    })?;
+    Ok(made.into_iter().next().unwrap_or(Value::Nil))
+}
+
+#[cfg(not(feature = "lua54"))]
+pub(crate) fn faces(_: &Lua, _: &Function, _: &Function, _: &mlua::Table) -> mlua::Result<Value> {
+    Ok(Value::Nil)
+}
+
+/// A function of the module around a primitive.
+#[cfg(feature = "lua54")]
+unsafe extern "C-unwind" fn enter_face(state: *mut ffi::lua_State) -> c_int {
+    // SAFETY: the first upvalue is the primitive, which gets all arguments. Nothing here holds what needs dropping.
+    unsafe {
+        let args = ffi::lua_gettop(state);
+        ffi::lua_pushvalue(state, ffi::lua_upvalueindex(1));
+        ffi::lua_rotate(state, 1, 1);
+        ffi::lua_call(state, args, ffi::LUA_MULTRET);
+        conclude(state)
+    }
+}
+
+/// Goes on when the wait is over. What was yielded and what came by resuming is no concern of ours.
+#[cfg(feature = "lua54")]
+unsafe extern "C-unwind" fn unparked(
+    state: *mut ffi::lua_State,
+    _status: c_int,
+    _context: ffi::lua_KContext,
+) -> c_int {
+    // SAFETY: the second upvalue gives the reply as a primitive does.
+    unsafe {
+        ffi::lua_settop(state, 0);
+        ffi::lua_pushvalue(state, ffi::lua_upvalueindex(2));
+        ffi::lua_call(state, 0, ffi::LUA_MULTRET);
+        conclude(state)
+    }
+}
+
+/// Does what a primitive has answered: a number, and what belongs to it, are all that is on the stack.
+#[cfg(feature = "lua54")]
+unsafe fn conclude(state: *mut ffi::lua_State) -> c_int {
+    // SAFETY: the stack is as said; the third and the fourth upvalue are a function and a table. A C function has room for
+    // some values more.
+    unsafe {
+        match ffi::lua_tointegerx(state, 1, std::ptr::null_mut()) {
+            DONE => return ffi::lua_gettop(state) - 1,
+            PARK => {
+                ffi::lua_settop(state, 0);
+                if ffi::lua_isyieldable(state) != 0 {
+                    ffi::lua_pushvalue(state, ffi::lua_upvalueindex(4));
+                    return ffi::lua_yieldk(state, 1, 0, Some(unparked));
+                }
+                ffi::lua_pushvalue(state, ffi::lua_upvalueindex(3));
+                ffi::lua_call(state, 0, 0);
+                ffi::lua_pushlstring(state, CANNOT_PARK.as_ptr().cast(), CANNOT_PARK.len());
+                raise_wrong(state, 1)
+            }
+            WRONG => raise_wrong(state, 2),
             _ => ffi::lua_settop(state, 2),
         }
         ffi::lua_error(state)

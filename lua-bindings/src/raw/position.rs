@@ -1,6 +1,6 @@
 //! Where functions stand in scripts.
 
-use std::ffi::{c_char, c_int};
+use std::ffi::{CStr, c_char, c_int};
 
 use mlua::{Lua, ffi};
 
@@ -52,6 +52,37 @@ impl Stack<'_> {
         }
     }
 }
+
+/// How many frames are looked through for a line.
+const FRAMES: c_int = 100;
+
+/// Pushes `file:line: ` for the innermost frame of the script's on the call stack, below the C function that runs; the empty
+/// string if there is none. C functions have no line, our own Lua functions none that helps, and a frame that made
+/// a tail call is gone (but where it called a C function): then it is the nearest that is still there.
+pub(super) unsafe fn push_where(state: *mut ffi::lua_State) {
+    // SAFETY: a zeroed lua_Debug is what lua_getstack fills; its strings live as long as the function on the call stack. The
+    // caller's C function has room for the text.
+    unsafe {
+        for level in 1..FRAMES {
+            let mut record: ffi::lua_Debug = std::mem::zeroed();
+            if ffi::lua_getstack(state, level, &mut record) == 0 {
+                break;
+            }
+            if ffi::lua_getinfo(state, c"Sl".as_ptr(), &mut record) == 0
+                || record.currentline <= 0
+                || CStr::from_ptr(record.source).to_bytes().starts_with(OURS)
+            {
+                continue;
+            }
+            ffi::lua_pushfstring(state, c"%s:%d: ".as_ptr(), record.short_src.as_ptr(), record.currentline);
+            return;
+        }
+        ffi::lua_pushlstring(state, c"".as_ptr(), 0);
+    }
+}
+
+/// What the names of our own chunks begin with.
+const OURS: &[u8] = b"=[goroutine:";
 
 fn position_in(state: *mut ffi::lua_State, level: usize) -> Option<Position> {
     // SAFETY: a zeroed lua_Debug is what lua_getstack fills; the state is the running one.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::{Encoder, Frame, Origin, Phase, Roots};
 use crate::code::Code;
-use crate::raw::{Kind, Number, Stack};
+use crate::raw::{Kind, Number, STACK_LIMIT, Stack};
 
 /// Why something cannot travel. Its text is what the script sees.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -18,7 +18,7 @@ pub(crate) enum Refusal {
     CapturedWrite { name: String, place: String },
     #[error("cannot send {path} {}: its __goroutine failed: {message}", if *leaving { "out of a goroutine" } else { "to a goroutine" })]
     Replacing { path: String, message: String, leaving: bool },
-    #[error("cannot send {0} to a goroutine: too many values at once")]
+    #[error("cannot send {0}: too many values at once; a Lua stack has room for {STACK_LIMIT}")]
     TooMany(&'static str),
     #[error("cannot send {0} to a goroutine: {1}")]
     Lua(&'static str, String),
