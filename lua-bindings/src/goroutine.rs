@@ -10,12 +10,15 @@ use runtime_core::{Completer, Ended, Handle, Outcome, WaitGroup};
 
 use crate::fault::Fault;
 use crate::packet::Packet;
-use crate::pool::Slot;
+use crate::pool::{LuaPool, Slot};
 use crate::scope::Membership;
 use crate::state::State;
 
 /// The handle of a goroutine: its results, or its failure, as packets for whoever awaits.
-pub(crate) type GoroutineHandle = Handle<Packet, Box<Failure>>;
+pub(crate) type GoroutineHandle = Handle<Packet, Box<Failure>, Queued>;
+
+/// The side of the one who runs it.
+pub(crate) type GoroutineCompleter = Completer<Packet, Box<Failure>, Queued>;
 
 /// What is kept of an error.
 pub(crate) struct Failure {
@@ -42,7 +45,7 @@ impl Failure {
 pub(crate) struct Start {
     /// The function and its arguments.
     pub(crate) packet: Packet,
-    pub(crate) completer: Completer<Packet, Box<Failure>>,
+    pub(crate) completer: GoroutineCompleter,
     pub(crate) started_at: Arc<str>,
     /// Where the pool counts it, for a pool's task.
     pub(crate) slot: Option<Slot>,
@@ -52,7 +55,58 @@ pub(crate) struct Start {
     pub(crate) family: Family,
 }
 
+/// What a goroutine needs to run, while it stands in a queue. It lies with its handle: whoever cancels it then takes it from
+/// there, and the goroutine has ended and holds nothing any more, wherever its place in the queue may be.
+pub(crate) struct Queued {
+    packet: Packet,
+    started_at: Arc<str>,
+    slot: Option<Slot>,
+    scope: Option<Membership>,
+    family: Family,
+    /// The pool in whose queue it stands, and its key there.
+    pool: Option<(LuaPool, u64)>,
+}
+
+impl runtime_core::Queued for Queued {
+    fn cancelled(self) {
+        let Self { packet, slot, scope, family, pool, .. } = self;
+        drop(packet);
+        drop(scope);
+        if let Some((pool, key)) = pool {
+            // If it is not there, the pool finds out when it starts it.
+            drop(pool.withdraw(key));
+        }
+        if let Some(slot) = slot {
+            slot.finish(Ended::Cancelled);
+        }
+        drop(family);
+    }
+}
+
+/// The place of a goroutine in a queue.
+pub(crate) struct Waiting(GoroutineCompleter);
+
+impl Waiting {
+    pub(crate) fn completer(&self) -> &GoroutineCompleter {
+        &self.0
+    }
+
+    /// The goroutine, to be run by the caller. `None`: it was cancelled, and has ended.
+    pub(crate) fn take(self) -> Option<Start> {
+        let Queued { packet, started_at, slot, scope, family, .. } = self.0.unqueue()?;
+        Some(Start { packet, completer: self.0, started_at, slot, scope, family })
+    }
+}
+
 impl Start {
+    /// Its place in a queue, that of a pool if one is given. From now on cancelling ends it at once.
+    pub(crate) fn queue(self, pool: Option<LuaPool>) -> Waiting {
+        let Self { packet, completer, started_at, slot, scope, family } = self;
+        let pool = pool.map(|pool| (pool, completer.id()));
+        completer.queue(Queued { packet, started_at, slot, scope, family, pool });
+        Waiting(completer)
+    }
+
     /// Ends it without having run it.
     pub(crate) fn end(self, outcome: Outcome<Packet, Box<Failure>>) {
         let Self { completer, slot, scope, family, .. } = self;
@@ -116,7 +170,7 @@ impl Reply {
 
 /// A goroutine that has started. Its isolate's table of slots and its future share it.
 pub(crate) struct Running {
-    pub(crate) completer: RefCell<Option<Completer<Packet, Box<Failure>>>>,
+    pub(crate) completer: RefCell<Option<GoroutineCompleter>>,
     pub(crate) handle: GoroutineHandle,
     pub(crate) slot: usize,
     pub(crate) started_at: Arc<str>,

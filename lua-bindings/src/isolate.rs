@@ -16,7 +16,7 @@ use runtime_core::{LocalSpawn, WorkerBody};
 
 use crate::api;
 use crate::fault;
-use crate::goroutine::{Running, Start};
+use crate::goroutine::{Running, Waiting};
 use crate::modules::Modules;
 use crate::packet;
 use crate::raw::{self, Coroutine, protected};
@@ -97,8 +97,8 @@ impl Isolate {
     async fn accept(self: &Rc<Self>, system: &Arc<System>, spawner: &dyn LocalSpawn) {
         loop {
             let mut started = 0;
-            while let Some(start) = system.queue.try_pop() {
-                self.start(start, spawner);
+            while let Some(waiting) = system.queue.try_pop() {
+                self.start(waiting, spawner);
                 started += 1;
                 if started == STARTS_IN_A_ROW {
                     break;
@@ -124,7 +124,7 @@ impl Isolate {
                 None
             };
             match future::or(future::or(closing, collect), next).await {
-                Some(start) => self.start(start, spawner),
+                Some(waiting) => self.start(waiting, spawner),
                 None if system.is_closing() => return,
                 None => {}
             }
@@ -148,7 +148,8 @@ impl Isolate {
     }
 
     /// Starts a goroutine, and runs it until it parks for the first time.
-    fn start(self: &Rc<Self>, start: Start, spawner: &dyn LocalSpawn) {
+    fn start(self: &Rc<Self>, waiting: Waiting, spawner: &dyn LocalSpawn) {
+        let Some(start) = waiting.take() else { return };
         if start.completer.cancelled().is_some() {
             return Task::never_started(start);
         }

@@ -5,9 +5,9 @@
 
 use std::sync::Arc;
 
-use runtime_core::{Cancel, Outcome, Pool, Task};
+use runtime_core::{Cancel, Ended, Outcome, Pool, Task};
 
-use crate::goroutine::{GoroutineHandle, Start};
+use crate::goroutine::{GoroutineHandle, Start, Waiting};
 use crate::system::System;
 
 /// A pool by which goroutines are started.
@@ -18,8 +18,14 @@ pub(crate) type Slot = runtime_core::Slot<PoolTask>;
 
 /// A goroutine that a pool starts.
 pub(crate) struct PoolTask {
-    pub(crate) start: Start,
-    pub(crate) system: Arc<System>,
+    waiting: Waiting,
+    system: Arc<System>,
+}
+
+impl PoolTask {
+    pub(crate) fn new(start: Start, pool: &LuaPool, system: Arc<System>) -> Self {
+        Self { waiting: start.queue(Some(pool.clone())), system }
+    }
 }
 
 /// How a pool stops a goroutine that it has started.
@@ -37,17 +43,26 @@ impl Task for PoolTask {
     type Canceller = Canceller;
 
     fn canceller(&self) -> Canceller {
-        Canceller(self.start.completer.handle())
+        Canceller(self.waiting.completer().handle())
+    }
+
+    fn key(&self) -> Option<u64> {
+        Some(self.waiting.completer().id())
     }
 
     fn start(self, slot: Slot) {
-        let Self { mut start, system } = self;
+        let Self { waiting, system } = self;
+        let Some(mut start) = waiting.take() else {
+            return slot.finish(Ended::Cancelled);
+        };
         start.slot = Some(slot);
         // Refused only when everything is being shut down: then the goroutine ends as cancelled, as its handle is dropped.
         let _ = system.submit(start);
     }
 
     fn dropped(self) {
-        self.start.end(Outcome::Cancelled(Some(Arc::from(CLOSED))));
+        if let Some(start) = self.waiting.take() {
+            start.end(Outcome::Cancelled(Some(Arc::from(CLOSED))));
+        }
     }
 }

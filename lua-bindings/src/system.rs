@@ -13,7 +13,7 @@ use runtime_core::{Backend, Close, Report, WorkerHandle};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::foreign::ForeignType;
-use crate::goroutine::{Failure, Start};
+use crate::goroutine::{Failure, Start, Waiting};
 use crate::injector::Injector;
 use crate::isolate;
 use crate::modules::{Fields, Modules};
@@ -56,7 +56,7 @@ pub(crate) struct System {
     pub(crate) epoch: Instant,
     unhandled: Report<Box<Failure>>,
     /// Not bounded: as in Go, starting a goroutine does not wait. Pools and channels give back-pressure.
-    pub(crate) queue: Injector<Start>,
+    pub(crate) queue: Injector<Waiting>,
     started: AtomicBool,
     /// Why an isolate could not be set up.
     failed: OnceLock<String>,
@@ -159,7 +159,7 @@ impl System {
         if self.is_closing() {
             return Err(StartError::Closed);
         }
-        self.queue.push(start);
+        self.queue.push(start.queue(None));
         // `shutdown` sets the flag, then empties the queue; here it is the other way round. So at least one of the two
         // sees the other, and nothing stays in the queue for ever.
         if self.is_closing() {
@@ -258,8 +258,8 @@ impl System {
 
     /// What never started is dropped, and so ends as cancelled.
     fn drop_queued(&self) {
-        while let Some(start) = self.queue.try_pop() {
-            drop(start);
+        while let Some(waiting) = self.queue.try_pop() {
+            drop(waiting);
         }
     }
 

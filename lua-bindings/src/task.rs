@@ -25,7 +25,7 @@ use mlua::{Lua, MultiValue, Value};
 use runtime_core::{Ended, Outcome};
 
 use crate::fault;
-use crate::goroutine::{Failure, Family, Reply, Running, Start, Wait};
+use crate::goroutine::{Failure, Family, GoroutineCompleter, Reply, Running, Start, Wait};
 use crate::isolate::Isolate;
 use crate::loaded::Lent;
 use crate::packet::{self, Packet, Plain, Refusal, Roots};
@@ -99,7 +99,7 @@ impl Task {
         }
     }
 
-    /// Ends a goroutine that was cancelled while it was queued.
+    /// Ends a goroutine that was cancelled just as it was taken out of the queue.
     pub(crate) fn never_started(start: Start) {
         let reason = start.completer.cancelled().cloned().flatten();
         start.end(Outcome::Cancelled(reason));
@@ -128,7 +128,7 @@ impl Task {
         }
     }
 
-    fn status(&self, tell: impl FnOnce(&runtime_core::Completer<Packet, Box<Failure>>)) {
+    fn status(&self, tell: impl FnOnce(&GoroutineCompleter)) {
         if let Some(completer) = &*self.running.completer.borrow() {
             tell(completer);
         }

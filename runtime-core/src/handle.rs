@@ -88,11 +88,26 @@ pub enum Reporting<E> {
     IfUnseen(Report<E>),
 }
 
+/// What a task needs to run, kept by its handle until it starts ([`Completer::queue`]).
+pub trait Queued {
+    /// The task was cancelled before it started, and has its outcome; those who wait for it are woken after this. Called
+    /// on the thread that cancelled it, without a lock.
+    fn cancelled(self);
+}
+
+impl Queued for () {
+    fn cancelled(self) {}
+}
+
 /// A started task, seen from outside. Clones stand for the same task.
 ///
 /// **Who wakes whom.** Waiters register with an event before they look for the outcome; the completer stores the
 /// outcome before it notifies all of them, so none can miss it. Dropping a waiter leaves nothing behind. A completer
 /// that is dropped without an outcome (its worker died) completes the task as cancelled, so that nobody waits for ever.
+///
+/// **Cancelled before it starts.** What a task needs to run may lie with its handle, as a `Q`, while the completer stands
+/// in some queue. Whoever takes it out, the one who starts the task or the first who cancels it, decides: then the task
+/// has begun, or has ended at once and holds nothing any more, wherever its completer stands.
 ///
 /// ```
 /// # use runtime_core::{Handle, Outcome, Reporting, block_on, testing::BareBackend};
@@ -101,16 +116,16 @@ pub enum Reporting<E> {
 /// block_on(&BareBackend::new(), handle.wait());
 /// assert_eq!(handle.outcome(), Some(&Outcome::Done(42)));
 /// ```
-pub struct Handle<T, E> {
-    shared: sync::Arc<Shared<T, E>>,
+pub struct Handle<T, E, Q = ()> {
+    shared: sync::Arc<Shared<T, E, Q>>,
 }
 
 /// The side of the one who runs the task: it says when it starts, parks and ends, and hears of cancelling.
-pub struct Completer<T, E> {
-    shared: sync::Arc<Shared<T, E>>,
+pub struct Completer<T, E, Q = ()> {
+    shared: sync::Arc<Shared<T, E, Q>>,
 }
 
-struct Shared<T, E> {
+struct Shared<T, E, Q> {
     id: u64,
     status: AtomicU8,
     /// Handles alive; the completer is not one.
@@ -120,15 +135,16 @@ struct Shared<T, E> {
     outcome: OnceLock<Outcome<T, E>>,
     ended: Event,
     cancelled: OnceLock<Option<Arc<str>>>,
+    queued: Mutex<Option<Q>>,
     /// The runner's waker, for cancelling.
     runner: AtomicWaker,
     name: Mutex<Option<Arc<str>>>,
     reporting: Reporting<E>,
 }
 
-impl<T, E> Handle<T, E> {
+impl<T, E, Q> Handle<T, E, Q> {
     /// A task that is queued: the handle for those who wait, the completer for the one who will run it.
-    pub fn new(id: u64, reporting: Reporting<E>) -> (Self, Completer<T, E>) {
+    pub fn new(id: u64, reporting: Reporting<E>) -> (Self, Completer<T, E, Q>) {
         let shared = sync::Arc::new(Shared {
             id,
             status: AtomicU8::new(Status::Queued as u8),
@@ -137,6 +153,7 @@ impl<T, E> Handle<T, E> {
             outcome: OnceLock::new(),
             ended: Event::new(),
             cancelled: OnceLock::new(),
+            queued: Mutex::new(None),
             runner: AtomicWaker::new(),
             name: Mutex::new(None),
             reporting,
@@ -180,10 +197,11 @@ impl<T, E> Handle<T, E> {
     }
 
     /// A future that is ready once the task has ended. It keeps this handle alive.
-    pub fn wait(&self) -> impl Future<Output = ()> + 'static + use<T, E>
+    pub fn wait(&self) -> impl Future<Output = ()> + 'static + use<T, E, Q>
     where
         T: 'static,
         E: 'static,
+        Q: 'static,
     {
         let handle = self.clone();
         async move {
@@ -200,13 +218,20 @@ impl<T, E> Handle<T, E> {
 
     /// Asks the task to stop: at once if it has not started, else at its next blocking call. Only the first reason
     /// counts. Returns whether this call was the first and came before the end.
-    pub fn cancel(&self, reason: Option<&str>) -> bool {
+    pub fn cancel(&self, reason: Option<&str>) -> bool
+    where
+        Q: Queued,
+    {
         if self.shared.outcome.get().is_some() {
             return false;
         }
         let first = self.shared.cancelled.set(reason.map(Arc::from)).is_ok();
         if first {
             self.shared.runner.wake();
+            let queued = self.shared.queued.lock().take();
+            if let Some(queued) = queued {
+                self.shared.complete_cancelled(|| queued.cancelled());
+            }
         }
         first
     }
@@ -230,11 +255,33 @@ impl<T, E> Handle<T, E> {
     }
 }
 
-impl<T, E> Completer<T, E> {
+impl<T, E, Q> Completer<T, E, Q> {
     /// A new handle of the same task.
-    pub fn handle(&self) -> Handle<T, E> {
+    pub fn handle(&self) -> Handle<T, E, Q> {
         self.shared.handles.fetch_add(1, Ordering::AcqRel);
         Handle { shared: sync::Arc::clone(&self.shared) }
+    }
+
+    /// Leaves what the task needs to run with its handle, until it is taken back to start. Cancelling may take it before.
+    /// It is dropped with the completer.
+    pub fn queue(&self, queued: Q)
+    where
+        Q: Queued,
+    {
+        let before = self.shared.queued.lock().replace(queued);
+        drop(before);
+        // Cancelling stores its word, then looks here; this is the other way round. So at least one of the two sees the
+        // other, and the lock lets only one take it out.
+        if self.shared.cancelled.get().is_some()
+            && let Some(queued) = self.unqueue()
+        {
+            self.shared.complete_cancelled(|| queued.cancelled());
+        }
+    }
+
+    /// Takes back what [`queue`](Self::queue) has left. `None`: there is nothing, or the task was cancelled, and has ended.
+    pub fn unqueue(&self) -> Option<Q> {
+        self.shared.queued.lock().take()
     }
 
     /// The number the task was made with.
@@ -282,7 +329,12 @@ impl<T, E> Completer<T, E> {
     }
 }
 
-impl<T, E> Shared<T, E> {
+impl<T, E, Q> Shared<T, E, Q> {
+    /// Ends a task that was cancelled before it started.
+    fn complete_cancelled(&self, then: impl FnOnce()) {
+        self.complete(Outcome::Cancelled(self.cancelled.get().cloned().flatten()), then);
+    }
+
     fn status(&self) -> Status {
         Status::from_u8(self.status.load(Ordering::Acquire))
     }
@@ -323,14 +375,14 @@ impl<T, E> Shared<T, E> {
     }
 }
 
-impl<T, E> Clone for Handle<T, E> {
+impl<T, E, Q> Clone for Handle<T, E, Q> {
     fn clone(&self) -> Self {
         self.shared.handles.fetch_add(1, Ordering::AcqRel);
         Self { shared: sync::Arc::clone(&self.shared) }
     }
 }
 
-impl<T, E> Drop for Handle<T, E> {
+impl<T, E, Q> Drop for Handle<T, E, Q> {
     fn drop(&mut self) {
         if self.shared.handles.fetch_sub(1, Ordering::SeqCst) == 1
             && let Reporting::IfUnseen(report) = &self.shared.reporting
@@ -342,9 +394,11 @@ impl<T, E> Drop for Handle<T, E> {
     }
 }
 
-impl<T, E> Drop for Completer<T, E> {
+impl<T, E, Q> Drop for Completer<T, E, Q> {
     fn drop(&mut self) {
         if self.shared.outcome.get().is_none() {
+            let queued = self.unqueue();
+            drop(queued);
             let reason = match self.shared.cancelled.get() {
                 Some(reason) => reason.clone(),
                 None => Some(Arc::from("its worker ended")),
@@ -354,16 +408,16 @@ impl<T, E> Drop for Completer<T, E> {
     }
 }
 
-impl<T, E> PartialEq for Handle<T, E> {
+impl<T, E, Q> PartialEq for Handle<T, E, Q> {
     /// Whether both stand for the same task.
     fn eq(&self, other: &Self) -> bool {
         sync::Arc::ptr_eq(&self.shared, &other.shared)
     }
 }
 
-impl<T, E> Eq for Handle<T, E> {}
+impl<T, E, Q> Eq for Handle<T, E, Q> {}
 
-impl<T, E> fmt::Debug for Handle<T, E> {
+impl<T, E, Q> fmt::Debug for Handle<T, E, Q> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Handle")
             .field("id", &self.id())
@@ -372,7 +426,7 @@ impl<T, E> fmt::Debug for Handle<T, E> {
     }
 }
 
-impl<T, E> fmt::Debug for Completer<T, E> {
+impl<T, E, Q> fmt::Debug for Completer<T, E, Q> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Completer").field("id", &self.id()).finish_non_exhaustive()
     }

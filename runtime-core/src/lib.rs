@@ -38,7 +38,7 @@ pub use atomic_int::AtomicInt;
 pub use backend::{Backend, BlockingJob, LocalFuture, LocalSpawn, Sleep, WorkerBody, WorkerHandle, block_on};
 pub use channel::{Channel, SendError, TryReceiveError, TrySendError};
 pub use contain_panic::{ContainPanic, contain_panic, contained};
-pub use handle::{Completer, Handle, Outcome, Report, Reporting, Status};
+pub use handle::{Completer, Handle, Outcome, Queued, Report, Reporting, Status};
 pub use id::next_id;
 pub use pool::{
     Cancel, Close, Ended, OnFull, Pool, PoolOptions, Slot, SlotId, Submit, SubmitError, SubmitErrorKind,

@@ -124,6 +124,21 @@ impl<P> WaitQueue<P> {
         self.places.remove(&ticket)
     }
 
+    /// Takes out the place that is looked for. It is found at once at either end, for then many are often looked for one
+    /// after another.
+    pub(crate) fn withdraw_if(&mut self, found: impl Fn(&P) -> bool) -> Option<P> {
+        let mut places = self.places.iter();
+        let ticket = loop {
+            match (places.next(), places.next_back()) {
+                (Some((ticket, place)), _) if found(place) => break *ticket,
+                (_, Some((ticket, place))) if found(place) => break *ticket,
+                (None, None) => return None,
+                _ => {}
+            }
+        };
+        self.withdraw(ticket)
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.places.len()
     }

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use loom::future::block_on;
 use loom::model::Builder;
 use loom::thread;
-use runtime_core::{Completer, Handle, Outcome, Report, Reporting, WaitGroup};
+use runtime_core::{Completer, Handle, Outcome, Queued, Report, Reporting, WaitGroup};
 
 type Task = Handle<u32, u32>;
 
@@ -138,6 +138,51 @@ fn a_failure_that_was_seen_is_not_reported() {
         drop(handle);
         runner.join().unwrap();
         assert_eq!(reports.load(Ordering::SeqCst), 0);
+    });
+}
+
+/// What a task needs to run; it counts those that were told of being cancelled.
+struct Load(Arc<AtomicUsize>);
+
+impl Queued for Load {
+    fn cancelled(self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn a_queued_task_either_starts_or_is_cancelled() {
+    model(|| {
+        let told = Arc::new(AtomicUsize::new(0));
+        let (handle, completer) = Handle::<u32, u32, Load>::new(1, Reporting::Never);
+        let other = handle.clone();
+        let canceller = thread::spawn(move || other.cancel(None));
+        completer.queue(Load(Arc::clone(&told)));
+        let runs = completer.unqueue().is_some();
+        if runs {
+            completer.complete(Outcome::Done(7));
+        }
+        let first = canceller.join().unwrap();
+        assert_eq!(told.load(Ordering::SeqCst), usize::from(!runs));
+        assert!(runs || first);
+        let expected = if runs { Outcome::Done(7) } else { Outcome::Cancelled(None) };
+        assert_eq!(handle.outcome(), Some(&expected));
+    });
+}
+
+#[test]
+fn who_waits_for_a_task_that_is_cancelled_in_the_queue_hears_of_it_there() {
+    model(|| {
+        let told = Arc::new(AtomicUsize::new(0));
+        let (handle, completer) = Handle::<u32, u32, Load>::new(1, Reporting::Never);
+        completer.queue(Load(Arc::clone(&told)));
+        let other = handle.clone();
+        let canceller = thread::spawn(move || other.cancel(None));
+        block_on(handle.wait());
+        assert_eq!(handle.outcome(), Some(&Outcome::Cancelled(None)));
+        assert_eq!(told.load(Ordering::SeqCst), 1);
+        assert!(canceller.join().unwrap());
+        drop(completer);
     });
 }
 

@@ -182,7 +182,7 @@ fn submit(
     }
     let report = if gives == Gives::Handle { Report::IfUnseen } else { Report::AtOnce };
     let (start, handle) = prepare(context, values, report, scope)?;
-    let task = PoolTask { start, system: Arc::clone(&context.state.system) };
+    let task = PoolTask::new(start, &pool, Arc::clone(&context.state.system));
     let inside = context
         .state
         .current()

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use mlua::{Function, MultiValue, Value};
-use runtime_core::{Handle, Reporting, next_id};
+use runtime_core::{Reporting, next_id};
 
 use super::handle::await_or_cancel;
 use super::{Answer, Args, Context, HandleObject, Primitives, caller, ship};
 use crate::fault::Fault;
-use crate::goroutine::{Failure, Family, GoroutineHandle, Start};
+use crate::goroutine::{Family, GoroutineHandle, Start};
 use crate::object::Object;
 use crate::packet::{Packet, Roots};
 use crate::pool::Slot;
@@ -57,7 +57,7 @@ pub(super) fn assemble(
         Report::AtOnce => Reporting::AtOnce(tell),
         Report::IfUnseen => Reporting::IfUnseen(tell),
     };
-    let (handle, completer) = Handle::<_, Box<Failure>>::new(next_id(), reporting);
+    let (handle, completer) = GoroutineHandle::new(next_id(), reporting);
     let family = Family::join(&state.children());
     let start = Start { packet, completer, started_at, slot: None::<Slot>, scope: None, family };
     (start, handle)

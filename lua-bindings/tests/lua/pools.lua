@@ -379,4 +379,61 @@ test("cancelling a goroutine that waits for a pool leaves the pool alone", funct
   close(name)
 end)
 
+everywhere("a task that is cancelled in the queue has ended at once, and its room is free", function()
+  goroutine.pool_create("cancelled early", { workers = 1, queue = 3, on_full = "error" })
+  local gate = occupy_pool("cancelled early", 1)
+  local handles = {}
+  for i = 1, 3 do handles[i] = goroutine.pool_async("cancelled early", function() return i end) end
+  gives(values(nil, "pool queue is full"), goroutine.pool_async("cancelled early", function() end))
+  handles[2]:cancel("not needed")
+  equal(handles[2]:status(), "cancelled")
+  local ok, err = goroutine.await(handles[2])
+  gives(values(false, "cancelled: not needed"), ok, tostring(err))
+  local stats = goroutine.pool_stats("cancelled early")
+  gives(values(1, 2, 1, 4), stats.active, stats.queued, stats.cancelled, stats.submitted)
+  handles[4] = goroutine.pool_async("cancelled early", function() return 4 end)
+  gives(values(nil, "pool queue is full"), goroutine.pool_async("cancelled early", function() end))
+  gate:close()
+  equal(goroutine.pool_wait("cancelled early"), true)
+  for _, i in ipairs({ 1, 3, 4 }) do gives(values(true, i), goroutine.await(handles[i])) end
+  stats = goroutine.pool_stats("cancelled early")
+  gives(values(0, 0, 1, 4, 5), stats.active, stats.queued, stats.cancelled, stats.completed, stats.submitted)
+  goroutine.pool_close("cancelled early")
+end)
+
+everywhere("who waits for room gets that of a cancelled task, and who waits for the pool goes on", function()
+  goroutine.pool_create("room", { workers = 1, queue = 1 })
+  local gate = occupy_pool("room", 1)
+  local first = goroutine.pool_async("room", function() return 1 end)
+  local submitter = goroutine.async(function()
+    return goroutine.await(goroutine.pool_async("room", function() return 2 end))
+  end)
+  parked(submitter)
+  first:cancel()
+  eventually("the task that waited is accepted", function() return goroutine.pool_stats("room").submitted == 3 end)
+  gate:close()
+  gives(values(true, true, 2), goroutine.await(submitter))
+  equal(goroutine.pool_wait("room"), true)
+  goroutine.pool_close("room")
+end)
+
+everywhere("cancelling while tasks begin loses none, and the counts add up", function()
+  goroutine.pool_create("race", { workers = 2, queue = 50 })
+  local handles = {}
+  for i = 1, 300 do
+    handles[i] = goroutine.pool_async("race", function() return i end)
+    if i % 3 == 0 then handles[i - 1]:cancel() end
+    local stats = goroutine.pool_stats("race")
+    equal(stats.submitted, stats.queued + stats.active + stats.completed + stats.failed + stats.cancelled)
+  end
+  equal(goroutine.pool_wait("race"), true)
+  local done, cancelled = 0, 0
+  for _, handle in ipairs(handles) do
+    if handle:status() == "done" then done = done + 1 else cancelled = cancelled + 1 end
+  end
+  local stats = goroutine.pool_stats("race")
+  gives(values(done, cancelled, 300), stats.completed, stats.cancelled, stats.submitted)
+  goroutine.pool_close("race")
+end)
+
 finish()

@@ -173,7 +173,7 @@ impl<T: Task> Pool<T> {
     /// [`Full`](SubmitErrorKind::Full) and [`Closed`](SubmitErrorKind::Closed) give the task back.
     pub fn try_submit(&self, task: T, priority: i64) -> Result<TaskId, SubmitError<T>> {
         let now = self.now();
-        let offered = Offered { canceller: task.canceller(), task };
+        let offered = Offered::new(task);
         let mut state = self.shared.state.lock();
         let admission = state.admit(offered, self.rank(priority), now);
         if matches!(admission, Admission::Refused(..)) {
@@ -221,6 +221,18 @@ impl<T: Task> Pool<T> {
             self.follow(after);
         }
         Idle::new(self.clone())
+    }
+
+    /// Takes the task with this [`key`](Task::key) out of the queue, counts it as cancelled and gives it back. The caller tells
+    /// those who wait for the task, before this call if they have to know before those who wait for the pool.
+    ///
+    /// `None` if it is not in the queue: it has been launched, or is not accepted yet.
+    pub fn withdraw(&self, key: u64) -> Option<T> {
+        let now = self.now();
+        let mut after = After::new();
+        let withdrawn = self.shared.state.lock().withdraw(key, now, &mut after.wakers);
+        self.follow(after);
+        withdrawn.map(|offered| offered.task)
     }
 
     /// Whether it has been closed, finished or not.

@@ -18,6 +18,14 @@ pub(super) type Place<M> = (Arc<Token<M>>, Ticket);
 pub(super) struct Offered<T: Task> {
     pub(super) task: T,
     pub(super) canceller: T::Canceller,
+    key: Option<u64>,
+}
+
+impl<T: Task> Offered<T> {
+    /// Asks the task what is to be known of it: to be called without a lock.
+    pub(super) fn new(task: T) -> Self {
+        Self { canceller: task.canceller(), key: task.key(), task }
+    }
 }
 
 /// A task that waits for a slot.
@@ -176,6 +184,16 @@ impl<T: Task> State<T> {
         let submitter = self.submitters.withdraw(ticket)?;
         self.unblock(&submitter);
         Some(submitter)
+    }
+
+    /// Takes the task with this key out of the queue, and counts it as cancelled. The room goes to the first submit that
+    /// waits. `None`: it is not there.
+    pub(super) fn withdraw(&mut self, key: u64, now: Instant, wakers: &mut Wakers) -> Option<Offered<T>> {
+        let queued = self.queue.withdraw_if(|queued| queued.offered.key == Some(key))?;
+        self.counts.cancelled += 1;
+        self.accept_submitter(now, wakers);
+        self.tell_idle(wakers);
+        Some(queued.offered)
     }
 
     /// Takes a slot back, and gives it to the next task.

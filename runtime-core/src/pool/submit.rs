@@ -43,7 +43,7 @@ impl<T: Task> Submit<T> {
         cx: &mut Context<'_>,
     ) -> Poll<Result<TaskId, SubmitError<T>>> {
         let now = self.pool.now();
-        let offered = Offered { canceller: task.canceller(), task };
+        let offered = Offered::new(task);
         let mut state = self.pool.shared.state.lock();
         let admission = match state.admit(offered, rank, now) {
             Admission::Refused(SubmitErrorKind::Full, offered)

@@ -8,7 +8,7 @@ use super::slot::Slot;
 /// Something a pool can run.
 ///
 /// Of every task that a pool accepts exactly one of [`start`](Self::start) and [`dropped`](Self::dropped) is called,
-/// once. Neither is called under a lock, and both may use the pool. A panic in them goes no further than the panic
+/// once, unless it is withdrawn. Neither is called under a lock, and both may use the pool. A panic in them goes no further than the panic
 /// hook: if `start` panics, its slot has been dropped with it, and the task counts as failed.
 pub trait Task: Sized + Send + 'static {
     /// What asks a task of this kind to stop; `()` where nothing can.
@@ -16,6 +16,12 @@ pub trait Task: Sized + Send + 'static {
 
     /// What to call should this task be asked to stop. Taken when the task is submitted, used at most once.
     fn canceller(&self) -> Self::Canceller;
+
+    /// By what the pool finds it in its queue for [`Pool::withdraw`](super::Pool::withdraw), if it can: unique among its
+    /// tasks. Asked for when the task is submitted.
+    fn key(&self) -> Option<u64> {
+        None
+    }
 
     /// A slot is free: runs the task, that is, hands it and its slot to an executor, and returns at once. It is called
     /// on the thread that made the slot free, or submitted the task.

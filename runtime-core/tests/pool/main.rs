@@ -10,3 +10,4 @@ mod stats;
 mod stress;
 mod support;
 mod waiting;
+mod withdrawing;

@@ -76,6 +76,10 @@ impl Task for Job {
         AskToStop(self.name, Arc::clone(&self.yard))
     }
 
+    fn key(&self) -> Option<u64> {
+        Some(u64::from(self.name))
+    }
+
     fn start(self, slot: Slot<Self>) {
         self.yard.started.lock().unwrap().push(self.name);
         self.yard.running.lock().unwrap().push((self.name, slot));

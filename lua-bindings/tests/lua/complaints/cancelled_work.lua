@@ -66,13 +66,34 @@ if reports then
     return handles, names, gate
   end
 
-  test("those in a pool's queue let go when it is their turn", function()
+  test("those in a pool's queue let go at once", function()
     local handles, names, gate = queued("turn")
     for _, handle in ipairs(handles) do handle:cancel() end
-    gate:close()
     let_go(names, handles)
     equal(goroutine.pool_stats("turn").cancelled, 20)
+    gate:close()
     goroutine.pool_close("turn")
+  end)
+
+  test("those that no isolate has begun let go at once", function()
+    local captured, names, handles = {}, {}, {}
+    for i = 1, 20 do
+      names[i] = "not begun " .. i
+      captured[i] = failure(names[i])
+    end
+    local go_on = occupy_isolates()
+    for i = 1, 20 do
+      local it = captured[i]
+      handles[i] = async(function()
+        goroutine.sleep(1e9)
+        return it
+      end)
+    end
+    captured = nil
+    for _, handle in ipairs(handles) do handle:cancel() end
+    for _, handle in ipairs(handles) do equal((await(handle, 20000)), false) end
+    go_on()
+    let_go(names, handles)
   end)
 
   test("and when the pool is closed with all that it has", function()

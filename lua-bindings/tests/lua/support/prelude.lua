@@ -200,6 +200,30 @@ function occupy_pool(name, workers)
   return gate
 end
 
+-- Occupies all isolates with goroutines that compute, until the function that it gives is called.
+function occupy_isolates()
+  local busy, go_on = goroutine.atomic_int(), goroutine.atomic_int()
+  local group = goroutine.wait_group()
+  local function compute()
+    busy:add()
+    while go_on:load() == 0 do end
+    group:done()
+  end
+  group:add(64)
+  goroutine.spawn_many(64, compute)
+  -- Isolates that were asleep take some time to wake.
+  local last, since = 0, goroutine.now()
+  while goroutine.now() - since < 50 do
+    if busy:load() ~= last then
+      last, since = busy:load(), goroutine.now()
+    end
+  end
+  return function()
+    go_on:add()
+    equal(group:wait(60000), true)
+  end
+end
+
 -- How many milliseconds a call takes, and its results.
 function timed(fn, ...)
   local start = goroutine.now()
