@@ -5,6 +5,8 @@ mod load;
 mod plain;
 mod references;
 
+use std::ops::Range;
+
 use mlua::{Lua, MultiValue};
 use rustc_hash::FxHashMap;
 
@@ -193,11 +195,24 @@ struct Decoder<'a> {
     /// Whether a global is being read, and what could not be found by its name there.
     in_global: bool,
     unresolved: Option<String>,
+    /// The global that was read last. What follows it, to be filled in, is its own.
+    global: Option<Global>,
+    /// The objects of globals in which something could not be found, and what.
+    incomplete: Vec<(Range<u32>, String)>,
+}
+
+struct Global {
+    name: Vec<u8>,
+    /// How many objects there were before it.
+    objects: u32,
+    /// Whether it was set; else the receiver has one of this name, or touching it raises.
+    set: bool,
 }
 
 enum Frame {
-    /// `instead`: the place among the objects of what is taken in its place; 0 for itself.
+    /// `object`: its number. `instead`: the place among the objects of what is taken in its place; 0 for itself.
     Table {
+        object: u32,
         at: i32,
         array: u32,
         filled: u32,
@@ -207,6 +222,7 @@ enum Frame {
         instead: usize,
     },
     Function {
+        object: u32,
         at: i32,
         next: u8,
         count: u8,
@@ -251,6 +267,8 @@ impl<'a> Decoder<'a> {
             poison: FxHashMap::default(),
             in_global: false,
             unresolved: None,
+            global: None,
+            incomplete: Vec::new(),
         }
     }
 
@@ -279,6 +297,7 @@ impl<'a> Decoder<'a> {
 
     /// Reads a packet: its numbered strings and its roots, which are left on the stack, and the records behind them.
     fn body(&mut self, stack: &mut Stack<'_>) -> Result<(), Malformed> {
+        self.global = None;
         self.strings = self.byte()?;
         self.strings_at = stack.top();
         self.numbered = 0;
@@ -297,7 +316,12 @@ impl<'a> Decoder<'a> {
         loop {
             match self.byte()? {
                 tag::END => break,
-                tag::FILL => self.fill(stack)?,
+                tag::FILL => {
+                    self.in_global = self.global.is_some();
+                    self.fill(stack)?;
+                    self.in_global = false;
+                    self.check_global(stack, true)?;
+                }
                 tag::GLOBAL => self.global(stack)?,
                 tag::POISON => {
                     let name = self.slice()?.to_vec();
@@ -340,12 +364,12 @@ impl<'a> Decoder<'a> {
         match (tag, stack.kind(-1)) {
             (tag::TABLE, Kind::Table) => {
                 let (flags, array, hash) = self.table_header()?;
-                self.open_table(stack, flags, array, hash, 0)?;
+                self.open_table(stack, number as u32, flags, array, hash, 0)?;
             }
             (tag::FUNCTION, Kind::Function) if !stack.is_c_function(-1) => {
                 let flags = self.byte()?;
                 self.varint()?;
-                self.open_function(stack, flags)?;
+                self.open_function(stack, number as u32, flags)?;
             }
             (tag, _) => return Err(Malformed::Tag(tag)),
         }
@@ -356,28 +380,48 @@ impl<'a> Decoder<'a> {
 
     fn global(&mut self, stack: &mut Stack<'_>) -> Result<(), Malformed> {
         let name = self.slice()?;
+        let objects = self.objects;
         self.push_globals(stack)?;
         let globals = stack.top();
         stack.push_bytes(name);
         self.in_global = true;
         self.whole(stack)?;
         self.in_global = false;
-        if let Some(message) = self.unresolved.take() {
-            // It matters only if it is touched.
-            self.poison.insert(name.to_vec(), message);
-            stack.pop(3);
-            return Ok(());
-        }
         stack.push_copy(globals + 1);
         stack.raw_get(globals);
-        let absent = stack.kind(-1) == Kind::Nil;
+        let set = stack.kind(-1) == Kind::Nil;
         stack.pop(1);
-        if absent {
+        if set {
             stack.raw_set(globals);
         } else {
             stack.pop(2);
         }
         stack.pop(1);
+        self.global = Some(Global { name: name.to_vec(), objects, set });
+        self.check_global(stack, false)
+    }
+
+    /// If something in the global that was read last could not be found, touching that raises. It is no error before.
+    fn check_global(&mut self, stack: &mut Stack<'_>, filled: bool) -> Result<(), Malformed> {
+        let (Some(message), Some(global)) = (self.unresolved.take(), &mut self.global) else {
+            return Ok(());
+        };
+        if filled {
+            // What holds the object that was filled in is not known any more: any of the global's may.
+            self.incomplete.push((global.objects..self.objects, message.clone()));
+        }
+        self.poison.insert(global.name.clone(), message);
+        if std::mem::take(&mut global.set) {
+            let name = std::mem::take(&mut global.name);
+            self.push_globals(stack)?;
+            stack.push_bytes(&name);
+            stack.push_nil();
+            stack.raw_set(-3);
+            stack.pop(1);
+            if let Some(global) = &mut self.global {
+                global.name = name;
+            }
+        }
         Ok(())
     }
 
@@ -459,7 +503,7 @@ impl<'a> Decoder<'a> {
                     }
                 }
             },
-            Some(Frame::Function { at, next, count, environment }) => {
+            Some(Frame::Function { at, next, count, environment, .. }) => {
                 if next < count {
                     *next += 1;
                     if !stack.set_upvalue(*at, i32::from(*next)) {
@@ -488,14 +532,14 @@ impl<'a> Decoder<'a> {
                 let (list, pairs) = self.room_for(array, hash);
                 stack.push_table(list, pairs);
                 let instead = self.remember(stack, flags)?;
-                self.open_table(stack, flags, array, hash, instead)?;
+                self.open_table(stack, self.objects - 1, flags, array, hash, instead)?;
                 return Ok(false);
             }
             tag::FUNCTION => {
                 let flags = self.byte()?;
                 self.load(stack, flags)?;
                 self.remember(stack, flags)?;
-                self.open_function(stack, flags)?;
+                self.open_function(stack, self.objects - 1, flags)?;
                 return Ok(false);
             }
             tag::SEEN => {
@@ -568,6 +612,7 @@ impl<'a> Decoder<'a> {
     fn open_table(
         &mut self,
         stack: &Stack<'_>,
+        object: u32,
         flags: u8,
         array: u32,
         hash: u32,
@@ -575,7 +620,8 @@ impl<'a> Decoder<'a> {
     ) -> Result<(), Malformed> {
         let metatable = flags & flag::METATABLE != 0;
         let at = stack.top();
-        self.open_frame(Frame::Table { at, array, filled: 0, hash, metatable, phase: Phase::List, instead })
+        let phase = Phase::List;
+        self.open_frame(Frame::Table { object, at, array, filled: 0, hash, metatable, phase, instead })
     }
 
     /// Puts the receiver's own class into the place of the table that was just read.
@@ -586,10 +632,10 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    fn open_function(&mut self, stack: &Stack<'_>, flags: u8) -> Result<(), Malformed> {
+    fn open_function(&mut self, stack: &Stack<'_>, object: u32, flags: u8) -> Result<(), Malformed> {
         let count = self.byte()?;
         let environment = flags & flag::ENVIRONMENT != 0;
-        self.open_frame(Frame::Function { at: stack.top(), next: 0, count, environment })
+        self.open_frame(Frame::Function { object, at: stack.top(), next: 0, count, environment })
     }
 
     fn open_frame(&mut self, frame: Frame) -> Result<(), Malformed> {
@@ -621,6 +667,15 @@ impl<'a> Decoder<'a> {
         Ok(0)
     }
 
+    /// Something could not be found in the global that is being read: it is missing in all objects that are open.
+    fn lacks(&mut self, message: String) {
+        for frame in &self.frames {
+            let (Frame::Table { object, .. } | Frame::Function { object, .. }) = frame;
+            self.incomplete.push((*object..*object + 1, message.clone()));
+        }
+        self.unresolved = Some(message);
+    }
+
     fn make_objects(&mut self, stack: &mut Stack<'_>) {
         if stack.kind(OBJECTS) != Kind::Table {
             stack.push_table(0, 0);
@@ -635,6 +690,12 @@ impl<'a> Decoder<'a> {
         stack.raw_get_index(OBJECTS, number as usize + 1);
         if stack.kind(-1) == Kind::Nil {
             return Err(Malformed::NoObject(number));
+        }
+        let number = number as u32;
+        if self.in_global
+            && let Some((_, message)) = self.incomplete.iter().find(|(range, _)| range.contains(&number))
+        {
+            self.lacks(message.clone());
         }
         Ok(())
     }

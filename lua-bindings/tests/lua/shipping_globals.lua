@@ -340,4 +340,40 @@ everywhere("a helper's global is set where it runs", function()
   equal(counted, nil)
 end)
 
+test("what cannot be found on arrival, anywhere in a global, fails only if that is touched", function()
+  package.loaded.not_there = { floor = math.floor }
+  local lost = package.loaded.not_there
+  local function deep(n)
+    local t = lost
+    for _ = 1, n do t = { t } end
+    return t
+  end
+  found, sibling = { x = 1 }, nil
+  at_once, nested, far, as_upvalue = lost, { { lost } }, deep(200), function() return lost end
+  among = { found, lost }
+  within = { nested[1] }
+  beside = { found }
+  local function touch(name, get)
+    local ok, fine, raised, err = goroutine.await(goroutine.async(function()
+      if false then get() end
+      return beside[1].x, pcall(get)
+    end))
+    gives(values(true, 1, false), ok, fine, raised)
+    contains(err, "cannot load module 'not_there' in a goroutine")
+  end
+  touch("at_once", function() return at_once end)
+  touch("nested", function() return nested end)
+  touch("far", function() return far end)
+  touch("as_upvalue", function() return as_upvalue end)
+  touch("among", function() return among end)
+  touch("within", function() return nested == nil or within end)
+  touch("within", function() return pcall(function() return nested end) and nil or within end)
+  -- Setting it makes it usable.
+  gives(values(true, 5), goroutine.await(goroutine.async(function()
+    far = 5
+    return far
+  end)))
+  found, at_once, nested, far, as_upvalue, among, within, beside = nil, nil, nil, nil, nil, nil, nil, nil
+end)
+
 finish()

@@ -75,7 +75,7 @@ impl Decoder<'_> {
             // May load a module, and so run its code. It is a protected call inside: a failure comes back as a message.
             stack.call(1, 2);
             if stack.kind(-2) == Kind::Nil && self.in_global {
-                self.unresolved = Some(String::from_utf8_lossy(stack.bytes(-1)).into_owned());
+                self.lacks(String::from_utf8_lossy(stack.bytes(-1)).into_owned());
             } else if stack.kind(-2) == Kind::Nil {
                 return Err(Malformed::Name(String::from_utf8_lossy(stack.bytes(-1)).into_owned()));
             }
