@@ -17,8 +17,7 @@ use runtime_core::{LocalSpawn, WorkerBody};
 use crate::api;
 use crate::fault;
 use crate::goroutine::{Running, Waiting};
-use crate::modules::Modules;
-use crate::packet;
+use crate::modules::{self, Modules};
 use crate::raw::{self, Coroutine, protected};
 use crate::state::{Role, State};
 use crate::system::System;
@@ -251,22 +250,7 @@ impl Isolate {
         if Arc::ptr_eq(&wanted, &self.modules.borrow()) {
             return;
         }
-        let apply = || -> mlua::Result<()> {
-            let package: Table = self.lua.globals().get("package")?;
-            package.set("path", self.lua.create_string(&wanted.path)?)?;
-            package.set("cpath", self.lua.create_string(&wanted.cpath)?)?;
-            if let Some(preload) = &wanted.preload {
-                let here: Table = package.get("preload")?;
-                for value in packet::decode(&self.lua, &self.state, preload)? {
-                    if let mlua::Value::Table(entries) = value {
-                        entries
-                            .for_each(|name: mlua::Value, loader: mlua::Value| here.raw_set(name, loader))?;
-                    }
-                }
-            }
-            Ok(())
-        };
-        if let Err(error) = apply() {
+        if let Err(error) = modules::follow(&self.state, &self.lua, &wanted) {
             (self.state.system.report)(&format!(
                 "cannot take over the home state's modules: {}",
                 fault::text(&error)

@@ -32,7 +32,7 @@ use mlua::{Lua, MultiValue};
 pub(crate) use coroutine::{Coroutine, Resumed};
 pub(crate) use entry::{CANNOT_PARK, Primitive, Went, closure, faces, wrong};
 pub(crate) use objects::object_of;
-pub(crate) use position::{Position, position};
+pub(crate) use position::{Position, is_being_closed, position};
 
 /// How many values a stack of this Lua has room for, as it is built by default.
 #[cfg(feature = "lua54")]

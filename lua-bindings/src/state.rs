@@ -3,10 +3,11 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
 use futures_lite::future;
 use mlua::{Function, IntoLuaMulti, Lua, MultiValue, Table, Value, WeakLua};
-use runtime_core::{WaitGroup, block_on};
+use runtime_core::{WaitGroup, block_on, deadline};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::api::CancelledObject;
@@ -18,8 +19,8 @@ use crate::modules;
 use crate::object::Object;
 use crate::packet::{Definitions, Scratch};
 use crate::place::LastPlace;
-use crate::raw::{Key, Stack};
-use crate::system::{Ending, System};
+use crate::raw::{self, Key, Stack};
+use crate::system::{Ending, GRACE, System};
 
 /// How many recently dumped closures a state remembers the code of.
 const CODE_SLOTS: usize = 64;
@@ -45,6 +46,8 @@ pub(crate) struct State {
     pub(crate) modules_seen: Cell<usize>,
     /// The modules that this state has sent by name, whose fields it has noted.
     pub(crate) modules_noted: RefCell<FxHashSet<Box<[u8]>>>,
+    /// What home's strings have for methods and isolates' strings have not, as it was at the first start.
+    own_methods: RefCell<Option<Vec<Vec<u8>>>>,
     codes: RefCell<CodeCache>,
     recent_codes: RefCell<Vec<Option<Arc<Code>>>>,
     sharing_modules: Cell<bool>,
@@ -59,7 +62,12 @@ pub(crate) struct State {
     current: RefCell<Option<Rc<Running>>>,
     /// The goroutines that the home state has started.
     children: WaitGroup,
+    /// Once the home state is known to be closed: until when its finalizers may wait.
+    closing_until: Cell<Option<Instant>>,
 }
+
+/// What is said to a finalizer that waits for too long.
+const TOO_LATE: &str = "the script has ended, and its finalizers may wait for 2 s in all";
 
 /// Where shipping and scheduling find the Lua values they need: in a list that the state's registry keeps, so that they
 /// are at hand on any stack of the state, without a reference of mlua's.
@@ -144,6 +152,7 @@ impl State {
             tables,
             modules_seen: Cell::new(0),
             modules_noted: RefCell::default(),
+            own_methods: RefCell::default(),
             codes: RefCell::default(),
             recent_codes: RefCell::new(vec![None; CODE_SLOTS]),
             sharing_modules: Cell::new(false),
@@ -155,6 +164,7 @@ impl State {
             last_place: RefCell::default(),
             current: RefCell::new(None),
             children: WaitGroup::new(),
+            closing_until: Cell::new(None),
         }
     }
 
@@ -251,6 +261,19 @@ impl State {
         let shared = modules::share(self, lua);
         self.sharing_modules.set(false);
         shared
+    }
+
+    /// Notes, at the first start, the methods that strings have in this state alone.
+    pub(crate) fn note_own_methods(&self) {
+        if self.own_methods.borrow().is_none() && self.system.libraries().is_some() {
+            *self.own_methods.borrow_mut() = Some(modules::own_methods(self).unwrap_or_default());
+        }
+    }
+
+    /// Whether the code names one of those, so that it may call it.
+    pub(crate) fn calls_own_method(&self, code: &Code) -> bool {
+        let methods = self.own_methods.borrow();
+        methods.as_ref().is_some_and(|methods| methods.iter().any(|name| code.mentions(name)))
     }
 
     // The running goroutine.
@@ -392,7 +415,16 @@ impl State {
                     None
                 };
                 let wait = async { Some(wait.await) };
-                let reply = block_on(&*self.system.backend, future::or(closing, wait));
+                let reply = match self.last_wait(lua) {
+                    None => block_on(&*self.system.backend, future::or(closing, wait)),
+                    Some(limit) => {
+                        let wait = deadline(&*self.system.backend, Some(limit), future::or(closing, wait));
+                        match block_on(&*self.system.backend, wait) {
+                            Some(reply) => reply,
+                            None => return (WRONG, TOO_LATE).into_lua_multi(lua),
+                        }
+                    }
+                };
                 // The process ends here, if a goroutine has ended it: what was cancelled for that must not be taken for
                 // the outcome of the wait.
                 self.system.stay_if_exiting();
@@ -402,6 +434,15 @@ impl State {
                 }
             }
         }
+    }
+
+    /// Until when this wait of the home state's may take, if the state is being closed: what its finalizers wait for may never
+    /// come, and nothing else could end them. All of them together have the time that goroutines have to unwind.
+    fn last_wait(&self, lua: &Lua) -> Option<Instant> {
+        if self.closing_until.get().is_none() && raw::is_being_closed(lua) {
+            self.closing_until.set(Some(self.system.backend.now() + GRACE));
+        }
+        self.closing_until.get()
     }
 
     /// Drops the wait of a call that could not park.

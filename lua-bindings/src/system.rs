@@ -16,7 +16,7 @@ use crate::foreign::ForeignType;
 use crate::goroutine::{Failure, Start, Waiting};
 use crate::injector::Injector;
 use crate::isolate;
-use crate::modules::{Fields, Modules};
+use crate::modules::{Fields, Libraries, Modules};
 use crate::pool::LuaPool;
 
 /// Called with each new isolate, to register what its goroutines may use.
@@ -68,8 +68,11 @@ pub(crate) struct System {
     pub(crate) modules: RwLock<Arc<Modules>>,
     /// The fields that the home state's modules had when it first sent them, until an isolate has looked at them.
     pub(crate) sent_modules: Mutex<FxHashMap<Box<[u8]>, Fields>>,
-    /// The names of the globals that every isolate has, once one is set up.
+    /// The names of the globals that every isolate has, once one is set up; what its standard libraries have.
     globals: OnceLock<FxHashSet<Box<[u8]>>>,
+    libraries: OnceLock<Libraries>,
+    /// The names of the modules that the home state has loaded, for messages.
+    home_modules: RwLock<(usize, FxHashSet<Vec<u8>>)>,
 }
 
 /// No isolate could be started, or none is there any more.
@@ -111,6 +114,8 @@ impl System {
             modules: RwLock::default(),
             sent_modules: Mutex::default(),
             globals: OnceLock::new(),
+            libraries: OnceLock::new(),
+            home_modules: RwLock::default(),
         }
     }
 
@@ -173,9 +178,41 @@ impl System {
         let _ = self.globals.set(names);
     }
 
-    /// Whether every isolate has a global of this name.
-    pub(crate) fn has_global(&self, name: &[u8]) -> bool {
+    /// Whether every isolate has a global of this name. Before isolates were started that cannot be told: then they are.
+    pub(crate) fn has_global(self: &Arc<Self>, name: &[u8]) -> bool {
+        if self.globals.get().is_none() {
+            // Without isolates it has none, and what is said about it tells why.
+            let _ = self.start();
+        }
         self.globals.get().is_some_and(|names| names.contains(name))
+    }
+
+    /// Notes what the standard libraries of an isolate have. All isolates have the same.
+    pub(crate) fn set_libraries(&self, libraries: Libraries) {
+        let _ = self.libraries.set(libraries);
+    }
+
+    /// What the standard libraries of isolates have, once there are some.
+    pub(crate) fn libraries(&self) -> Option<&Libraries> {
+        self.libraries.get()
+    }
+
+    /// Notes the names of the modules that home has loaded, so many, if that is another number than before.
+    pub(crate) fn set_home_modules(
+        &self,
+        count: usize,
+        names: impl FnOnce() -> mlua::Result<FxHashSet<Vec<u8>>>,
+    ) -> mlua::Result<()> {
+        if self.home_modules.read().0 != count {
+            let names = names()?;
+            *self.home_modules.write() = (count, names);
+        }
+        Ok(())
+    }
+
+    /// Whether the home state had loaded a module of this name when something was last started.
+    pub(crate) fn is_loaded_at_home(&self, name: &[u8]) -> bool {
+        self.home_modules.read().1.contains(name)
     }
 
     /// What reports a failure that nobody awaits.

@@ -100,6 +100,7 @@ files! {
     many_values
     modules
     modules_changed
+    modules_changed_strings
     pool_closing
     pool_map
     pool_stress

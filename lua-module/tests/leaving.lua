@@ -23,7 +23,22 @@ for i = 1, 8 do
 end
 ready:wait(kind == "endless" and 50 or 5000)
 
-if way == "error" then
+if way == "finalizer" then
+  -- They wait for what never comes; the last of them, which is the first to be called, for what comes in time.
+  local never = goroutine.channel()
+  Waiting = {}
+  for i = 1, 3 do
+    Waiting[i] = setmetatable({}, { __gc = function() return never:receive() end })
+  end
+  local late = goroutine.async(function()
+    goroutine.sleep(300)
+    return "in time"
+  end)
+  Waiting[4] = setmetatable({}, { __gc = function()
+    local _, answer = goroutine.await(late)
+    io.stdout:write("answer: ", tostring(answer), "\n")
+  end })
+elseif way == "error" then
   error("on purpose")
 elseif way == "exit" then
   os.exit(3)

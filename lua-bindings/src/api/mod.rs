@@ -214,9 +214,10 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
         })?
     };
     let check = isolate.then_some(check);
-    let (named, by_name, refresh_names, adopt, resolve, copy_module): (
+    let (named, by_name, refresh_names, adopt, resolve, copy_module, alone): (
         Table,
         Table,
+        Function,
         Function,
         Function,
         Function,
@@ -336,7 +337,7 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
             lua,
             "isolate",
             include_str!("../lua/isolate.lua"),
-            (&prim.table, settle, complete, park, Lua::poll_pending()),
+            (&prim.table, settle, complete, park, Lua::poll_pending(), alone),
         )?;
         state.tables.vitals.raw_set(vital::HANDLER, handler)?;
         let mut globals = FxHashSet::default();
@@ -344,6 +345,8 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
             globals.extend(name.as_string().map(|name| Box::from(&*name.as_bytes())));
             Ok(())
         })?;
+        // First, as home waits for the globals alone.
+        state.system.set_libraries(modules::libraries(&state.tables.package_loaded)?);
         state.system.set_globals(globals);
     }
     if !isolate {
@@ -406,6 +409,9 @@ fn add_isolate(prim: &Primitives<'_>) -> mlua::Result<()> {
             *running.traceback.borrow_mut() = Some(fault::traceback(&traceback.to_string_lossy()));
         }
         Ok(())
+    })?;
+    prim.raw("loaded_at_home", |_, state, name: mlua::LuaString| {
+        Ok(state.system.is_loaded_at_home(&name.as_bytes()))
     })?;
     prim.raw("clean", |_, _, message: mlua::LuaString| Ok(fault::clean(&message.to_string_lossy())))?;
     prim.raw("exit", |_, state, code: f64| {

@@ -1,7 +1,8 @@
 -- What an isolate has in place of some standard functions. Called with: the primitives; settle (base.lua); complete(),
 -- which makes the running goroutine's globals a complete table and returns it; park, the value that a blocking call
--- yields; pending, the value that an async function of the embedder's yields.
-local prim, settle, complete, park, pending = ...
+-- yields; pending, the value that an async function of the embedder's yields; alone(name), what to do with a module that only
+-- home has.
+local prim, settle, complete, park, pending, alone = ...
 
 local type, select, error, tostring, pcall = type, select, error, tostring, pcall
 local concat = table.concat
@@ -153,6 +154,18 @@ function dofile(name)
     error(err, 0)
   end
   return chunk()
+end
+
+-- The last word on a module that is not found here.
+
+local searchers = package.searchers or package.loaders
+if type(searchers) == "table" then
+  local loaded_at_home, break_before = prim.loaded_at_home, package.searchers and "" or "\n\t"
+  searchers[#searchers + 1] = function(name)
+    if type(name) == "string" and loaded_at_home(name) then
+      return break_before .. alone(name)
+    end
+  end
 end
 
 -- One call writes in one piece: goroutines in several isolates write to the same stream.

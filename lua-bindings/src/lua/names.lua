@@ -93,6 +93,12 @@ local function adopt(module, name)
   name_fields(module, name, true)
 end
 
+-- What to do with a module that is loaded at home and cannot be found here.
+local function alone(name)
+  return 'only the home state has it: goroutine.configure{copy_modules = {"' .. name .. '"}} sends it as it is, a function in '
+    .. 'package.preload["' .. name .. '"] would load it'
+end
+
 -- The value of a name here, or nil and a message.
 local function resolve(name)
   local zero = find(name, "\0", 1, true)
@@ -105,7 +111,10 @@ local function resolve(name)
   else
     local ok, loaded = pcall(require, module_name)
     if not ok then
-      return nil, "cannot load module '" .. module_name .. "' in a goroutine: " .. tostring(loaded)
+      loaded = tostring(loaded)
+      local why = "module '" .. module_name .. "' not found:"
+      local advice = sub(loaded, 1, #why) == why and " (" .. alone(module_name) .. ")" or ""
+      return nil, "cannot load module '" .. module_name .. "' in a goroutine" .. advice .. ": " .. loaded
     end
     module = loaded
     if check and not zero and type(module) == "table" then
@@ -127,4 +136,4 @@ local function resolve(name)
   return value
 end
 
-return named, by_name, refresh, adopt, resolve, copy
+return named, by_name, refresh, adopt, resolve, copy, alone

@@ -43,6 +43,9 @@ impl Roots {
     /// What the values are called that go into a packet for anybody, within the process or not.
     pub(crate) const FOR_ANYBODY: &'static str = "value for anybody";
 
+    /// What the functions that load modules are called.
+    pub(crate) const PRELOAD: &'static str = "package.preload";
+
     /// Whether the values go out of a goroutine that has ended, and not to one.
     fn leave(self) -> bool {
         matches!(self, Self::Values("result" | "error"))
@@ -133,11 +136,16 @@ struct Encoder<'a> {
     whole_globals: bool,
     /// Whether the packet may make its receiver load a module.
     needs_modules: bool,
-    /// The modules that are sent by name for the first time.
+    /// The modules that are sent by name for the first time, and the standard libraries.
     new_modules: Vec<Box<[u8]>>,
+    new_libraries: Vec<&'static [u8]>,
     classes: Classes,
     /// Whether the value that comes next stands in the place of another.
     replacement: bool,
+    /// How many objects were open around the replacement that is being written, the outermost if it lies in others.
+    replaced_from: Option<usize>,
+    /// How many values within replacements were replaced.
+    replaced_within: u32,
     /// Whether the key that was written last is the name of a field that metatables have.
     event: bool,
 }
@@ -161,15 +169,28 @@ impl<'a> Encoder<'a> {
             whole_globals: false,
             needs_modules: false,
             new_modules: Vec::new(),
+            new_libraries: Vec::new(),
             classes: Classes::default(),
             replacement: false,
+            replaced_from: None,
+            replaced_within: 0,
             event: false,
         }
     }
 
     /// The packet, if all went well. What was needed to make it is kept for the next one.
     fn finish(self, outcome: Result<(), Refusal>) -> Result<Packet, Refusal> {
-        let Self { lua, state, mut out, references, mut scratch, needs_modules, new_modules, .. } = self;
+        let Self {
+            lua,
+            state,
+            mut out,
+            references,
+            mut scratch,
+            needs_modules,
+            new_modules,
+            new_libraries,
+            ..
+        } = self;
         let marks = scratch.marks.take();
         scratch.clear();
         state.keep_scratch(scratch);
@@ -183,6 +204,10 @@ impl<'a> Encoder<'a> {
             Bytes::from_vec(out)
         };
         outcome?;
+        if !new_libraries.is_empty() {
+            crate::modules::compare_libraries(state, new_libraries)
+                .map_err(|error| Refusal::Lua("the libraries", crate::fault::text(&error)))?;
+        }
         if needs_modules {
             crate::modules::note(state, new_modules)
                 .and_then(|()| state.share_modules(lua))
@@ -233,6 +258,9 @@ impl<'a> Encoder<'a> {
 
     fn run(&mut self, stack: &mut Stack<'_>) -> Result<(), Refusal> {
         self.places(stack)?;
+        if self.starts_from_home() {
+            self.state.note_own_methods();
+        }
         self.out.push(0); // the place of the number of numbered strings
         self.varint(self.count as u64);
         for root in 1..=self.count {
@@ -271,6 +299,8 @@ impl<'a> Encoder<'a> {
             self.varint(u64::from(number));
             stack.raw_get_index(self.later_table(), self.later_done);
             self.within_deferred = true;
+            // Nothing is open here.
+            self.replaced_from = self.scratch.later_replaced.contains(&number).then_some(0);
             self.open(stack, true, None)?;
             self.drain(stack)?;
             self.within_deferred = false;
@@ -409,6 +439,9 @@ impl<'a> Encoder<'a> {
             self.out.push(tag::TABLE);
         }
         self.scratch.later.push(number);
+        if self.replaced_from.is_some() {
+            self.scratch.later_replaced.insert(number);
+        }
         stack.raw_set_index(self.later_table(), self.scratch.later.len());
         Ok(())
     }
@@ -530,6 +563,9 @@ impl<'a> Encoder<'a> {
     fn close(&mut self, stack: &mut Stack<'_>) -> Result<(), Refusal> {
         stack.pop(1);
         self.scratch.frames.pop();
+        if self.replaced_from == Some(self.scratch.frames.len()) {
+            self.replaced_from = None;
+        }
         Ok(())
     }
 

@@ -53,6 +53,53 @@ impl Stack<'_> {
     }
 }
 
+/// Whether the state's closing has called what runs: a finalizer, or the `__close` of a variable.
+///
+/// Lua does not say so. But when it closes a state it has thrown away the call stack, so that the outermost function is the
+/// one that it calls, by the name of that metamethod; while a script runs, the outermost one is the script, or the host's.
+/// (Where a host collects garbage while no Lua runs, the outermost function is a finalizer, too.) Lua 5.1 and LuaJIT
+/// have no names for these calls, nor Lua 5.4 before 5.4.4.
+pub(crate) fn is_being_closed(lua: &Lua) -> bool {
+    lua.exec_raw_lua(|raw| {
+        let state = raw.state();
+        // SAFETY: a zeroed lua_Debug is what lua_getstack fills; the state is the running one, and what lua_pushthread
+        // pushes, for which there is room made, is popped.
+        unsafe {
+            if cfg!(not(feature = "lua54")) || ffi::lua_checkstack(state, 1) == 0 {
+                return false;
+            }
+            let main = ffi::lua_pushthread(state) != 0;
+            ffi::lua_pop(state, 1);
+            if !main {
+                return false; // a coroutine, and whoever has resumed it is not known
+            }
+            let mut record: ffi::lua_Debug = std::mem::zeroed();
+            // The number of frames is looked for as one looks for the end of a file: finding a frame takes as long as
+            // it is deep.
+            let mut beyond = 1;
+            while ffi::lua_getstack(state, beyond, &mut record) != 0 {
+                beyond *= 2;
+            }
+            let mut outermost = beyond / 2;
+            while outermost + 1 < beyond {
+                let middle = outermost + (beyond - outermost) / 2;
+                match ffi::lua_getstack(state, middle, &mut record) {
+                    0 => beyond = middle,
+                    _ => outermost = middle,
+                }
+            }
+            if ffi::lua_getstack(state, outermost, &mut record) == 0
+                || ffi::lua_getinfo(state, c"n".as_ptr(), &mut record) == 0
+                || record.name.is_null()
+            {
+                return false;
+            }
+            CStr::from_ptr(record.namewhat) == c"metamethod"
+                && matches!(CStr::from_ptr(record.name).to_bytes(), b"__gc" | b"close" | b"__close")
+        }
+    })
+}
+
 /// How many frames are looked through for a line.
 const FRAMES: c_int = 100;
 

@@ -6,6 +6,16 @@ local goroutine = require("goroutine")
 
 local channel, async, await = goroutine.channel, goroutine.async, goroutine.await
 
+-- The first test of the file: where the runtime starts with the first goroutine, it has not been started yet.
+test("what travels by name is sent before anything was started, too", function()
+  local ch = goroutine.channel(4)
+  equal(ch:send(print), true)
+  equal(ch:send({ print, table.insert, string }), true)
+  equal((ch:receive()), print)
+  local got = ch:receive()
+  gives(values(print, table.insert, string), got[1], got[2], got[3])
+end)
+
 everywhere("a rendezvous hands over only when both are there", function()
   local ch, sent = channel(), goroutine.atomic_int()
   local sender = async(function()

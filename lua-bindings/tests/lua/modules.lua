@@ -188,4 +188,50 @@ package.path = path_before
 for _, path in ipairs(names) do os.remove(path) end
 os.execute('rmdir "' .. folder .. '"')
 
+test("an entry of package.preload that cannot cross fails where it is required, and no other does", function()
+  local file = io.tmpfile()
+  package.preload.holds_a_file = function() return file end
+  package.preload.is_fine = function() return { fine = true } end
+  local function load(name)
+    local module = require(name)
+    return module.fine
+  end
+  gives(values(true, true), goroutine.await(goroutine.async(load, "is_fine")))
+  local ok, err = goroutine.await(goroutine.async(load, "holds_a_file"))
+  equal(ok, false)
+  contains(err, "module 'holds_a_file' cannot be loaded in a goroutine: cannot send package.preload.holds_a_file.<upvalue 'file'> "
+    .. "(userdata 'FILE*') to a goroutine: open it inside, or use a channel")
+  package.preload.holds_a_file, package.preload.is_fine = nil, nil
+end)
+
+test("one that cannot be received fails alone, too", function()
+  local alone = { floor = math.floor }
+  package.loaded.at_home_alone = alone
+  package.preload.needs_it = function() return alone end
+  package.preload.does_not = function() return { fine = 1 } end
+  gives(values(true, 1), goroutine.await(goroutine.async(function() return require("does_not").fine end)))
+  local ok, err = goroutine.await(goroutine.async(function() return require("needs_it") end))
+  equal(ok, false)
+  contains(err, "module 'needs_it' cannot be loaded in a goroutine: cannot load module 'at_home_alone' in a goroutine")
+  package.preload.needs_it, package.preload.does_not = nil, nil
+end)
+
+test("a module that home alone has: the error says what to do", function()
+  local alone = { name = "alone" }
+  package.loaded.home_alone = alone
+  local advice = 'only the home state has it: goroutine.configure{copy_modules = {"home_alone"}} sends it as it is, a function in '
+    .. 'package.preload["home_alone"] would load it'
+  local ok, err = goroutine.await(goroutine.async(function() return alone.name end))
+  equal(ok, false)
+  contains(err, "cannot load module 'home_alone' in a goroutine (" .. advice .. "): module 'home_alone' not found:")
+  ok, err = goroutine.await(goroutine.async(function() return require("home_alone") end))
+  equal(ok, false)
+  contains(err, advice)
+  ok, err = goroutine.await(goroutine.async(function() return require("nobody has it") end))
+  equal(ok, false)
+  assert(not err:find("only the home state", 1, true), err)
+  goroutine.configure({ copy_modules = { "home_alone" } })
+  gives(values(true, "alone"), goroutine.await(goroutine.async(function() return alone.name end)))
+end)
+
 finish()

@@ -107,11 +107,40 @@ test("a module that is a class keeps its identity either way", function()
   same(reports(), {})
 end)
 
-test("the standard libraries are not compared", function()
-  string.changed_here = "changed"
-  local s = string
-  equal(run(function() return s.changed_here end), nil)
-  string.changed_here = nil
+test("a standard library that was changed is told of when code first names it", function()
+  string.trim = function(s) return (s:match("^%s*(.-)%s*$")) end
+  os.answer, os.clock = 42, function() return "own" end
+  -- Nothing of it is needed.
+  equal(run(function() return 1 end), 1)
+  same(reports(), {})
+  equal(run(function() return os.answer end), nil)
+  if told then
+    local list = reports()
+    equal(#list, 1)
+    equal(list[1], "module 'os': fields 'answer' (home has 42, goroutines get nil), 'clock' (home has a function of its own, "
+      .. 'goroutines get the standard one) were changed after loading; goroutine.configure{copy_modules = {"os"}} sends it as it is')
+  end
+  equal(run(function() return os.answer end), nil)
+  same(reports(), {})
+end)
+
+test("so it is if it was captured, and what home lacks is no matter", function()
+  local library, remove = table, table.remove
+  table.own, table.remove = "own", nil
+  equal(run(function() return library.own end), nil)
+  table.own, table.remove = nil, remove
+  if told then
+    local list = reports()
+    equal(#list, 1)
+    contains(list[1], "module 'table': field 'own' was changed after loading (home has \"own\", goroutines get nil); ")
+  end
+end)
+
+test("copy_modules sends a standard library as it is", function()
+  goroutine.configure({ copy_modules = { "os", "string" } })
+  gives(values(42, "own", "number"), run(function() return os.answer, os.clock(), type(os.time()) end))
+  local library = string
+  gives(values("x", "y", "UP"), run(function() return string.trim(" x "), library.trim(" y "), ("up"):upper() end))
   same(reports(), {})
 end)
 

@@ -216,4 +216,24 @@ everywhere("it is called once, also where the value is refused", function()
   end
 end)
 
+test("one that goes on giving values with one in turn is stopped", function()
+  local endless = {}
+  endless.__goroutine = function() return { next = setmetatable({}, endless) } end
+  local ch = goroutine.channel(1)
+  local text = "its __goroutine failed: more than 250000 values within what such functions have given have one in turn"
+  raises(text, ch.send, ch, setmetatable({}, endless))
+  endless.__goroutine = function() return { setmetatable({}, endless), setmetatable({}, endless) } end
+  raises(text, async, echo, setmetatable({}, endless))
+  equal(ch:len(), 0)
+end)
+
+test("many that are no such thing are not counted", function()
+  local meta = { __goroutine = function(self) return { self[1] } end }
+  local list = {}
+  for i = 1, 300000 do list[i] = setmetatable({ i }, meta) end
+  local ch = goroutine.channel(1)
+  ch:send(list)
+  equal((ch:receive())[300000][1], 300000)
+end)
+
 finish()

@@ -450,7 +450,7 @@ impl Roots {
             Self::Start => false,
             // Functions that load modules: what they share with classes stays shared. What leaves the process has no
             // receiver that could have a class already.
-            Self::Values(noun) => !matches!(noun, "package.preload" | Self::FOR_ANYBODY),
+            Self::Values(noun) => !matches!(noun, Self::PRELOAD | Self::FOR_ANYBODY),
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::{Encoder, Origin, Roots};
 use crate::bytecode::Analysis;
 use crate::code::Code;
+use crate::modules::LIBRARIES;
 use crate::packet::tag;
 use crate::raw::{Kind, Stack};
 use crate::state::{Role, vital};
@@ -48,7 +49,14 @@ impl Encoder<'_> {
         self.within_deferred = false;
         stack.push_bytes(&self.scratch.global_names[index]);
         stack.raw_get(self.globals());
-        if stack.kind(-1) == Kind::Nil || self.is_standard(stack, index) {
+        if stack.kind(-1) == Kind::Nil {
+            stack.pop(1);
+            return;
+        }
+        if self.is_standard(stack, index) {
+            let name = std::mem::take(&mut self.scratch.global_names[index]);
+            self.names_library(&name);
+            self.scratch.global_names[index] = name;
             stack.pop(1);
             return;
         }
@@ -81,6 +89,7 @@ impl Encoder<'_> {
         self.scratch.later.truncate(later);
         self.later_done = self.later_done.min(later);
         self.scratch.frames.clear();
+        self.replaced_from = None;
         self.out.push(tag::POISON);
         self.string_of_global(index);
         let message = refusal.to_string();
@@ -135,7 +144,9 @@ impl Encoder<'_> {
         let known = stack.kind(-1) == Kind::String
             && name.strip_prefix(b"_G\0").is_none_or(|global| self.state.system.has_global(global));
         if known {
-            if loads_modules(name) {
+            if STANDARD.contains(&name) {
+                self.names_library(name);
+            } else if loads_modules(name) {
                 self.needs_modules = true;
                 // Home's first start that has this module.
                 if self.roots == Roots::Start
@@ -152,6 +163,21 @@ impl Encoder<'_> {
         }
         stack.pop(1);
         if known { Known::Written } else { Known::No }
+    }
+
+    /// Whether this is a goroutine that the home state starts.
+    pub(super) fn starts_from_home(&self) -> bool {
+        self.roots == Roots::Start && self.state.role == Role::Home
+    }
+
+    /// Notes that the packet names a standard library, if it is the first that does.
+    fn names_library(&mut self, name: &[u8]) {
+        if self.starts_from_home()
+            && let Some(library) = LIBRARIES.into_iter().find(|library| *library == name)
+            && !self.state.modules_noted.borrow().contains(name)
+        {
+            self.new_libraries.push(library);
+        }
     }
 
     /// Most of what is looked for has no name; the addresses tell that faster than Lua does.
@@ -195,6 +221,9 @@ impl Encoder<'_> {
 
     /// Notes the globals that the function on top uses, to be sent after the roots.
     pub(super) fn wanted_globals(&mut self, stack: &mut Stack<'_>, code: &Code) {
+        if self.starts_from_home() && self.state.calls_own_method(code) {
+            self.names_library(b"string");
+        }
         let mut by_mention = true;
         if let Some(analysis) = &code.analysis {
             for name in &analysis.globals_read {

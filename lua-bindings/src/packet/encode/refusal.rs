@@ -27,9 +27,32 @@ pub(crate) enum Refusal {
 impl Encoder<'_> {
     /// The refusal of the value on top, with the path that leads to it.
     pub(super) fn refuse(&mut self, stack: &mut Stack<'_>) -> Refusal {
-        let (what, hint) = describe(stack);
+        let (what, hint) = match self.global_alone(stack) {
+            Some((what, hint)) => (what, Cow::Owned(hint)),
+            None => {
+                let (what, hint) = describe(stack);
+                (what, Cow::Borrowed(hint))
+            }
+        };
         let leaving = self.roots.leave();
-        Refusal::Value { path: self.path(stack), what, hint: hint.into(), leaving }
+        Refusal::Value { path: self.path(stack), what, hint, leaving }
+    }
+
+    /// What is said of a C function that is a global of this state, and not of isolates.
+    fn global_alone(&mut self, stack: &mut Stack<'_>) -> Option<(String, String)> {
+        if stack.kind(-1) != Kind::Function || !stack.reserve(4) || stack.kind(self.named()) != Kind::Table {
+            return None;
+        }
+        stack.push_copy(-1);
+        stack.raw_get(self.named());
+        let name =
+            stack.bytes(-1).strip_prefix(b"_G\0").map(|name| String::from_utf8_lossy(name).into_owned());
+        stack.pop(1);
+        let hint = match self.state.system.start() {
+            Ok(()) => "isolates have no such global: register it in each of them (setup)".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        name.map(|name| (format!("C function '{name}'"), hint))
     }
 
     /// The same, for a reason that somebody else has given.
@@ -51,6 +74,7 @@ impl Encoder<'_> {
             }
             (Origin::Root(1), Roots::Start) => String::from("the function"),
             (Origin::Root(n), Roots::Start) => format!("argument {}", n - 1),
+            (Origin::Root(_), Roots::Values(Roots::PRELOAD)) => Roots::PRELOAD.to_owned(),
             (Origin::Root(_), roots) if self.count == 1 => format!("the {}", roots.noun()),
             (Origin::Root(n), roots) => format!("{} {n}", roots.noun()),
         };

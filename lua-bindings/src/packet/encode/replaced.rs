@@ -8,6 +8,10 @@ use super::classes::{GOROUTINE, REPLACED};
 use super::{Encoder, Frame, Phase, Refusal};
 use crate::raw::{Kind, Stack};
 
+/// How many values are replaced in one packet that lie within what was put in others' places: a function that gives
+/// something with such a function each time would go on until memory ends.
+const MOST_WITHIN: u32 = 250_000;
+
 impl Encoder<'_> {
     /// Puts what is to be sent into the place of the value on top, if its metatable says so, and writes that. What is
     /// written so is not replaced again.
@@ -27,6 +31,16 @@ impl Encoder<'_> {
         stack.raw_get(memory);
         if stack.kind(-1) == Kind::Nil {
             stack.pop(1);
+            if self.replaced_from.is_some() {
+                self.replaced_within += 1;
+                if self.replaced_within > MOST_WITHIN {
+                    let message = format!(
+                        "more than {MOST_WITHIN} values within what such functions have given have one in turn"
+                    );
+                    stack.push_bytes(message.as_bytes());
+                    return Err(self.replacing_failed(stack));
+                }
+            }
             stack.push_copy(at);
             if !stack.try_call(1, 1) {
                 return Err(self.replacing_failed(stack));
@@ -48,9 +62,14 @@ impl Encoder<'_> {
             return Err(self.replacing_failed(stack));
         }
         stack.replace(at);
+        let (around, open) = (self.replaced_from, self.scratch.frames.len());
+        self.replaced_from = around.or(Some(open));
         self.replacement = true;
         let written = self.value(stack);
         self.replacement = false;
+        if self.scratch.frames.len() == open {
+            self.replaced_from = around;
+        }
         written.map(|()| true)
     }
 

@@ -20,6 +20,8 @@ pub(crate) struct Scratch {
     pub(super) frames: Vec<Frame>,
     /// The numbers of objects too deep for their place. The objects lie in a table on the stack.
     pub(super) later: Vec<u32>,
+    /// Those of them that lie within a replacement.
+    pub(super) later_replaced: FxHashSet<u32>,
     pub(super) global_names: Vec<Box<[u8]>>,
     pub(super) global_known: FxHashSet<Box<[u8]>>,
     /// Which code each number in the side list is.
@@ -42,6 +44,7 @@ impl Scratch {
         self.foreign.clear();
         self.frames.clear();
         self.later.clear();
+        self.later_replaced.clear();
         self.global_names.clear();
         self.global_known.clear();
         self.codes.clear();
