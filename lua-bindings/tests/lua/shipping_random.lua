@@ -224,12 +224,12 @@ test("the comparison sees what differs", function()
   assert(joined({ get, set }) ~= joined({ get, set2 }))
 end)
 
-test("small ones", function() try(1, 400, 6) end)
-test("some", function() try(1001, 1100, 60) end)
-test("large ones", function() try(2001, 2008, 2000) end)
+test("small ones", function() try(1, scaled(400, 30), 6) end)
+test("some", function() try(1001, 1000 + scaled(100, 6), 60) end)
+test("large ones", function() try(2001, 2000 + scaled(8), scaled(2000, 400)) end)
 test("chains that are deeper than a packet nests", function()
-  try(3001, 3040, 130, true)
-  try(4001, 4004, 3000, true)
+  try(3001, 3000 + scaled(40, 3), 130, true)
+  try(4001, 4000 + scaled(4), scaled(3000, 400), true)
 end)
 
 test("several at once, from several goroutines, through channels", function()
@@ -237,7 +237,7 @@ test("several at once, from several goroutines, through channels", function()
   local senders = goroutine.spawn_many(4, function(id)
     for seed = 1, 20 do channel:send({ seed = id * 100 + seed, value = graph(id * 100 + seed, 40) }) end
   end)
-  for _ = 1, 80 do
+  for _ = 1, scaled(80, 4) do
     local got = assert(channel:receive(20000))
     local ok, err = pcall(compare, graph(got.seed, 40), got.value)
     if not ok then error("graph " .. got.seed .. ": " .. err, 0) end

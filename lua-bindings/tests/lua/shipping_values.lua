@@ -216,9 +216,10 @@ end)
 
 everywhere("a list 100,000 deep", function()
   local list
-  for i = 1, 100000 do list = { next = list, i = i } end
+  local depth = scaled(100000, 2000)
+  for i = 1, depth do list = { next = list, i = i } end
   local got = echo(list)
-  for i = 100000, 1, -1 do
+  for i = depth, 1, -1 do
     if got.i ~= i then error(i .. " expected, got " .. tostring(got.i)) end
     got = got.next
   end
@@ -227,7 +228,7 @@ end)
 
 test("100,000 deep by metatables", function()
   local chain
-  for _ = 1, 100000 do chain = setmetatable({}, chain and { chain } or nil) end
+  for _ = 1, scaled(100000, 2000) do chain = setmetatable({}, chain and { chain } or nil) end
   local got, depth = carried(chain), 0
   while got do
     depth = depth + 1
@@ -249,10 +250,10 @@ end)
 
 everywhere("a table of 20,000 records", function()
   local records = {}
-  for i = 1, 20000 do records[i] = { id = i, name = "record " .. i, even = i % 2 == 0 } end
+  for i = 1, scaled(20000, 500) do records[i] = { id = i, name = "record " .. i, even = i % 2 == 0 } end
   local got = echo(records)
   equal(#got, 20000)
-  for i = 1, 20000, 37 do same(got[i], { id = i, name = "record " .. i, even = i % 2 == 0 }) end
+  for i = 1, scaled(20000, 500), 37 do same(got[i], { id = i, name = "record " .. i, even = i % 2 == 0 }) end
 end)
 
 both("very many keys of one table, and very many tables shared", function(ship)

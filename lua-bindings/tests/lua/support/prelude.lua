@@ -162,6 +162,16 @@ end
 -- How many seconds `eventually` has patience.
 local patience = 20 * (hooks and hooks.slowness or 1)
 
+local slowness = hooks and hooks.slowness or 1
+
+-- How many of `n` a test does where everything takes much longer: `least` at the least, which is 1 unless said.
+function scaled(n, least)
+  if slowness == 1 then
+    return n
+  end
+  return math.min(n, math.max(least or 1, math.floor(n / slowness)))
+end
+
 -- Waits until `condition()` is true, for what cannot be waited for otherwise.
 function eventually(what, condition)
   local start = goroutine.now()
