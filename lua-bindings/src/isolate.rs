@@ -17,6 +17,7 @@ use runtime_core::{LocalSpawn, WorkerBody};
 use crate::api;
 use crate::fault;
 use crate::goroutine::{Running, Start};
+use crate::interrupt::Interrupts;
 use crate::modules::Modules;
 use crate::packet;
 use crate::raw::{self, Coroutine, protected};
@@ -82,6 +83,10 @@ impl Isolate {
         let lua = raw::new_state();
         let state = api::install(&lua, Arc::clone(system), Role::Isolate)?;
         let close = lua.globals().get::<Table>("coroutine")?.get::<Option<Function>>("close")?;
+        // From here on, the monitor knows this thread.
+        let interrupts = Interrupts::begin(&system.monitor);
+        raw::prepare_interrupts(&lua, &state, interrupts.is_permanent()).map_err(mlua::Error::runtime)?;
+        state.set_interrupts(interrupts);
         Ok(Self {
             lua,
             state,
