@@ -525,7 +525,10 @@ impl Future for Task {
                 return Poll::Pending;
             }
         }
-        cx.waker().wake_by_ref();
+        match task.interrupted {
+            true => task.isolate.spawner.wake_after_others(cx.waker()),
+            false => cx.waker().wake_by_ref(),
+        }
         Poll::Pending
     }
 }
