@@ -17,8 +17,10 @@
 mod coroutine;
 mod entry;
 mod functions;
+mod hook;
 mod objects;
 mod position;
+mod switch;
 
 use std::any::Any;
 use std::ffi::{CStr, c_char, c_int};
@@ -31,8 +33,10 @@ use mlua::{Lua, MultiValue};
 
 pub(crate) use coroutine::{Coroutine, Resumed};
 pub(crate) use entry::{CANNOT_PARK, Primitive, Went, closure, faces, wrong};
+pub(crate) use hook::{interrupt_hook, prepare_interrupts};
 pub(crate) use objects::object_of;
 pub(crate) use position::{Position, is_being_closed, position};
+pub(crate) use switch::Switches;
 
 /// How many values a stack of this Lua has room for, as it is built by default.
 #[cfg(feature = "lua54")]
