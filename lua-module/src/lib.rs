@@ -9,6 +9,10 @@
 //! itself and goes on until the process ends, so its code has to stay mapped, although `lua_close` unloads libraries
 //! next: the first `require` pins the library in memory for the life of the process.
 //!
+//! Finalizers of the script's own objects are called before that one, as they are younger, while everything still works. Their
+//! blocking calls have 2 s in all: then they raise. That the interpreter is ending is seen by the call stack, which has nothing
+//! but the finalizer on it.
+//!
 //! `unsafe` here is the entry point, and the call that pins.
 #![cfg(feature = "module")]
 #![allow(unsafe_code)]
