@@ -219,6 +219,8 @@ end)
 test("a module that home alone has: the error says what to do", function()
   local alone = { name = "alone" }
   package.loaded.home_alone = alone
+  local cpath = package.cpath
+  package.cpath = "" -- one without a question mark finds every module, and another error
   local advice = 'only the home state has it: goroutine.configure{copy_modules = {"home_alone"}} sends it as it is, a function in '
     .. 'package.preload["home_alone"] would load it'
   local ok, err = goroutine.await(goroutine.async(function() return alone.name end))
@@ -232,6 +234,7 @@ test("a module that home alone has: the error says what to do", function()
   assert(not err:find("only the home state", 1, true), err)
   goroutine.configure({ copy_modules = { "home_alone" } })
   gives(values(true, "alone"), goroutine.await(goroutine.async(function() return alone.name end)))
+  package.cpath = cpath
 end)
 
 finish()
