@@ -12,6 +12,10 @@
 //! | [`Channel`] | senders while there is no room, receivers while there is nothing | the receive or the send that serves them, closing |
 //! | [`Pool`] | submits while its queue is full, those who wait for it to be done | the task that ends, closing |
 //! | [`WaitGroup`] | those who wait for zero | the call that takes the counter to zero |
+//! | [`Mutex`](locks::Mutex), [`RwMutex`](locks::RwMutex), [`Semaphore`](locks::Semaphore) | who wants in | the one who goes out, or ends |
+//! | [`Once`](locks::Once) | who comes while it runs | its end, or that of the one who ran it |
+//! | [`Cond`](locks::Cond) | who waits for a change | a signal, a broadcast; then the one who unlocks |
+//! | [`Barrier`](locks::Barrier) | those who have come | the last to come |
 //! | [`Runtime`] | its shutdown, and workers without a task | the end of the last task; the start of one |
 //!
 //! Everything waits in both ways: the futures given out here can be awaited on any runtime, and [`block_on`] blocks a
@@ -24,6 +28,7 @@ pub mod conformance;
 mod contain_panic;
 mod handle;
 mod id;
+pub mod locks;
 mod pool;
 mod pool_stats;
 mod runtime;
