@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use mlua::{Lua, MultiValue};
+use runtime_core::locks::Holder;
 use runtime_core::{Completer, Ended, Handle, Outcome, WaitGroup};
 
 use crate::fault::Fault;
@@ -128,6 +129,8 @@ pub(crate) struct Running {
     pub(crate) traceback: RefCell<Option<String>>,
     /// The goroutines that this one has started, once it has.
     pub(crate) children: OnceCell<WaitGroup>,
+    /// What it holds of locks, once it has locked one.
+    pub(crate) holder: OnceCell<Holder>,
     /// Whether Lua code has seen the coroutine itself: then it is not used again for another goroutine.
     pub(crate) exposed: Cell<bool>,
     pub(crate) pool_slot: RefCell<Option<Slot>>,

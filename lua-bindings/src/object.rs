@@ -5,7 +5,8 @@ use std::sync::Arc;
 use mlua::{AnyUserData, Lua, Value};
 
 use crate::api::{
-    AtomicIntObject, CancelledObject, ChannelObject, HandleObject, Named, ScopeObject, WaitGroupObject,
+    AtomicIntObject, BarrierObject, CancelledObject, ChannelObject, CondObject, HandleObject, MutexObject,
+    Named, OnceObject, RwMutexObject, ScopeObject, SemaphoreObject, WaitGroupObject,
 };
 use crate::raw::{Kind, Stack, protected};
 use crate::state::{State, vital};
@@ -19,17 +20,29 @@ pub(crate) enum Object {
     Channel(ChannelObject),
     Cancelled(CancelledObject),
     Scope(ScopeObject),
+    Mutex(MutexObject),
+    RwMutex(RwMutexObject),
+    Semaphore(SemaphoreObject),
+    Once(OnceObject),
+    Cond(CondObject),
+    Barrier(BarrierObject),
 }
 
 /// The classes of reference objects: under which name their methods are kept, and what they are called in messages.
 /// In the order of [`Object::class`].
-pub(crate) const CLASSES: [(&str, &str); 6] = [
+pub(crate) const CLASSES: [(&str, &str); 12] = [
     (HandleObject::CLASS, HandleObject::NAME),
     (WaitGroupObject::CLASS, WaitGroupObject::NAME),
     (AtomicIntObject::CLASS, AtomicIntObject::NAME),
     (ChannelObject::CLASS, ChannelObject::NAME),
     (CancelledObject::CLASS, CancelledObject::NAME),
     (ScopeObject::CLASS, ScopeObject::NAME),
+    (MutexObject::CLASS, MutexObject::NAME),
+    (RwMutexObject::CLASS, RwMutexObject::NAME),
+    (SemaphoreObject::CLASS, SemaphoreObject::NAME),
+    (OnceObject::CLASS, OnceObject::NAME),
+    (CondObject::CLASS, CondObject::NAME),
+    (BarrierObject::CLASS, BarrierObject::NAME),
 ];
 
 impl Object {
@@ -97,6 +110,12 @@ impl Object {
             Self::Channel(_) => 3,
             Self::Cancelled(_) => 4,
             Self::Scope(_) => 5,
+            Self::Mutex(_) => 6,
+            Self::RwMutex(_) => 7,
+            Self::Semaphore(_) => 8,
+            Self::Once(_) => 9,
+            Self::Cond(_) => 10,
+            Self::Barrier(_) => 11,
         }
     }
 
@@ -110,6 +129,12 @@ impl Object {
             Self::Channel(object) => object.channel.address() + object.direction as usize,
             Self::Cancelled(object) => object.address(),
             Self::Scope(object) => Arc::as_ptr(&object.0) as usize,
+            Self::Mutex(object) => object.0.address(),
+            Self::RwMutex(object) => object.0.address(),
+            Self::Semaphore(object) => object.0.address(),
+            Self::Once(object) => object.0.address(),
+            Self::Cond(object) => object.0.address(),
+            Self::Barrier(object) => object.0.address(),
         }
     }
 }

@@ -1,11 +1,12 @@
 //! [`State`]: what belongs to one Lua state, be it home or an isolate.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use futures_lite::future;
 use mlua::{Function, IntoLuaMulti, Lua, MultiValue, Table, Value, WeakLua};
+use runtime_core::locks::Holder;
 use runtime_core::{WaitGroup, block_on};
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -59,6 +60,8 @@ pub(crate) struct State {
     current: RefCell<Option<Rc<Running>>>,
     /// The goroutines that the home state has started.
     children: WaitGroup,
+    /// What the code outside goroutines holds of locks, once it has locked one.
+    holder: OnceCell<Holder>,
 }
 
 /// Where shipping and scheduling find the Lua values they need: in a list that the state's registry keeps, so that they
@@ -155,6 +158,7 @@ impl State {
             last_place: RefCell::default(),
             current: RefCell::new(None),
             children: WaitGroup::new(),
+            holder: OnceCell::new(),
         }
     }
 
@@ -274,6 +278,15 @@ impl State {
         match &*self.current.borrow() {
             Some(running) => running.children.get_or_init(WaitGroup::new).clone(),
             None => self.children.clone(),
+        }
+    }
+
+    /// Does something as the one who holds what the running goroutine locks, or the code outside goroutines.
+    pub(crate) fn as_holder<R>(&self, act: impl FnOnce(&Holder) -> R) -> R {
+        // Not under the borrow: what is locked or unlocked here may wake and drop others.
+        match self.current() {
+            Some(running) => act(running.holder.get_or_init(Holder::new)),
+            None => act(self.holder.get_or_init(Holder::new)),
         }
     }
 

@@ -78,6 +78,7 @@ impl Task {
             reply: RefCell::new(None),
             traceback: RefCell::new(None),
             children: OnceCell::new(),
+            holder: OnceCell::new(),
             exposed: Cell::new(false),
             pool_slot: RefCell::new(pool_slot),
             has_environment: Cell::new(false),
@@ -329,6 +330,10 @@ impl Task {
             });
         }
         self.isolate.release(running.slot, reusable);
+        // Before anybody hears of the end: whoever has awaited it finds its locks free.
+        if let Some(holder) = running.holder.get() {
+            holder.release_all();
+        }
         let (outcome, ended) = match end {
             End::Done(packet) => (Outcome::Done(packet), Ended::Completed),
             End::Failed(failure) => (Outcome::Failed(Box::new(failure)), Ended::Failed),

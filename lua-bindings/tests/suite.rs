@@ -86,6 +86,7 @@ files! {
     await_many
     awaiting
     bad_arguments
+    barrier
     cancel
     channel_stress
     channel_views
@@ -93,12 +94,16 @@ files! {
     classes
     classes_styles
     close_variables
+    cond
     coroutines
     globals_apart
     handles
     libraries
+    lock_stress
     modules
     modules_changed
+    mutex
+    once
     pool_closing
     pool_map
     pool_stress
@@ -106,7 +111,9 @@ files! {
     refusals
     replacing
     reports
+    rwmutex
     scope
+    semaphore
     shipping_functions
     shipping_globals
     shipping_random

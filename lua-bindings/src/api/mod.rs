@@ -6,15 +6,23 @@
 
 mod args;
 mod atomic_int;
+mod barrier;
 mod cancelled;
 mod channel;
 mod classes;
+mod cond;
 mod configure;
 mod direct;
+mod direct_locks;
 mod handle;
+mod locks;
+mod mutex;
+mod once;
 mod options;
 mod pools;
+mod rw_mutex;
 mod scope;
+mod semaphore;
 mod start;
 mod time;
 mod wait_group;
@@ -36,10 +44,16 @@ use crate::system::{GRACE, System};
 
 pub(crate) use args::{Args, Named};
 pub(crate) use atomic_int::AtomicIntObject;
+pub(crate) use barrier::BarrierObject;
 pub(crate) use cancelled::{CancelledObject, is_cancelled};
 pub(crate) use channel::ChannelObject;
+pub(crate) use cond::CondObject;
 pub(crate) use handle::HandleObject;
+pub(crate) use mutex::MutexObject;
+pub(crate) use once::OnceObject;
+pub(crate) use rw_mutex::RwMutexObject;
 pub(crate) use scope::ScopeObject;
+pub(crate) use semaphore::SemaphoreObject;
 pub(crate) use wait_group::WaitGroupObject;
 
 /// Where a state keeps the module, once it is installed.
@@ -118,6 +132,14 @@ impl Primitives<'_> {
         let general: Function = self.table.raw_get(key)?;
         let function = raw::closure(self.lua, self.state, primitive, &general, whole)?;
         if whole { self.whole.raw_set(key, function) } else { self.table.raw_set(key, function) }
+    }
+
+    /// Puts a primitive beside the general one of this key, under the name `KEY_at_once`: it never waits nor raises, and
+    /// gives no values where it could not do what the other then has to.
+    fn at_once(&self, key: &str, primitive: Primitive) -> mlua::Result<()> {
+        let general: Function = self.table.raw_get(key)?;
+        let function = raw::closure(self.lua, self.state, primitive, &general, true)?;
+        self.table.raw_set(format!("{key}_at_once"), function)
     }
 
     /// A method of `class`.
@@ -288,6 +310,7 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
     configure::add(&prim)?;
     pools::add(&prim)?;
     cancelled::add(&prim)?;
+    locks::add(&prim)?;
     direct::add(&prim)?;
     if isolate {
         add_isolate(&prim)?;
@@ -308,7 +331,13 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
     let (settle, face, attempt): (Function, Function, Function) =
         chunk(lua, "base", include_str!("../lua/base.lua"), (resumed, abandon, &park))?;
     let module: Table =
-        chunk(lua, "module", include_str!("../lua/module.lua"), (&prim.table, &settle, face, attempt))?;
+        chunk(lua, "module", include_str!("../lua/module.lua"), (&prim.table, &settle, &face, &attempt))?;
+    chunk::<()>(
+        lua,
+        "locks",
+        include_str!("../lua/locks.lua"),
+        (&prim.table, &settle, face, attempt, &module),
+    )?;
     lua.set_named_registry_value(MODULE, &module)?;
     adopt.call::<()>((&module, "goroutine"))?;
     for pair in methods.pairs::<String, Table>() {

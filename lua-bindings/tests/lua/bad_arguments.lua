@@ -25,6 +25,8 @@ local function samples()
     { goroutine.channel(), "channel" }, { goroutine.channel():sender(), "channel" }, { sleeping, "handle" },
     { goroutine.wait_group(), "wait group" }, { goroutine.atomic_int(), "atomic int" }, { scope, "scope" },
     { cancelled, "cancelled error" }, { goroutine, "table" },
+    { goroutine.mutex(), "mutex" }, { goroutine.rwmutex(), "rwmutex" }, { goroutine.semaphore(1), "semaphore" },
+    { goroutine.once(), "once" }, { goroutine.cond(), "cond" }, { goroutine.barrier(1), "barrier" },
     { setmetatable({}, { __call = function() end, __index = function() error("looked into") end }), "table" },
   }
 end
@@ -47,6 +49,7 @@ local WHOLE = { fits = { number = true }, wrong = { 0.5, -1.5, nan, huge, -huge,
 local WHOLE_OR_NONE = { fits = either(optional, WHOLE.fits), wrong = WHOLE.wrong }
 local COUNT = { fits = { number = true }, wrong = { -1, 0.5, nan, huge, -huge, 1e308, 2 ^ 64, -2 ^ 53 } }
 local COUNT_OR_NONE = { fits = either(optional, COUNT.fits), wrong = COUNT.wrong }
+local SIZE = { fits = { number = true }, wrong = { 0, -1, 0.5, nan, huge, -huge, 1e308, 2 ^ 64, -2 ^ 53 } }
 local MANY = { fits = { number = true }, wrong = { -1, 0.5, nan, huge, -huge, 1e308, 2 ^ 53, -2 ^ 53 } }
 local TEXT = { fits = { string = true }, wrong = {} }
 local TEXT_OR_NONE = { fits = either(optional, TEXT.fits), wrong = {} }
@@ -111,11 +114,81 @@ local functions = {
     return "bad arguments", 1000
   end },
   pool_close = { TEXT, OPTIONS, right = function() return "not there", { cancel = true } end },
+  mutex = { right = noop },
+  rwmutex = { right = noop },
+  semaphore = { SIZE, right = function() return 2 end },
+  once = { right = noop },
+  cond = { right = noop },
+  barrier = { SIZE, right = function() return 2 end },
   pool_stats = { TEXT, right = function() return "bad arguments" end },
 }
 
+local function locked_mutex()
+  local mutex = goroutine.mutex()
+  mutex:lock()
+  return mutex
+end
+
 -- Every method: the object comes first.
 local methods = {
+  mutex = {
+    make = goroutine.mutex,
+    lock = { MS_OR_NONE, limit = 1, right = function() return 1000 end },
+    try_lock = { right = noop },
+    unlock = { right = noop, make = locked_mutex },
+    with = { FUNCTION, MS_OR_NONE, limit = 2, right = function() return noop, 1000 end },
+  },
+  rwmutex = {
+    make = goroutine.rwmutex,
+    lock = { MS_OR_NONE, limit = 1, right = function() return 1000 end },
+    rlock = { MS_OR_NONE, limit = 1, right = function() return 1000 end },
+    try_lock = { right = noop },
+    try_rlock = { right = noop },
+    unlock = { right = noop, make = function()
+      local lock = goroutine.rwmutex()
+      lock:lock()
+      return lock
+    end },
+    runlock = { right = noop, make = function()
+      local lock = goroutine.rwmutex()
+      lock:rlock()
+      return lock
+    end },
+    with = { FUNCTION, MS_OR_NONE, limit = 2, right = function() return noop, 1000 end },
+    rwith = { FUNCTION, MS_OR_NONE, limit = 2, right = function() return noop, 1000 end },
+  },
+  semaphore = {
+    make = function()
+      local permits = goroutine.semaphore(10)
+      permits:acquire()
+      return permits
+    end,
+    acquire = { MS_OR_NONE, limit = 1, right = function() return 1000 end },
+    release = { right = noop },
+    try_acquire = { right = noop },
+    available = { right = noop },
+    capacity = { right = noop },
+    with = { FUNCTION, MS_OR_NONE, limit = 2, right = function() return noop, 1000 end },
+  },
+  once = {
+    make = goroutine.once,
+    call = { FUNCTION, MS_OR_NONE, limit = 2, right = function() return noop, 1000 end },
+  },
+  cond = {
+    make = function()
+      local cond = goroutine.cond()
+      cond:get_mutex():lock()
+      return cond
+    end,
+    get_mutex = { right = noop },
+    signal = { right = noop },
+    broadcast = { right = noop },
+    wait = { MS_OR_NONE, limit = false, right = function() return 0 end },
+  },
+  barrier = {
+    make = function() return goroutine.barrier(1) end,
+    wait = { MS_OR_NONE, limit = 1, right = function() return 1000 end },
+  },
   handle = {
     make = done_handle,
     await = { MS_OR_NONE, limit = 1, right = function() return 1000 end },
@@ -302,7 +375,8 @@ for class, rows in pairs(methods) do
       everywhere(class .. ":" .. name .. " takes what is right", function()
         if row.right then
           local arguments = right_arguments(row)
-          call(rows.make()[name], rows.make(), unpack(arguments, 1, arguments.n))
+          local make = row.make or rows.make
+          call(make()[name], make(), unpack(arguments, 1, arguments.n))
         end
       end)
 

@@ -1,0 +1,132 @@
+//! Locking and unlocking on the Lua stack itself (see [`crate::raw::closure`]), for the calls that need not wait.
+
+use std::rc::Rc;
+
+use runtime_core::locks::{Holder, Locked};
+
+use super::Primitives;
+use super::locks::ABANDONED;
+use crate::object::Object;
+use crate::raw::{Kind, Number, Primitive, Stack, Went};
+use crate::state::State;
+
+/// Those that never wait, and are functions of the module as they are.
+pub(super) const WHOLE: [(&str, Primitive); 8] = [
+    ("mutex_unlock", |stack, state| {
+        unlock(stack, state, |object, holder| match object {
+            Object::Mutex(mutex) => mutex.0.unlock(holder).is_ok(),
+            _ => false,
+        })
+    }),
+    ("rwmutex_unlock", |stack, state| {
+        unlock(stack, state, |object, holder| match object {
+            Object::RwMutex(lock) => lock.0.unlock(holder).is_ok(),
+            _ => false,
+        })
+    }),
+    ("rwmutex_runlock", |stack, state| {
+        unlock(stack, state, |object, holder| match object {
+            Object::RwMutex(lock) => lock.0.runlock(holder).is_ok(),
+            _ => false,
+        })
+    }),
+    ("mutex_try_lock", |stack, state| tried(stack, state, try_mutex)),
+    ("rwmutex_try_lock", |stack, state| tried(stack, state, try_writer)),
+    ("rwmutex_try_rlock", |stack, state| tried(stack, state, try_reader)),
+    ("semaphore_release", |stack, _| match stack.object(1) {
+        Some(Object::Semaphore(permits)) if permits.0.release().is_ok() => Went::Done(0),
+        _ => Went::General,
+    }),
+    ("semaphore_try_acquire", |stack, state| tried(stack, state, |stack, _| try_permit(stack))),
+];
+
+/// Those that may have to wait, and are left to the general primitive then.
+const AT_ONCE: [(&str, Primitive); 4] = [
+    ("mutex_lock", |stack, state| lock(stack, state, try_mutex)),
+    ("rwmutex_lock", |stack, state| lock(stack, state, try_writer)),
+    ("rwmutex_rlock", |stack, state| lock(stack, state, try_reader)),
+    ("semaphore_acquire", |stack, state| lock(stack, state, |stack, _| try_permit(stack))),
+];
+
+pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
+    WHOLE.into_iter().try_for_each(|(key, primitive)| prim.direct(key, primitive, true))?;
+    AT_ONCE.into_iter().try_for_each(|(key, primitive)| prim.at_once(key, primitive))
+}
+
+fn try_mutex(stack: &Stack<'_>, state: &State) -> Option<Locked> {
+    match stack.object(1) {
+        Some(Object::Mutex(mutex)) => state.as_holder(|holder| mutex.0.try_lock(holder).ok()),
+        _ => None,
+    }
+}
+
+fn try_writer(stack: &Stack<'_>, state: &State) -> Option<Locked> {
+    match stack.object(1) {
+        Some(Object::RwMutex(lock)) => state.as_holder(|holder| lock.0.try_lock(holder).ok()),
+        _ => None,
+    }
+}
+
+fn try_reader(stack: &Stack<'_>, state: &State) -> Option<Locked> {
+    match stack.object(1) {
+        Some(Object::RwMutex(lock)) => state.as_holder(|holder| lock.0.try_rlock(holder).ok()),
+        _ => None,
+    }
+}
+
+fn try_permit(stack: &Stack<'_>) -> Option<Locked> {
+    match stack.object(1) {
+        Some(Object::Semaphore(permits)) => permits.0.try_acquire().then_some(Locked::InOrder),
+        _ => None,
+    }
+}
+
+fn tried(
+    stack: &mut Stack<'_>,
+    state: &Rc<State>,
+    try_lock: impl FnOnce(&Stack<'_>, &State) -> Option<Locked>,
+) -> Went {
+    let locked = try_lock(stack, state);
+    found(stack, locked, Went::General)
+}
+
+/// The values of a lock that was found free.
+fn found(stack: &mut Stack<'_>, locked: Option<Locked>, otherwise: Went) -> Went {
+    match locked {
+        None => otherwise,
+        Some(Locked::InOrder) => {
+            stack.push_boolean(true);
+            Went::Done(1)
+        }
+        Some(Locked::Abandoned) => {
+            stack.push_boolean(true);
+            stack.push_bytes(ABANDONED.as_bytes());
+            Went::Done(2)
+        }
+    }
+}
+
+/// Locks, if the call is right, its goroutine was not cancelled, and the lock is free. A limit does not matter then.
+fn lock(
+    stack: &mut Stack<'_>,
+    state: &Rc<State>,
+    try_lock: impl FnOnce(&Stack<'_>, &State) -> Option<Locked>,
+) -> Went {
+    let limit_is_right = match stack.kind(2) {
+        Kind::None | Kind::Nil => true,
+        Kind::Number => !matches!(stack.number(2), Number::Float(limit) if limit.is_nan()),
+        _ => false,
+    };
+    if !limit_is_right || state.is_cancelled() {
+        return Went::Done(0);
+    }
+    let locked = try_lock(stack, state);
+    found(stack, locked, Went::Done(0))
+}
+
+fn unlock(stack: &Stack<'_>, state: &State, unlock: impl FnOnce(&Object, &Holder) -> bool) -> Went {
+    match stack.object(1) {
+        Some(object) if state.as_holder(|holder| unlock(object, holder)) => Went::Done(0),
+        _ => Went::General,
+    }
+}
