@@ -9,6 +9,7 @@ use mlua::{Lua, MultiValue};
 use runtime_core::locks::Holder;
 use runtime_core::{Completer, Ended, Handle, Outcome, WaitGroup};
 
+use crate::api::ContextMember;
 use crate::fault::Fault;
 use crate::packet::Packet;
 use crate::pool::Slot;
@@ -49,6 +50,8 @@ pub(crate) struct Start {
     pub(crate) slot: Option<Slot>,
     /// The scope that waits for it.
     pub(crate) scope: Option<Membership>,
+    /// The context that ends it.
+    pub(crate) context: Option<ContextMember>,
     /// What counts it as long as it lives: the goroutines of the one who started it.
     pub(crate) family: Family,
 }
@@ -56,7 +59,7 @@ pub(crate) struct Start {
 impl Start {
     /// Ends it without having run it.
     pub(crate) fn end(self, outcome: Outcome<Packet, Box<Failure>>) {
-        let Self { completer, slot, scope, family, .. } = self;
+        let Self { completer, slot, scope, context, family, .. } = self;
         let ended = match &outcome {
             Outcome::Done(_) => Ended::Completed,
             Outcome::Failed(_) => Ended::Failed,
@@ -64,6 +67,7 @@ impl Start {
         };
         completer.complete_then(outcome, || {
             drop(scope);
+            drop(context);
             if let Some(slot) = slot {
                 slot.finish(ended);
             }

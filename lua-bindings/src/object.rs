@@ -5,8 +5,8 @@ use std::sync::Arc;
 use mlua::{AnyUserData, Lua, Value};
 
 use crate::api::{
-    AtomicIntObject, BarrierObject, CancelledObject, ChannelObject, CondObject, HandleObject, MutexObject,
-    Named, OnceObject, RwMutexObject, ScopeObject, SemaphoreObject, WaitGroupObject,
+    AtomicIntObject, BarrierObject, CancelledObject, ChannelObject, CondObject, ContextObject, HandleObject,
+    MutexObject, Named, OnceObject, RwMutexObject, ScopeObject, SemaphoreObject, WaitGroupObject,
 };
 use crate::raw::{Kind, Stack, protected};
 use crate::state::{State, vital};
@@ -26,11 +26,12 @@ pub(crate) enum Object {
     Once(OnceObject),
     Cond(CondObject),
     Barrier(BarrierObject),
+    Context(ContextObject),
 }
 
 /// The classes of reference objects: under which name their methods are kept, and what they are called in messages.
 /// In the order of [`Object::class`].
-pub(crate) const CLASSES: [(&str, &str); 12] = [
+pub(crate) const CLASSES: [(&str, &str); 13] = [
     (HandleObject::CLASS, HandleObject::NAME),
     (WaitGroupObject::CLASS, WaitGroupObject::NAME),
     (AtomicIntObject::CLASS, AtomicIntObject::NAME),
@@ -43,6 +44,7 @@ pub(crate) const CLASSES: [(&str, &str); 12] = [
     (OnceObject::CLASS, OnceObject::NAME),
     (CondObject::CLASS, CondObject::NAME),
     (BarrierObject::CLASS, BarrierObject::NAME),
+    (ContextObject::CLASS, ContextObject::NAME),
 ];
 
 impl Object {
@@ -116,6 +118,7 @@ impl Object {
             Self::Once(_) => 9,
             Self::Cond(_) => 10,
             Self::Barrier(_) => 11,
+            Self::Context(_) => 12,
         }
     }
 
@@ -135,6 +138,7 @@ impl Object {
             Self::Once(object) => object.0.address(),
             Self::Cond(object) => object.0.address(),
             Self::Barrier(object) => object.0.address(),
+            Self::Context(object) => Arc::as_ptr(&object.0) as usize,
         }
     }
 }

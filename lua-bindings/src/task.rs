@@ -24,6 +24,7 @@ use mlua::thread::AsyncThread;
 use mlua::{Lua, MultiValue, Value};
 use runtime_core::{Ended, Outcome};
 
+use crate::api::ContextMember;
 use crate::fault;
 use crate::goroutine::{Failure, Family, Reply, Running, Start, Wait};
 use crate::isolate::Isolate;
@@ -50,6 +51,7 @@ pub(crate) struct Task {
     driven: Option<Pin<Box<AsyncThread<MultiValue>>>>,
     finished: bool,
     scope: Option<Membership>,
+    context: Option<ContextMember>,
     family: Option<Family>,
 }
 
@@ -64,7 +66,7 @@ impl Task {
     /// A goroutine that is about to run on this coroutine: it takes the packet as its function and arguments when it is
     /// first resumed.
     pub(crate) fn new(isolate: &Rc<Isolate>, start: Start, slot: usize, coroutine: Coroutine) -> Self {
-        let Start { packet, completer, started_at, slot: mut pool_slot, scope, family } = start;
+        let Start { packet, completer, started_at, slot: mut pool_slot, scope, context, family } = start;
         if let Some(pool_slot) = &mut pool_slot {
             pool_slot.begin();
         }
@@ -96,6 +98,7 @@ impl Task {
             driven: None,
             finished: false,
             scope,
+            context,
             family: Some(family),
         }
     }
@@ -344,13 +347,14 @@ impl Task {
                 (Outcome::Cancelled(reason), Ended::Cancelled)
             }
         };
-        let (scope, pool_slot, family) =
-            (self.scope.take(), running.pool_slot.borrow_mut().take(), self.family.take());
+        let (scope, context) = (self.scope.take(), self.context.take());
+        let (pool_slot, family) = (running.pool_slot.borrow_mut().take(), self.family.take());
         let Some(completer) = running.completer.borrow_mut().take() else {
             return;
         };
         completer.complete_then(outcome, || {
             drop(scope);
+            drop(context);
             if let Some(slot) = pool_slot {
                 slot.finish(ended);
             }

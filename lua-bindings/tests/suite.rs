@@ -95,6 +95,7 @@ files! {
     classes_styles
     close_variables
     cond
+    contexts
     coroutines
     globals_apart
     handles

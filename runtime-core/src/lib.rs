@@ -16,16 +16,19 @@
 //! | [`Once`](locks::Once) | who comes while it runs | its end, or that of the one who ran it |
 //! | [`Cond`](locks::Cond) | who waits for a change | a signal, a broadcast; then the one who unlocks |
 //! | [`Barrier`](locks::Barrier) | those who have come | the last to come |
+//! | [`Context`] | who is to stop with it | whoever cancels it, its timer, the end of its parent |
 //! | [`Runtime`] | its shutdown, and workers without a task | the end of the last task; the start of one |
 //!
 //! Everything waits in both ways: the futures given out here can be awaited on any runtime, and [`block_on`] blocks a
 //! plain thread on them. A wait that is dropped leaves no trace in the object it waited on.
 
+mod alarm;
 mod atomic_int;
 pub mod backend;
 pub mod channel;
 pub mod conformance;
 mod contain_panic;
+mod context;
 mod handle;
 mod id;
 pub mod locks;
@@ -39,10 +42,12 @@ mod token;
 mod wait_group;
 mod worker_thread;
 
+pub use alarm::Alarm;
 pub use atomic_int::AtomicInt;
 pub use backend::{Backend, BlockingJob, LocalFuture, LocalSpawn, Sleep, WorkerBody, WorkerHandle, block_on};
 pub use channel::{Channel, SendError, TryReceiveError, TrySendError};
 pub use contain_panic::{ContainPanic, contain_panic, contained};
+pub use context::{AtEnd, Context, EndOfContext};
 pub use handle::{Completer, Handle, Outcome, Report, Reporting, Status};
 pub use id::next_id;
 pub use pool::{

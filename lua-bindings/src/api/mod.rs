@@ -12,6 +12,7 @@ mod channel;
 mod classes;
 mod cond;
 mod configure;
+mod context;
 mod direct;
 mod direct_locks;
 mod handle;
@@ -48,6 +49,7 @@ pub(crate) use barrier::BarrierObject;
 pub(crate) use cancelled::{CancelledObject, is_cancelled};
 pub(crate) use channel::ChannelObject;
 pub(crate) use cond::CondObject;
+pub(crate) use context::{ContextMember, ContextObject};
 pub(crate) use handle::HandleObject;
 pub(crate) use mutex::MutexObject;
 pub(crate) use once::OnceObject;
@@ -311,6 +313,7 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
     pools::add(&prim)?;
     cancelled::add(&prim)?;
     locks::add(&prim)?;
+    context::add(&prim)?;
     direct::add(&prim)?;
     if isolate {
         add_isolate(&prim)?;
@@ -332,12 +335,11 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
         chunk(lua, "base", include_str!("../lua/base.lua"), (resumed, abandon, &park))?;
     let module: Table =
         chunk(lua, "module", include_str!("../lua/module.lua"), (&prim.table, &settle, &face, &attempt))?;
-    chunk::<()>(
-        lua,
-        "locks",
-        include_str!("../lua/locks.lua"),
-        (&prim.table, &settle, face, attempt, &module),
-    )?;
+    for (name, source) in
+        [("locks", include_str!("../lua/locks.lua")), ("context", include_str!("../lua/context.lua"))]
+    {
+        chunk::<()>(lua, name, source, (&prim.table, &settle, &face, &attempt, &module))?;
+    }
     lua.set_named_registry_value(MODULE, &module)?;
     adopt.call::<()>((&module, "goroutine"))?;
     for pair in methods.pairs::<String, Table>() {

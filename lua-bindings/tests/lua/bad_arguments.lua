@@ -27,6 +27,7 @@ local function samples()
     { cancelled, "cancelled error" }, { goroutine, "table" },
     { goroutine.mutex(), "mutex" }, { goroutine.rwmutex(), "rwmutex" }, { goroutine.semaphore(1), "semaphore" },
     { goroutine.once(), "once" }, { goroutine.cond(), "cond" }, { goroutine.barrier(1), "barrier" },
+    { (goroutine.context()), "context" },
     { setmetatable({}, { __call = function() end, __index = function() error("looked into") end }), "table" },
   }
 end
@@ -120,6 +121,7 @@ local functions = {
   once = { right = noop },
   cond = { right = noop },
   barrier = { SIZE, right = function() return 2 end },
+  context = { right = noop },
   pool_stats = { TEXT, right = function() return "bad arguments" end },
 }
 
@@ -184,6 +186,19 @@ local methods = {
     signal = { right = noop },
     broadcast = { right = noop },
     wait = { MS_OR_NONE, limit = false, right = function() return 0 end },
+  },
+  context = {
+    make = function() return (goroutine.context()) end,
+    with_cancel = { right = noop },
+    with_timeout = { MS, right = function() return 1000 end },
+    with_deadline = { MS, right = function() return 1000 end },
+    is_cancelled = { right = noop },
+    err = { right = noop },
+    cancel = { right = noop },
+    deadline = { right = noop },
+    done = { right = noop },
+    run = { FUNCTION, right = function() return noop end },
+    spawn = { FUNCTION, right = function() return noop end },
   },
   barrier = {
     make = function() return goroutine.barrier(1) end,
