@@ -77,6 +77,7 @@ mod place;
 mod pool;
 mod raw;
 mod scope;
+mod shared;
 mod state;
 mod system;
 mod task;

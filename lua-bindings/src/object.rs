@@ -5,8 +5,9 @@ use std::sync::Arc;
 use mlua::{AnyUserData, Lua, Value};
 
 use crate::api::{
-    AtomicIntObject, BarrierObject, CancelledObject, ChannelObject, CondObject, ContextObject, HandleObject,
-    MutexObject, Named, OnceObject, RwMutexObject, ScopeObject, SemaphoreObject, WaitGroupObject,
+    AtomicIntObject, BarrierObject, BroadcasterObject, CancelledObject, ChannelObject, CircuitBreakerObject,
+    CondObject, ContextObject, HandleObject, MutexObject, Named, OnceObject, RateLimiterObject,
+    RwMutexObject, ScopeObject, SemaphoreObject, SharedObject, WaitGroupObject,
 };
 use crate::raw::{Kind, Stack, protected};
 use crate::state::{State, vital};
@@ -27,11 +28,15 @@ pub(crate) enum Object {
     Cond(CondObject),
     Barrier(BarrierObject),
     Context(ContextObject),
+    Shared(SharedObject),
+    RateLimiter(RateLimiterObject),
+    CircuitBreaker(CircuitBreakerObject),
+    Broadcaster(BroadcasterObject),
 }
 
 /// The classes of reference objects: under which name their methods are kept, and what they are called in messages.
 /// In the order of [`Object::class`].
-pub(crate) const CLASSES: [(&str, &str); 13] = [
+pub(crate) const CLASSES: [(&str, &str); 17] = [
     (HandleObject::CLASS, HandleObject::NAME),
     (WaitGroupObject::CLASS, WaitGroupObject::NAME),
     (AtomicIntObject::CLASS, AtomicIntObject::NAME),
@@ -45,6 +50,10 @@ pub(crate) const CLASSES: [(&str, &str); 13] = [
     (CondObject::CLASS, CondObject::NAME),
     (BarrierObject::CLASS, BarrierObject::NAME),
     (ContextObject::CLASS, ContextObject::NAME),
+    (SharedObject::CLASS, SharedObject::NAME),
+    (RateLimiterObject::CLASS, RateLimiterObject::NAME),
+    (CircuitBreakerObject::CLASS, CircuitBreakerObject::NAME),
+    (BroadcasterObject::CLASS, BroadcasterObject::NAME),
 ];
 
 impl Object {
@@ -119,12 +128,16 @@ impl Object {
             Self::Cond(_) => 10,
             Self::Barrier(_) => 11,
             Self::Context(_) => 12,
+            Self::Shared(_) => 13,
+            Self::RateLimiter(_) => 14,
+            Self::CircuitBreaker(_) => 15,
+            Self::Broadcaster(_) => 16,
         }
     }
 
     /// A number that is this object's alone while it lives: its address, which leaves the low bits for the kinds of a
     /// view.
-    fn key(&self) -> usize {
+    pub(crate) fn key(&self) -> usize {
         match self {
             Self::Handle(object) => object.0.address(),
             Self::WaitGroup(object) => object.0.address(),
@@ -139,6 +152,10 @@ impl Object {
             Self::Cond(object) => object.0.address(),
             Self::Barrier(object) => object.0.address(),
             Self::Context(object) => Arc::as_ptr(&object.0) as usize,
+            Self::Shared(object) => Arc::as_ptr(&object.0) as usize,
+            Self::RateLimiter(object) => object.0.address(),
+            Self::CircuitBreaker(object) => object.0.address(),
+            Self::Broadcaster(object) => object.0.address(),
         }
     }
 }

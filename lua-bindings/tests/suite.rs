@@ -87,10 +87,12 @@ files! {
     awaiting
     bad_arguments
     barrier
+    broadcaster
     cancel
     channel_stress
     channel_views
     channels
+    circuit_breaker
     classes
     classes_styles
     close_variables
@@ -109,12 +111,15 @@ files! {
     pool_map
     pool_stress
     pools
+    rate_limiter
     refusals
     replacing
     reports
+    retry
     rwmutex
     scope
     semaphore
+    shared_tables
     shipping_functions
     shipping_globals
     shipping_random

@@ -24,9 +24,11 @@ use crate::backend::{Backend, Sleep};
 /// # use std::time::Duration;
 /// # use runtime_core::{Alarm, Backend, Channel, conformance::MovedClock, testing::BareBackend};
 /// let clock = MovedClock::new(Arc::new(BareBackend::new()));
-/// let rung = Channel::new(1);
+/// let rung = Channel::<()>::new(1);
 /// let bell = rung.clone();
-/// let _alarm = Alarm::new(&clock, clock.now() + Duration::from_secs(60), move || drop(bell.close()));
+/// let _alarm = Alarm::new(&clock, clock.now() + Duration::from_secs(60), move || {
+///     bell.close();
+/// });
 /// clock.advance(Duration::from_secs(59));
 /// assert!(!rung.is_closed());
 /// clock.advance(Duration::from_secs(1));

@@ -17,7 +17,11 @@
 //! | [`Cond`](locks::Cond) | who waits for a change | a signal, a broadcast; then the one who unlocks |
 //! | [`Barrier`](locks::Barrier) | those who have come | the last to come |
 //! | [`Context`] | who is to stop with it | whoever cancels it, its timer, the end of its parent |
+//! | [`RateLimiter`] | who comes too early | its sleep, the one before it in the line |
+//! | `Broadcaster` | who sends while a subscriber has no room | the receive that makes room |
 //! | [`Runtime`] | its shutdown, and workers without a task | the end of the last task; the start of one |
+//!
+//! [`AtomicInt`], [`SharedMap`] and [`CircuitBreaker`] are shared without waiting.
 //!
 //! Everything waits in both ways: the futures given out here can be awaited on any runtime, and [`block_on`] blocks a
 //! plain thread on them. A wait that is dropped leaves no trace in the object it waited on.
@@ -25,7 +29,11 @@
 mod alarm;
 mod atomic_int;
 pub mod backend;
+mod backoff;
+#[cfg(not(loom))] // whose references have no weak ones
+mod broadcaster;
 pub mod channel;
+mod circuit_breaker;
 pub mod conformance;
 mod contain_panic;
 mod context;
@@ -34,7 +42,9 @@ mod id;
 pub mod locks;
 mod pool;
 mod pool_stats;
+mod rate_limiter;
 mod runtime;
+mod shared_map;
 mod sync;
 pub mod testing;
 mod timeout;
@@ -45,7 +55,11 @@ mod worker_thread;
 pub use alarm::Alarm;
 pub use atomic_int::AtomicInt;
 pub use backend::{Backend, BlockingJob, LocalFuture, LocalSpawn, Sleep, WorkerBody, WorkerHandle, block_on};
+pub use backoff::Backoff;
+#[cfg(not(loom))]
+pub use broadcaster::Broadcaster;
 pub use channel::{Channel, SendError, TryReceiveError, TrySendError};
+pub use circuit_breaker::{Breaker, Call, CircuitBreaker, Ending};
 pub use contain_panic::{ContainPanic, contain_panic, contained};
 pub use context::{AtEnd, Context, EndOfContext};
 pub use handle::{Completer, Handle, Outcome, Report, Reporting, Status};
@@ -55,7 +69,9 @@ pub use pool::{
     Task, TaskId,
 };
 pub use pool_stats::{Percentiles, PoolStats};
+pub use rate_limiter::RateLimiter;
 pub use runtime::{Runtime, TaskError, Unfinished};
+pub use shared_map::{SharedMap, Version};
 pub use timeout::deadline;
 pub use wait_group::{NegativeCounter, WaitGroup};
 pub use worker_thread::worker_thread;

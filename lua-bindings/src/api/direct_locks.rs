@@ -12,24 +12,9 @@ use crate::state::State;
 
 /// Those that never wait, and are functions of the module as they are.
 pub(super) const WHOLE: [(&str, Primitive); 8] = [
-    ("mutex_unlock", |stack, state| {
-        unlock(stack, state, |object, holder| match object {
-            Object::Mutex(mutex) => mutex.0.unlock(holder).is_ok(),
-            _ => false,
-        })
-    }),
-    ("rwmutex_unlock", |stack, state| {
-        unlock(stack, state, |object, holder| match object {
-            Object::RwMutex(lock) => lock.0.unlock(holder).is_ok(),
-            _ => false,
-        })
-    }),
-    ("rwmutex_runlock", |stack, state| {
-        unlock(stack, state, |object, holder| match object {
-            Object::RwMutex(lock) => lock.0.runlock(holder).is_ok(),
-            _ => false,
-        })
-    }),
+    ("mutex_unlock", unlock_mutex),
+    ("rwmutex_unlock", unlock_writer),
+    ("rwmutex_runlock", unlock_reader),
     ("mutex_try_lock", |stack, state| tried(stack, state, try_mutex)),
     ("rwmutex_try_lock", |stack, state| tried(stack, state, try_writer)),
     ("rwmutex_try_rlock", |stack, state| tried(stack, state, try_reader)),
@@ -41,11 +26,29 @@ pub(super) const WHOLE: [(&str, Primitive); 8] = [
 ];
 
 /// Those that may have to wait, and are left to the general primitive then.
-const AT_ONCE: [(&str, Primitive); 4] = [
+const AT_ONCE: [(&str, Primitive); 9] = [
     ("mutex_lock", |stack, state| lock(stack, state, try_mutex)),
     ("rwmutex_lock", |stack, state| lock(stack, state, try_writer)),
     ("rwmutex_rlock", |stack, state| lock(stack, state, try_reader)),
     ("semaphore_acquire", |stack, state| lock(stack, state, |stack, _| try_permit(stack))),
+    ("semaphore_with", |stack, state| {
+        lock(stack, state, |stack, state| match stack.object(1) {
+            Some(Object::Semaphore(permits)) => {
+                state.as_holder(|holder| permits.0.try_acquire_for(holder)).then_some(Locked::InOrder)
+            }
+            _ => None,
+        })
+    }),
+    ("mutex_unlock", |stack, state| done(unlock_mutex(stack, state), stack)),
+    ("rwmutex_unlock", |stack, state| done(unlock_writer(stack, state), stack)),
+    ("rwmutex_runlock", |stack, state| done(unlock_reader(stack, state), stack)),
+    ("semaphore_leave", |stack, state| {
+        let left = unlock(stack, state, |object, holder| match object {
+            Object::Semaphore(permits) => permits.0.release_for(holder).is_ok(),
+            _ => false,
+        });
+        done(left, stack)
+    }),
 ];
 
 pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
@@ -122,6 +125,38 @@ fn lock(
     }
     let locked = try_lock(stack, state);
     found(stack, locked, Went::Done(0))
+}
+
+fn unlock_mutex(stack: &mut Stack<'_>, state: &Rc<State>) -> Went {
+    unlock(stack, state, |object, holder| match object {
+        Object::Mutex(mutex) => mutex.0.unlock(holder).is_ok(),
+        _ => false,
+    })
+}
+
+fn unlock_writer(stack: &mut Stack<'_>, state: &Rc<State>) -> Went {
+    unlock(stack, state, |object, holder| match object {
+        Object::RwMutex(lock) => lock.0.unlock(holder).is_ok(),
+        _ => false,
+    })
+}
+
+fn unlock_reader(stack: &mut Stack<'_>, state: &Rc<State>) -> Went {
+    unlock(stack, state, |object, holder| match object {
+        Object::RwMutex(lock) => lock.0.runlock(holder).is_ok(),
+        _ => false,
+    })
+}
+
+/// `true` if that is done, for our own Lua code; nothing if the general primitive has to say why not.
+fn done(went: Went, stack: &mut Stack<'_>) -> Went {
+    match went {
+        Went::Done(_) => {
+            stack.push_boolean(true);
+            Went::Done(1)
+        }
+        _ => Went::Done(0),
+    }
 }
 
 fn unlock(stack: &Stack<'_>, state: &State, unlock: impl FnOnce(&Object, &Holder) -> bool) -> Went {

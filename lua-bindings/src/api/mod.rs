@@ -7,8 +7,10 @@
 mod args;
 mod atomic_int;
 mod barrier;
+mod broadcaster;
 mod cancelled;
 mod channel;
+mod circuit_breaker;
 mod classes;
 mod cond;
 mod configure;
@@ -21,9 +23,12 @@ mod mutex;
 mod once;
 mod options;
 mod pools;
+mod rate_limiter;
+mod retry;
 mod rw_mutex;
 mod scope;
 mod semaphore;
+mod shared;
 mod start;
 mod time;
 mod wait_group;
@@ -46,20 +51,32 @@ use crate::system::{GRACE, System};
 pub(crate) use args::{Args, Named};
 pub(crate) use atomic_int::AtomicIntObject;
 pub(crate) use barrier::BarrierObject;
+pub(crate) use broadcaster::BroadcasterObject;
 pub(crate) use cancelled::{CancelledObject, is_cancelled};
 pub(crate) use channel::ChannelObject;
+pub(crate) use circuit_breaker::CircuitBreakerObject;
 pub(crate) use cond::CondObject;
 pub(crate) use context::{ContextMember, ContextObject};
 pub(crate) use handle::HandleObject;
 pub(crate) use mutex::MutexObject;
 pub(crate) use once::OnceObject;
+pub(crate) use rate_limiter::RateLimiterObject;
 pub(crate) use rw_mutex::RwMutexObject;
 pub(crate) use scope::ScopeObject;
 pub(crate) use semaphore::SemaphoreObject;
+pub(crate) use shared::SharedObject;
 pub(crate) use wait_group::WaitGroupObject;
 
 /// Where a state keeps the module, once it is installed.
 const MODULE: &str = "goroutine.module";
+
+/// The parts of the module that are files of their own.
+const PARTS: [(&str, &str); 4] = [
+    ("locks", include_str!("../lua/locks.lua")),
+    ("context", include_str!("../lua/context.lua")),
+    ("shared", include_str!("../lua/shared.lua")),
+    ("on_top", include_str!("../lua/on_top.lua")),
+];
 
 /// What a primitive comes to.
 pub(crate) enum Answer {
@@ -296,10 +313,11 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
     let state = Rc::new(State::new(lua, system, role, tables));
 
     let methods = lua.create_table()?;
-    add_metatables(lua, &state, &methods)?;
+    let metatables = add_metatables(lua, &state, &methods)?;
     let prim = Primitives { lua, state: &state, table: lua.create_table()?, whole: lua.create_table()? };
     prim.table.raw_set("methods", &methods)?;
     prim.table.raw_set("whole", &prim.whole)?;
+    prim.table.raw_set("metatables", metatables)?;
     prim.table.raw_set("version", env!("CARGO_PKG_VERSION"))?;
     start::add(&prim)?;
     time::add(&prim)?;
@@ -314,6 +332,11 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
     cancelled::add(&prim)?;
     locks::add(&prim)?;
     context::add(&prim)?;
+    shared::add(&prim)?;
+    retry::add(&prim)?;
+    rate_limiter::add(&prim)?;
+    circuit_breaker::add(&prim)?;
+    broadcaster::add(&prim)?;
     direct::add(&prim)?;
     if isolate {
         add_isolate(&prim)?;
@@ -335,9 +358,7 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
         chunk(lua, "base", include_str!("../lua/base.lua"), (resumed, abandon, &park))?;
     let module: Table =
         chunk(lua, "module", include_str!("../lua/module.lua"), (&prim.table, &settle, &face, &attempt))?;
-    for (name, source) in
-        [("locks", include_str!("../lua/locks.lua")), ("context", include_str!("../lua/context.lua"))]
-    {
+    for (name, source) in PARTS {
         chunk::<()>(lua, name, source, (&prim.table, &settle, &face, &attempt, &module))?;
     }
     lua.set_named_registry_value(MODULE, &module)?;
@@ -441,7 +462,8 @@ fn add_isolate(prim: &Primitives<'_>) -> mlua::Result<()> {
 }
 
 /// Makes the metatables of the reference objects, and an empty table of methods for each class.
-fn add_metatables(lua: &Lua, state: &State, methods: &Table) -> mlua::Result<()> {
+fn add_metatables(lua: &Lua, state: &State, methods: &Table) -> mlua::Result<Table> {
+    let all = lua.create_table()?;
     for (index, (class, name)) in CLASSES.into_iter().enumerate() {
         let metatable = lua.create_table()?;
         metatable.raw_set("__name", name)?;
@@ -465,12 +487,13 @@ fn add_metatables(lua: &Lua, state: &State, methods: &Table) -> mlua::Result<()>
             }
             stack.truncate(0);
         })?;
+        all.raw_set(class, &metatable)?;
         state.tables.vitals.raw_set(vital::METATABLES + index, metatable)?;
     }
     let mut key = None;
     protected(lua, &state.tables.vitals, |stack| key = Some(stack.keep()))?;
     state.set_vitals(key);
-    Ok(())
+    Ok(all)
 }
 
 /// Encodes values that go to another state.

@@ -2,7 +2,7 @@
 -- module's table. No lock of ours is held while a function runs but the one that the script has asked for.
 local prim, settle, face, attempt, M = ...
 
-local error, pcall, ipairs = error, pcall, ipairs
+local error, pcall, ipairs, type = error, pcall, ipairs, type
 local methods, whole = prim.methods, prim.whole
 
 for _, name in ipairs({ "mutex", "rwmutex", "semaphore", "once", "cond", "barrier" }) do
@@ -44,14 +44,17 @@ local once = add("once", {})
 add("cond", { "get_mutex", "wait", "signal", "broadcast" })
 add("barrier", { "wait" })
 
--- Calls a function between `enter`, a primitive that may wait, and `leave`, which does not.
-local function with(enter, leave)
+-- Calls a function between two primitives. Both are tried in the way that is quick first, as in `add_quick`.
+local function with(enter, leave, enter_at_once, leave_at_once)
   local function left(self, ok, ...)
-    local how, message = leave(self)
+    if not leave_at_once(self) then
+      local _, message = leave(self)
+      if ok then
+        error(message, 2) -- the function itself has unlocked
+      end
+    end
     if not ok then
       error((...), 0)
-    elseif how ~= 0 then
-      error(message, 2) -- the function itself has unlocked
     end
     return true, ...
   end
@@ -66,15 +69,26 @@ local function with(enter, leave)
   end
 
   return function(...)
-    local self, fn = ...
+    local self, fn, ms = ...
+    if type(fn) == "function" then
+      local ok, note = enter_at_once(self, ms)
+      if ok then
+        return left(self, pcall(fn, note))
+      end
+    end
     return entered(self, fn, attempt(enter(...)))
   end
 end
 
-mutex.with = with(prim.mutex_with, prim.mutex_unlock)
-rwmutex.with = with(prim.rwmutex_with, prim.rwmutex_unlock)
-rwmutex.rwith = with(prim.rwmutex_rwith, prim.rwmutex_runlock)
-semaphore.with = with(prim.semaphore_with, prim.semaphore_leave)
+local function with_lock(class, name, enter, leave)
+  local lock, unlock = prim[class .. "_" .. name], prim[class .. "_" .. leave]
+  return with(lock, unlock, prim[class .. "_" .. enter .. "_at_once"], prim[class .. "_" .. leave .. "_at_once"])
+end
+
+mutex.with = with_lock("mutex", "with", "lock", "unlock")
+rwmutex.with = with_lock("rwmutex", "with", "lock", "unlock")
+rwmutex.rwith = with_lock("rwmutex", "rwith", "rlock", "runlock")
+semaphore.with = with_lock("semaphore", "with", "with", "leave")
 
 local once_call, once_finish = prim.once_call, prim.once_finish
 

@@ -27,7 +27,9 @@ local function samples()
     { cancelled, "cancelled error" }, { goroutine, "table" },
     { goroutine.mutex(), "mutex" }, { goroutine.rwmutex(), "rwmutex" }, { goroutine.semaphore(1), "semaphore" },
     { goroutine.once(), "once" }, { goroutine.cond(), "cond" }, { goroutine.barrier(1), "barrier" },
-    { (goroutine.context()), "context" },
+    { (goroutine.context()), "context" }, { goroutine.shared(), "shared table" },
+    { goroutine.rate_limiter({ rate = 1 }), "rate limiter" }, { goroutine.circuit_breaker(), "circuit breaker" },
+    { goroutine.broadcaster(), "broadcaster" },
     { setmetatable({}, { __call = function() end, __index = function() error("looked into") end }), "table" },
   }
 end
@@ -62,6 +64,12 @@ local HANDLES = { fits = { table = true }, wrong = { { 1 }, { false }, { {} }, {
 local NAMED = { fits = { table = true }, wrong = { { 1 }, { [true] = 1 } } }
 local VALUE = { fits = false, wrong = { ABSENT } }
 local OPTIONS = { fits = either(optional, { table = true }), wrong = { { 1 }, { [true] = 1 } } }
+
+local KEY = { fits = { string = true, number = true, boolean = true }, wrong = { nan } }
+for _, word in ipairs({
+  "channel", "handle", "wait group", "atomic int", "scope", "cancelled error", "mutex", "rwmutex", "semaphore", "once", "cond", "barrier",
+  "context", "shared table", "rate limiter", "circuit breaker", "broadcaster",
+}) do KEY.fits[word] = true end
 
 local function done_handle()
   local handle = goroutine.async(function() return "done" end)
@@ -122,6 +130,11 @@ local functions = {
   cond = { right = noop },
   barrier = { SIZE, right = function() return 2 end },
   context = { right = noop },
+  retry = { OPTIONS, FUNCTION, right = function() return { max_attempts = 1 }, noop end },
+  rate_limiter = { { fits = { table = true, ["nil"] = true, ["no value"] = true }, wrong = { { 1 } } }, right = function() return { rate = 1 } end },
+  circuit_breaker = { OPTIONS, right = function() return { threshold = 1 } end },
+  broadcaster = { right = noop },
+  shared = { { fits = either(optional, { table = true }), wrong = {} }, right = function() return { 1 } end },
   pool_stats = { TEXT, right = function() return "bad arguments" end },
 }
 
@@ -199,6 +212,31 @@ local methods = {
     done = { right = noop },
     run = { FUNCTION, right = function() return noop end },
     spawn = { FUNCTION, right = function() return noop end },
+  },
+  ["rate limiter"] = {
+    make = function() return goroutine.rate_limiter({ rate = 1e9, burst = 1000 }) end,
+    wait = { MS_OR_NONE, limit = 1, right = function() return 1000 end },
+    try = { right = noop },
+  },
+  ["circuit breaker"] = {
+    make = goroutine.circuit_breaker,
+    call = { FUNCTION, right = function() return noop end },
+    state = { right = noop },
+  },
+  broadcaster = {
+    make = goroutine.broadcaster,
+    subscribe = { COUNT_OR_NONE, right = function() return 1 end },
+    broadcast = { VALUE, MS_OR_NONE, limit = 2, right = function() return "value", 1000 end },
+    close = { right = noop },
+  },
+  ["shared table"] = {
+    make = function() return goroutine.shared({ key = 1 }) end,
+    get = { ANY, right = function() return "key" end },
+    set = { KEY, ANY, right = function() return "key", 2 end },
+    update = { KEY, FUNCTION, right = function() return "key", noop end },
+    get_or_insert = { KEY, VALUE, right = function() return "key", 2 end },
+    insert = { VALUE, right = function() return 1 end },
+    snapshot = { right = noop },
   },
   barrier = {
     make = function() return goroutine.barrier(1) end,
@@ -423,6 +461,10 @@ test("every method of every object has a row here", function()
   for class, rows in pairs(methods) do
     local object = rows.make()
     local index = debug.getmetatable(object).__index
+    if class == "shared table" then
+      -- Its fields are its own, but for the methods.
+      index = setmetatable({}, { __index = function(_, name) return object[name] end })
+    end
     equal(type(index), "table", "the methods of a " .. class)
     for name in pairs(index) do assert(rows[name], "no row for the method " .. name .. " of a " .. class) end
     for name, row in pairs(rows) do
