@@ -38,7 +38,7 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
     prim.method("barrier", "wait", |context, args| {
         let this = args.this::<BarrierObject>()?.0;
         let limit = limit(context, &args, 1)?;
-        if context.state.is_cancelled() {
+        if context.state.must_stop() {
             return cancelled();
         }
         let backend = Arc::clone(&context.state.system.backend);

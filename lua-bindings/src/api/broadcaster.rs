@@ -49,7 +49,7 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
         };
         let packet = ship(context, MultiValue::from_iter([value.clone()]), Roots::Values("value"))?;
         let limit = limit(context, &args, 2)?;
-        if context.state.is_cancelled() {
+        if context.state.must_stop() {
             return cancelled();
         }
         let Some(subscribers) = this.subscribers() else {

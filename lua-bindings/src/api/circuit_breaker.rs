@@ -54,7 +54,7 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
         let call = Call::from_number(args.integer(1)? as u64);
         let ending = match args.get(2) {
             Some(mlua::Value::Boolean(true)) => Ending::Success,
-            _ if context.state.is_cancelled() => Ending::GivenUp,
+            _ if context.state.was_cancelled() => Ending::GivenUp,
             _ => Ending::Failure,
         };
         this.end(call, ending);

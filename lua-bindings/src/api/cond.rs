@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use futures_lite::future;
-use runtime_core::Handle;
 use runtime_core::locks::{Cond, Woken};
 
 use super::locks::{limit, reply};
@@ -58,7 +57,7 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
         if !this.mutex().is_held_by(&holder) {
             return Err(not_held());
         }
-        if context.state.is_cancelled() {
+        if context.state.must_stop() {
             return super::locks::cancelled();
         }
         let backend = Arc::clone(&context.state.system.backend);
@@ -70,9 +69,9 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
             Reply::TimedOut
         };
         // The runner polls this when the goroutine is cancelled.
-        let handle = context.state.current().map(|running| running.handle.clone());
-        let cancelled = poll_fn(move |_| match &handle {
-            Some(handle) if Handle::is_cancelled(handle) => Poll::Ready(Reply::Cancelled),
+        let (running, clock) = (context.state.current(), Arc::clone(&context.state.system.backend));
+        let cancelled = poll_fn(move |_| match &running {
+            Some(running) if running.must_stop(|| clock.now()) => Poll::Ready(Reply::Cancelled),
             _ => Poll::Pending,
         });
         // Shielded: however the wait ends, the lock is waited for, so that the caller's unlock is right.

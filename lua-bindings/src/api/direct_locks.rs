@@ -120,7 +120,7 @@ fn lock(
         Kind::Number => !matches!(stack.number(2), Number::Float(limit) if limit.is_nan()),
         _ => false,
     };
-    if !limit_is_right || state.is_cancelled() {
+    if !limit_is_right || state.must_stop() {
         return Went::Done(0);
     }
     let locked = try_lock(stack, state);

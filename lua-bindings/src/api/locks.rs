@@ -54,7 +54,7 @@ pub(super) fn lock(
     try_lock: impl FnOnce(&Holder) -> Result<Locked, TryLockError>,
     lock: impl FnOnce(&Holder) -> Lock,
 ) -> Outcome {
-    if context.state.is_cancelled() {
+    if context.state.must_stop() {
         return cancelled();
     }
     match context.state.as_holder(try_lock) {

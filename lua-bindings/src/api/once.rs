@@ -32,7 +32,7 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
     prim.method("once", "call", |context, args| {
         let this = args.this::<OnceObject>()?.0;
         let limit = with_limit(context, &args)?;
-        if context.state.is_cancelled() {
+        if context.state.must_stop() {
             return cancelled();
         }
         match context.state.as_holder(|holder| this.try_begin(holder)) {

@@ -46,7 +46,7 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
     prim.method("rate_limiter", "wait", |context, args| {
         let this = args.this::<RateLimiterObject>()?.0;
         let limit = limit(context, &args, 1)?;
-        if context.state.is_cancelled() {
+        if context.state.must_stop() {
             return cancelled();
         }
         if this.try_now() {

@@ -22,6 +22,8 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
         args.check_function(2)?;
         context.values((attempts, initial, max, multiplier, jitter))
     })?;
+    // Whether the goroutine itself was cancelled: its error then is not the function's.
+    prim.raw("retry_over", |_, state, ()| Ok(state.was_cancelled()))?;
     prim.raw(
         "retry_delay",
         |_, _, (attempt, initial, max, multiplier, jitter): (u32, f64, f64, f64, bool)| {

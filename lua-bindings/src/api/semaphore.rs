@@ -38,7 +38,7 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
     prim.method("semaphore", "acquire", move |context, args| {
         let this = this(&args)?;
         let limit = limit(context, &args, 1)?;
-        if context.state.is_cancelled() {
+        if context.state.must_stop() {
             return cancelled();
         }
         if this.try_acquire() {
@@ -50,7 +50,7 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
     prim.method("semaphore", "with", move |context, args| {
         let this = this(&args)?;
         let limit = with_limit(context, &args)?;
-        if context.state.is_cancelled() {
+        if context.state.must_stop() {
             return cancelled();
         }
         context.state.as_holder(|holder| {

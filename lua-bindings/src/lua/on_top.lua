@@ -21,7 +21,8 @@ add("rate_limiter", { "wait", "try" })
 add("broadcaster", { "subscribe", "broadcast", "close" })
 local breaker = add("circuit_breaker", { "state" })
 
-local retry_options, retry_delay, sleep = prim.retry, prim.retry_delay, face(prim.sleep)
+local retry_options, retry_delay, retry_over = prim.retry, prim.retry_delay, prim.retry_over
+local sleep = face(prim.sleep)
 
 local function pack(...)
   return { n = select("#", ...), ... }
@@ -37,10 +38,11 @@ function M.retry(...)
     local result = pack(pcall(fn, attempt))
     if result[1] then
       return unpack(result, 2, result.n)
+    elseif retry_over() then
+      error(result[2], 0)
     elseif attempt == attempts then
       return nil, result[2]
     end
-    -- Raises in a goroutine that was cancelled, so that it does not try again.
     sleep(retry_delay(attempt, initial, max, multiplier, jitter))
   end
 end
