@@ -1,5 +1,5 @@
 //! Goroutines for Lua: thousands of functions at once, on all cores, with worker pools, async/await, wait groups,
-//! timeouts and channels.
+//! timeouts, channels, locks, contexts and shared tables.
 //!
 //! ```
 //! use goroutine::Goroutines;

@@ -19,6 +19,7 @@ mod direct;
 mod direct_locks;
 mod handle;
 mod locks;
+mod metatables;
 mod mutex;
 mod once;
 mod options;
@@ -42,9 +43,9 @@ use rustc_hash::FxHashSet;
 use crate::fault::{self, Fault};
 use crate::goroutine::{Reply, Wait};
 use crate::modules;
-use crate::object::{CLASSES, Object};
+use crate::object::Object;
 use crate::packet::{self, Refusal, Roots};
-use crate::raw::{self, Primitive, Switches, Went, protected};
+use crate::raw::{self, Primitive, Switches, Went};
 use crate::state::{Role, State, Tables, vital};
 use crate::system::{GRACE, System};
 
@@ -313,7 +314,7 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
     let state = Rc::new(State::new(lua, system, role, tables));
 
     let methods = lua.create_table()?;
-    let metatables = add_metatables(lua, &state, &methods)?;
+    let metatables = metatables::make(lua, &state, &methods)?;
     let prim = Primitives { lua, state: &state, table: lua.create_table()?, whole: lua.create_table()? };
     prim.table.raw_set("methods", &methods)?;
     prim.table.raw_set("whole", &prim.whole)?;
@@ -468,41 +469,6 @@ fn add_isolate(prim: &Primitives<'_>) -> mlua::Result<()> {
         state.system.exit(code as i64 as i32);
         Ok(())
     })
-}
-
-/// Makes the metatables of the reference objects, and an empty table of methods for each class.
-fn add_metatables(lua: &Lua, state: &State, methods: &Table) -> mlua::Result<Table> {
-    let all = lua.create_table()?;
-    for (index, (class, name)) in CLASSES.into_iter().enumerate() {
-        let metatable = lua.create_table()?;
-        metatable.raw_set("__name", name)?;
-        metatable.raw_set("__metatable", false)?;
-        // Before Lua 5.3 the name alone does not make a text.
-        if cfg!(any(feature = "lua51", feature = "luajit")) {
-            let text =
-                lua.create_function(move |_, this: Value| Ok(format!("{name}: {:p}", this.to_pointer())))?;
-            metatable.raw_set("__tostring", text)?;
-        }
-        if class == CancelledObject::CLASS {
-            metatable.raw_set("__tostring", cancelled::tostring(lua)?)?;
-        } else {
-            let of_class = lua.create_table()?;
-            metatable.raw_set("__index", &of_class)?;
-            methods.raw_set(class, of_class)?;
-        }
-        protected(lua, &metatable, |stack| {
-            if stack.reserve(4) {
-                stack.adopt_object_metatable();
-            }
-            stack.truncate(0);
-        })?;
-        all.raw_set(class, &metatable)?;
-        state.tables.vitals.raw_set(vital::METATABLES + index, metatable)?;
-    }
-    let mut key = None;
-    protected(lua, &state.tables.vitals, |stack| key = Some(stack.keep()))?;
-    state.set_vitals(key);
-    Ok(all)
 }
 
 /// Encodes values that go to another state.
