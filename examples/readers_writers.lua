@@ -8,7 +8,7 @@ local function number(index, default, name)
   local given = arg and arg[index]
   local value = given and tonumber(given) or default
   if given and (not tonumber(given) or value < 1 or value % 1 ~= 0) then
-    io.stderr:write(("%s must be a whole number of at least 1, got '%s'\n"):format(name, given))
+    io.stderr:write(("readers_writers: %s must be a whole number of at least 1, got '%s'\n"):format(name, given))
     os.exit(1)
   end
   return value

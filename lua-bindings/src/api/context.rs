@@ -48,7 +48,7 @@ impl Named for ContextObject {
 }
 
 impl ContextObject {
-    fn new(context: Ends) -> Object {
+    fn object(context: Ends) -> Object {
         Object::Context(Self(Arc::new(Shared { context, done: Mutex::new(None) })))
     }
 
@@ -88,10 +88,12 @@ impl ContextMember {
 
 pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
     let this = |args: &Args| -> Result<Ends, Fault> { Ok(args.this::<ContextObject>()?.context().clone()) };
-    prim.function("context", |context, _| context.values(context.object(ContextObject::new(Ends::new()))?))?;
+    prim.function("context", |context, _| {
+        context.values(context.object(ContextObject::object(Ends::new()))?)
+    })?;
     prim.method("context", "with_cancel", move |context, args| {
         let made = this(&args)?.with_cancel();
-        context.values(context.object(ContextObject::new(made))?)
+        context.values(context.object(ContextObject::object(made))?)
     })?;
     prim.method("context", "with_timeout", move |context, args| {
         let this = this(&args)?;
@@ -99,7 +101,7 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
             Some(time) => this.with_timeout(&context.state.system.backend, time),
             None => this.with_cancel(),
         };
-        context.values(context.object(ContextObject::new(made))?)
+        context.values(context.object(ContextObject::object(made))?)
     })?;
     prim.method("context", "with_deadline", move |context, args| {
         let this = this(&args)?;
@@ -108,7 +110,7 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
             Some(wall) => this.with_deadline(&context.state.system.backend, wall),
             None => this.with_cancel(),
         };
-        context.values(context.object(ContextObject::new(made))?)
+        context.values(context.object(ContextObject::object(made))?)
     })?;
     prim.method("context", "is_cancelled", move |context, args| {
         context.values(this(&args)?.ended().is_some())
