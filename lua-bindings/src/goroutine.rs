@@ -7,8 +7,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mlua::{Lua, MultiValue};
+use runtime_core::locks::Holder;
 use runtime_core::{Completer, Ended, Handle, Outcome, WaitGroup};
 
+use crate::api::ContextMember;
 use crate::fault::Fault;
 use crate::packet::Packet;
 use crate::pool::{LuaPool, Slot};
@@ -52,6 +54,8 @@ pub(crate) struct Start {
     pub(crate) slot: Option<Slot>,
     /// The scope that waits for it.
     pub(crate) scope: Option<Membership>,
+    /// The context that ends it.
+    pub(crate) context: Option<ContextMember>,
     /// What counts it as long as it lives: the goroutines of the one who started it.
     pub(crate) family: Family,
 }
@@ -63,6 +67,7 @@ pub(crate) struct Queued {
     started_at: Arc<str>,
     slot: Option<Slot>,
     scope: Option<Membership>,
+    context: Option<ContextMember>,
     family: Family,
     /// The pool in whose queue it stands, and its key there.
     pool: Option<(LuaPool, u64)>,
@@ -70,9 +75,10 @@ pub(crate) struct Queued {
 
 impl runtime_core::Queued for Queued {
     fn cancelled(self) {
-        let Self { packet, slot, scope, family, pool, .. } = self;
+        let Self { packet, slot, scope, context, family, pool, .. } = self;
         drop(packet);
         drop(scope);
+        drop(context);
         if let Some((pool, key)) = pool {
             // If it is not there, the pool finds out when it starts it.
             drop(pool.withdraw(key));
@@ -94,23 +100,23 @@ impl Waiting {
 
     /// The goroutine, to be run by the caller. `None`: it was cancelled, and has ended.
     pub(crate) fn take(self) -> Option<Start> {
-        let Queued { packet, started_at, slot, scope, family, .. } = self.0.unqueue()?;
-        Some(Start { packet, completer: self.0, started_at, slot, scope, family })
+        let Queued { packet, started_at, slot, scope, context, family, .. } = self.0.unqueue()?;
+        Some(Start { packet, completer: self.0, started_at, slot, scope, context, family })
     }
 }
 
 impl Start {
     /// Its place in a queue, that of a pool if one is given. From now on cancelling ends it at once.
     pub(crate) fn queue(self, pool: Option<LuaPool>) -> Waiting {
-        let Self { packet, completer, started_at, slot, scope, family } = self;
+        let Self { packet, completer, started_at, slot, scope, context, family } = self;
         let pool = pool.map(|pool| (pool, completer.id()));
-        completer.queue(Queued { packet, started_at, slot, scope, family, pool });
+        completer.queue(Queued { packet, started_at, slot, scope, context, family, pool });
         Waiting(completer)
     }
 
     /// Ends it without having run it.
     pub(crate) fn end(self, outcome: Outcome<Packet, Box<Failure>>) {
-        let Self { completer, slot, scope, family, .. } = self;
+        let Self { completer, slot, scope, context, family, .. } = self;
         let ended = match &outcome {
             Outcome::Done(_) => Ended::Completed,
             Outcome::Failed(_) => Ended::Failed,
@@ -118,6 +124,7 @@ impl Start {
         };
         completer.complete_then(outcome, || {
             drop(scope);
+            drop(context);
             if let Some(slot) = slot {
                 slot.finish(ended);
             }
@@ -183,6 +190,8 @@ pub(crate) struct Running {
     pub(crate) traceback: RefCell<Option<String>>,
     /// The goroutines that this one has started, once it has.
     pub(crate) children: OnceCell<WaitGroup>,
+    /// What it holds of locks, once it has locked one.
+    pub(crate) holder: OnceCell<Holder>,
     /// Whether Lua code has seen the coroutine itself: then it is not used again for another goroutine.
     pub(crate) exposed: Cell<bool>,
     pub(crate) pool_slot: RefCell<Option<Slot>>,
@@ -237,7 +246,7 @@ impl Running {
             self.stopping.raised_at.set(Some(now));
         }
         // Elsewhere there are no `<close>` variables: the error comes again at every blocking call.
-        self.stopping.unwinding.set(cfg!(feature = "lua54"));
+        self.stopping.unwinding.set(cfg!(any(feature = "lua54", feature = "lua55")));
     }
 
     /// It has caught the error, which is raised again from now on.

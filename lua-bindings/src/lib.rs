@@ -1,5 +1,5 @@
 //! Goroutines for Lua: thousands of functions at once, on all cores, with worker pools, async/await, wait groups,
-//! timeouts and channels.
+//! timeouts, channels, locks, contexts and shared tables.
 //!
 //! ```
 //! use goroutine::Goroutines;
@@ -78,6 +78,7 @@ mod place;
 mod pool;
 mod raw;
 mod scope;
+mod shared;
 mod state;
 mod system;
 mod task;

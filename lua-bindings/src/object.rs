@@ -5,7 +5,9 @@ use std::sync::Arc;
 use mlua::{AnyUserData, Lua, Value};
 
 use crate::api::{
-    AtomicIntObject, CancelledObject, ChannelObject, HandleObject, Named, ScopeObject, WaitGroupObject,
+    AtomicIntObject, BarrierObject, BroadcasterObject, CancelledObject, ChannelObject, CircuitBreakerObject,
+    CondObject, ContextObject, HandleObject, MutexObject, Named, OnceObject, RateLimiterObject,
+    RwMutexObject, ScopeObject, SemaphoreObject, SharedObject, WaitGroupObject,
 };
 use crate::raw::{Kind, Stack, protected};
 use crate::state::{State, vital};
@@ -19,17 +21,39 @@ pub(crate) enum Object {
     Channel(ChannelObject),
     Cancelled(CancelledObject),
     Scope(ScopeObject),
+    Mutex(MutexObject),
+    RwMutex(RwMutexObject),
+    Semaphore(SemaphoreObject),
+    Once(OnceObject),
+    Cond(CondObject),
+    Barrier(BarrierObject),
+    Context(ContextObject),
+    Shared(SharedObject),
+    RateLimiter(RateLimiterObject),
+    CircuitBreaker(CircuitBreakerObject),
+    Broadcaster(BroadcasterObject),
 }
 
 /// The classes of reference objects: under which name their methods are kept, and what they are called in messages.
 /// In the order of [`Object::class`].
-pub(crate) const CLASSES: [(&str, &str); 6] = [
+pub(crate) const CLASSES: [(&str, &str); 17] = [
     (HandleObject::CLASS, HandleObject::NAME),
     (WaitGroupObject::CLASS, WaitGroupObject::NAME),
     (AtomicIntObject::CLASS, AtomicIntObject::NAME),
     (ChannelObject::CLASS, ChannelObject::NAME),
     (CancelledObject::CLASS, CancelledObject::NAME),
     (ScopeObject::CLASS, ScopeObject::NAME),
+    (MutexObject::CLASS, MutexObject::NAME),
+    (RwMutexObject::CLASS, RwMutexObject::NAME),
+    (SemaphoreObject::CLASS, SemaphoreObject::NAME),
+    (OnceObject::CLASS, OnceObject::NAME),
+    (CondObject::CLASS, CondObject::NAME),
+    (BarrierObject::CLASS, BarrierObject::NAME),
+    (ContextObject::CLASS, ContextObject::NAME),
+    (SharedObject::CLASS, SharedObject::NAME),
+    (RateLimiterObject::CLASS, RateLimiterObject::NAME),
+    (CircuitBreakerObject::CLASS, CircuitBreakerObject::NAME),
+    (BroadcasterObject::CLASS, BroadcasterObject::NAME),
 ];
 
 impl Object {
@@ -97,12 +121,23 @@ impl Object {
             Self::Channel(_) => 3,
             Self::Cancelled(_) => 4,
             Self::Scope(_) => 5,
+            Self::Mutex(_) => 6,
+            Self::RwMutex(_) => 7,
+            Self::Semaphore(_) => 8,
+            Self::Once(_) => 9,
+            Self::Cond(_) => 10,
+            Self::Barrier(_) => 11,
+            Self::Context(_) => 12,
+            Self::Shared(_) => 13,
+            Self::RateLimiter(_) => 14,
+            Self::CircuitBreaker(_) => 15,
+            Self::Broadcaster(_) => 16,
         }
     }
 
     /// A number that is this object's alone while it lives: its address, which leaves the low bits for the kinds of a
     /// view.
-    fn key(&self) -> usize {
+    pub(crate) fn key(&self) -> usize {
         match self {
             Self::Handle(object) => object.0.address(),
             Self::WaitGroup(object) => object.0.address(),
@@ -110,6 +145,17 @@ impl Object {
             Self::Channel(object) => object.channel.address() + object.direction as usize,
             Self::Cancelled(object) => object.address(),
             Self::Scope(object) => Arc::as_ptr(&object.0) as usize,
+            Self::Mutex(object) => object.0.address(),
+            Self::RwMutex(object) => object.0.address(),
+            Self::Semaphore(object) => object.0.address(),
+            Self::Once(object) => object.0.address(),
+            Self::Cond(object) => object.0.address(),
+            Self::Barrier(object) => object.0.address(),
+            Self::Context(object) => Arc::as_ptr(&object.0) as usize,
+            Self::Shared(object) => Arc::as_ptr(&object.0) as usize,
+            Self::RateLimiter(object) => object.0.address(),
+            Self::CircuitBreaker(object) => object.0.address(),
+            Self::Broadcaster(object) => object.0.address(),
         }
     }
 }

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use futures_lite::future;
 use mlua::{Function, IntoLuaMulti, Lua, MultiValue, Table, Value, WeakLua};
+use runtime_core::locks::Holder;
 use runtime_core::{WaitGroup, block_on, deadline};
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -65,6 +66,8 @@ pub(crate) struct State {
     children: WaitGroup,
     /// Once the home state is known to be closed: until when its finalizers may wait.
     closing_until: Cell<Option<Instant>>,
+    /// What the code outside goroutines holds of locks, once it has locked one.
+    holder: OnceCell<Holder>,
     /// In isolates: how its goroutines are interrupted.
     interrupts: OnceCell<Interrupts>,
 }
@@ -181,6 +184,7 @@ impl State {
             current: RefCell::new(None),
             children: WaitGroup::new(),
             closing_until: Cell::new(None),
+            holder: OnceCell::new(),
             interrupts: OnceCell::new(),
         }
     }
@@ -304,6 +308,11 @@ impl State {
         self.current.borrow().as_ref().is_some_and(|running| running.must_stop(|| self.now()))
     }
 
+    /// Whether the running goroutine was asked to stop, also while it unwinds.
+    pub(crate) fn was_cancelled(&self) -> bool {
+        self.current.borrow().as_ref().is_some_and(|running| running.is_cancelled())
+    }
+
     fn now(&self) -> Instant {
         self.system.backend.now()
     }
@@ -367,6 +376,15 @@ impl State {
         match &*self.current.borrow() {
             Some(running) => running.children.get_or_init(WaitGroup::new).clone(),
             None => self.children.clone(),
+        }
+    }
+
+    /// Does something as the one who holds what the running goroutine locks, or the code outside goroutines.
+    pub(crate) fn as_holder<R>(&self, act: impl FnOnce(&Holder) -> R) -> R {
+        // Not under the borrow: what is locked or unlocked here may wake and drop others.
+        match self.current() {
+            Some(running) => act(running.holder.get_or_init(Holder::new)),
+            None => act(self.holder.get_or_init(Holder::new)),
         }
     }
 

@@ -24,6 +24,7 @@ use mlua::thread::AsyncThread;
 use mlua::{Lua, MultiValue, Value};
 use runtime_core::{Ended, Outcome, Sleep};
 
+use crate::api::ContextMember;
 use crate::fault;
 use crate::goroutine::{Failure, Family, GoroutineCompleter, Reply, Running, Start, Stopping, Wait};
 use crate::interrupt::{Interrupts, Yielded};
@@ -55,6 +56,7 @@ pub(crate) struct Task {
     /// Ends the time that it has to unwind after it was cancelled.
     unwound: Option<Sleep>,
     scope: Option<Membership>,
+    context: Option<ContextMember>,
     family: Option<Family>,
 }
 
@@ -69,7 +71,7 @@ impl Task {
     /// A goroutine that is about to run on this coroutine: it takes the packet as its function and arguments when it is
     /// first resumed.
     pub(crate) fn new(isolate: &Rc<Isolate>, start: Start, slot: usize, coroutine: Coroutine) -> Self {
-        let Start { packet, completer, started_at, slot: mut pool_slot, scope, family } = start;
+        let Start { packet, completer, started_at, slot: mut pool_slot, scope, context, family } = start;
         if let Some(pool_slot) = &mut pool_slot {
             pool_slot.begin();
         }
@@ -83,6 +85,7 @@ impl Task {
             reply: RefCell::new(None),
             traceback: RefCell::new(None),
             children: OnceCell::new(),
+            holder: OnceCell::new(),
             exposed: Cell::new(false),
             pool_slot: RefCell::new(pool_slot),
             has_environment: Cell::new(false),
@@ -103,6 +106,7 @@ impl Task {
             interrupted: false,
             unwound: None,
             scope,
+            context,
             family: Some(family),
         }
     }
@@ -364,6 +368,10 @@ impl Task {
             });
         }
         self.isolate.release(running.slot, reusable);
+        // Before anybody hears of the end: whoever has awaited it finds its locks free.
+        if let Some(holder) = running.holder.get() {
+            holder.release_all();
+        }
         let (outcome, ended) = match end {
             End::Done(packet) => (Outcome::Done(packet), Ended::Completed),
             End::Failed(failure) => (Outcome::Failed(Box::new(failure)), Ended::Failed),
@@ -374,13 +382,14 @@ impl Task {
                 (Outcome::Cancelled(reason), Ended::Cancelled)
             }
         };
-        let (scope, pool_slot, family) =
-            (self.scope.take(), running.pool_slot.borrow_mut().take(), self.family.take());
+        let (scope, context) = (self.scope.take(), self.context.take());
+        let (pool_slot, family) = (running.pool_slot.borrow_mut().take(), self.family.take());
         let Some(completer) = running.completer.borrow_mut().take() else {
             return;
         };
         completer.complete_then(outcome, || {
             drop(scope);
+            drop(context);
             if let Some(slot) = pool_slot {
                 slot.finish(ended);
             }

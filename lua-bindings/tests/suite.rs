@@ -86,30 +86,43 @@ files! {
     await_many
     awaiting
     bad_arguments
+    barrier
+    broadcaster
     cancel
     channel_stress
     channel_views
     channels
+    circuit_breaker
     classes
     classes_styles
     close_variables
+    cond
+    contexts
     coroutines
     globals_apart
     handles
     libraries
+    lock_stress
     many_values
     modules
     modules_changed
     modules_changed_strings
+    mutex
+    once
     pool_closing
     pool_map
     pool_stress
     pools
     positions
+    rate_limiter
     refusals
     replacing
     reports
+    retry
+    rwmutex
     scope
+    semaphore
+    shared_tables
     shipping_functions
     shipping_globals
     shipping_random

@@ -151,6 +151,8 @@ fn wrong_input_is_named_and_the_exit_code_is_1() {
         ("deployment", &[&empty], &empty),
         ("deployment", &[&unknown], &unknown_place),
         ("pool_items", &["many"], "'many'"),
+        ("barrier_simulation", &["long"], "'long'"),
+        ("readers_writers", &["8", "0"], "'0'"),
         ("stages", &[&missing], &missing),
         ("stages", &[&no_files], &no_files),
         ("timeout", &["soon"], "'soon'"),

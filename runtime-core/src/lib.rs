@@ -12,21 +12,39 @@
 //! | [`Channel`] | senders while there is no room, receivers while there is nothing | the receive or the send that serves them, closing |
 //! | [`Pool`] | submits while its queue is full, those who wait for it to be done | the task that ends, closing |
 //! | [`WaitGroup`] | those who wait for zero | the call that takes the counter to zero |
+//! | [`Mutex`](locks::Mutex), [`RwMutex`](locks::RwMutex), [`Semaphore`](locks::Semaphore) | who wants in | the one who goes out, or ends |
+//! | [`Once`](locks::Once) | who comes while it runs | its end, or that of the one who ran it |
+//! | [`Cond`](locks::Cond) | who waits for a change | a signal, a broadcast; then the one who unlocks |
+//! | [`Barrier`](locks::Barrier) | those who have come | the last to come |
+//! | [`Context`] | who is to stop with it | whoever cancels it, its timer, the end of its parent |
+//! | [`RateLimiter`] | who comes too early | its sleep, the one before it in the line |
+//! | `Broadcaster` | who sends while a subscriber has no room | the receive that makes room |
 //! | [`Runtime`] | its shutdown, and workers without a task | the end of the last task; the start of one |
+//!
+//! [`AtomicInt`], [`SharedMap`] and [`CircuitBreaker`] are shared without waiting.
 //!
 //! Everything waits in both ways: the futures given out here can be awaited on any runtime, and [`block_on`] blocks a
 //! plain thread on them. A wait that is dropped leaves no trace in the object it waited on.
 
+mod alarm;
 mod atomic_int;
 pub mod backend;
+mod backoff;
+#[cfg(not(loom))] // whose references have no weak ones
+mod broadcaster;
 pub mod channel;
+mod circuit_breaker;
 pub mod conformance;
 mod contain_panic;
+mod context;
 mod handle;
 mod id;
+pub mod locks;
 mod pool;
 mod pool_stats;
+mod rate_limiter;
 mod runtime;
+mod shared_map;
 mod sync;
 pub mod testing;
 mod timeout;
@@ -34,10 +52,16 @@ mod token;
 mod wait_group;
 mod worker_thread;
 
+pub use alarm::Alarm;
 pub use atomic_int::AtomicInt;
 pub use backend::{Backend, BlockingJob, LocalFuture, LocalSpawn, Sleep, WorkerBody, WorkerHandle, block_on};
+pub use backoff::Backoff;
+#[cfg(not(loom))]
+pub use broadcaster::Broadcaster;
 pub use channel::{Channel, SendError, TryReceiveError, TrySendError};
+pub use circuit_breaker::{Breaker, Call, CircuitBreaker, Ending};
 pub use contain_panic::{ContainPanic, contain_panic, contained};
+pub use context::{AtEnd, Context, EndOfContext};
 pub use handle::{Completer, Handle, Outcome, Queued, Report, Reporting, Status};
 pub use id::next_id;
 pub use pool::{
@@ -45,7 +69,9 @@ pub use pool::{
     Task, TaskId,
 };
 pub use pool_stats::{Percentiles, PoolStats};
+pub use rate_limiter::RateLimiter;
 pub use runtime::{Runtime, TaskError, Unfinished};
+pub use shared_map::{SharedMap, Version};
 pub use timeout::deadline;
 pub use wait_group::{NegativeCounter, WaitGroup};
 pub use worker_thread::worker_thread;

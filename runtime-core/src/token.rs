@@ -119,6 +119,11 @@ impl<P> WaitQueue<P> {
         self.places.pop_first().map(|(_, place)| place)
     }
 
+    /// The place to be served next.
+    pub(crate) fn first(&self) -> Option<&P> {
+        self.places.first_key_value().map(|(_, place)| place)
+    }
+
     /// Takes out one place, or `None` if it has been taken out already.
     pub(crate) fn withdraw(&mut self, ticket: Ticket) -> Option<P> {
         self.places.remove(&ticket)

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use runtime_core::Outcome as Ended;
 
 use super::channel::Direction;
+use super::direct_locks;
 use super::start::{Report, assemble};
 use super::{ChannelObject, HandleObject, Primitives};
 use crate::object::Object;
@@ -45,10 +46,11 @@ pub(super) fn exists(key: &str) -> bool {
 
 /// Whether the one for this key is a function of the module as it is.
 pub(super) fn is_whole(key: &str) -> bool {
-    WHOLE.iter().any(|(name, _)| *name == key)
+    WHOLE.iter().chain(&direct_locks::WHOLE).any(|(name, _)| *name == key)
 }
 
 pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
+    direct_locks::add(prim)?;
     MAY_WAIT.into_iter().try_for_each(|(key, primitive)| prim.direct(key, primitive, false))?;
     WHOLE.into_iter().try_for_each(|(key, primitive)| prim.direct(key, primitive, true))
 }

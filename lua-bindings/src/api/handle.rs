@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 use std::time::{Duration, Instant};
 
+use futures_lite::future;
 use mlua::{IntoLuaMulti, Lua, MultiValue, Value};
 use runtime_core::{Outcome as Ended, Status};
 
@@ -122,24 +123,46 @@ const UNWINDING: Duration = Duration::from_millis(25);
 /// The same for one that waits: it unwinds as soon as its isolate comes to it.
 const UNWINDING_WAITER: Duration = Duration::from_millis(200);
 
-/// Waits for a handle like `await`, and stops its goroutine if it is still running when the wait ends, be it by the
-/// limit or because the waiting goroutine is cancelled itself.
+/// Waits for a handle like `await`, at most until `limit`, and stops its goroutine if it has not ended by then.
 pub(super) fn await_or_cancel(
     context: &Context<'_>,
     handle: GoroutineHandle,
     limit: Option<Instant>,
 ) -> Outcome {
+    let backend = Arc::clone(&context.state.system.backend);
+    await_or_stop(context, handle, async move {
+        match limit {
+            Some(limit) => backend.sleep_until(limit).await,
+            None => std::future::pending().await,
+        }
+        "timeout exceeded".to_owned()
+    })
+}
+
+/// Waits for a handle like `await`, and stops its goroutine if it is still running when the wait ends, be it that `stop`
+/// is ready, whose output is the reason, or that the waiting goroutine is cancelled itself.
+pub(super) fn await_or_stop(
+    context: &Context<'_>,
+    handle: GoroutineHandle,
+    stop: impl Future<Output = String> + 'static,
+) -> Outcome {
     struct CancelOnDrop(GoroutineHandle);
     impl Drop for CancelOnDrop {
         fn drop(&mut self) {
-            // After its end this does nothing.
+            // After its end, or if it was cancelled already, this does nothing.
             self.0.cancel(Some("timeout exceeded"));
         }
     }
     let backend = Arc::clone(&context.state.system.backend);
     let guard = CancelOnDrop(handle.clone());
     Ok(Answer::Wait(Box::pin(async move {
-        if runtime_core::deadline(&*backend, limit, handle.wait()).await.is_none() {
+        // A function that has ended is preferred to its time being over.
+        let ended = async {
+            handle.wait().await;
+            None
+        };
+        if let Some(reason) = future::or(ended, async { Some(stop.await) }).await {
+            handle.cancel(Some(&reason));
             drop(guard);
             // What it was waiting for may come to it at this very moment. It has to be known before the caller goes on
             // whether it did: then the function has its values after all, and they are not lost.
@@ -151,7 +174,7 @@ pub(super) fn await_or_cancel(
             let _ = runtime_core::deadline(&*backend, unwound, handle.wait()).await;
             if handle.status() != Status::Done {
                 let _seen = handle.outcome();
-                return Reply::TimedOut;
+                return Reply::make(move |lua, _| Ok((false, reason).into_lua_multi(lua)?));
             }
         }
         Reply::make(move |lua, state| {

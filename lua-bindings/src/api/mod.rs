@@ -7,15 +7,30 @@
 
 mod args;
 mod atomic_int;
+mod barrier;
+mod broadcaster;
 mod cancelled;
 mod channel;
+mod circuit_breaker;
 mod classes;
+mod cond;
 mod configure;
+mod context;
 mod direct;
+mod direct_locks;
 mod handle;
+mod locks;
+mod metatables;
+mod mutex;
+mod once;
 mod options;
 mod pools;
+mod rate_limiter;
+mod retry;
+mod rw_mutex;
 mod scope;
+mod semaphore;
+mod shared;
 mod start;
 mod time;
 mod wait_group;
@@ -29,22 +44,41 @@ use rustc_hash::FxHashSet;
 use crate::fault::{self, Fault};
 use crate::goroutine::{Reply, Wait};
 use crate::modules;
-use crate::object::{CLASSES, Object};
+use crate::object::Object;
 use crate::packet::{self, Refusal, Roots};
-use crate::raw::{self, Primitive, Switches, Went, protected};
+use crate::raw::{self, Primitive, Switches, Went};
 use crate::state::{Role, State, Tables, vital};
 use crate::system::{GRACE, System};
 
 pub(crate) use args::{Args, Named};
 pub(crate) use atomic_int::AtomicIntObject;
+pub(crate) use barrier::BarrierObject;
+pub(crate) use broadcaster::BroadcasterObject;
 pub(crate) use cancelled::{CancelledObject, is_cancelled};
 pub(crate) use channel::ChannelObject;
+pub(crate) use circuit_breaker::CircuitBreakerObject;
+pub(crate) use cond::CondObject;
+pub(crate) use context::{ContextMember, ContextObject};
 pub(crate) use handle::HandleObject;
+pub(crate) use mutex::MutexObject;
+pub(crate) use once::OnceObject;
+pub(crate) use rate_limiter::RateLimiterObject;
+pub(crate) use rw_mutex::RwMutexObject;
 pub(crate) use scope::ScopeObject;
+pub(crate) use semaphore::SemaphoreObject;
+pub(crate) use shared::SharedObject;
 pub(crate) use wait_group::WaitGroupObject;
 
 /// Where a state keeps the module, once it is installed.
 const MODULE: &str = "goroutine.module";
+
+/// The parts of the module that are files of their own.
+const PARTS: [(&str, &str); 4] = [
+    ("locks", include_str!("../lua/locks.lua")),
+    ("context", include_str!("../lua/context.lua")),
+    ("shared", include_str!("../lua/shared.lua")),
+    ("on_top", include_str!("../lua/on_top.lua")),
+];
 
 /// What a primitive comes to.
 pub(crate) enum Answer {
@@ -119,6 +153,14 @@ impl Primitives<'_> {
         let general: Function = self.table.raw_get(key)?;
         let function = raw::closure(self.lua, self.state, primitive, &general, whole)?;
         if whole { self.whole.raw_set(key, function) } else { self.table.raw_set(key, function) }
+    }
+
+    /// Puts a primitive beside the general one of this key, under the name `KEY_at_once`: it never waits nor raises, and
+    /// gives no values where it could not do what the other then has to.
+    fn at_once(&self, key: &str, primitive: Primitive) -> mlua::Result<()> {
+        let general: Function = self.table.raw_get(key)?;
+        let function = raw::closure(self.lua, self.state, primitive, &general, true)?;
+        self.table.raw_set(format!("{key}_at_once"), function)
     }
 
     /// A method of `class`.
@@ -274,10 +316,11 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
     let state = Rc::new(State::new(lua, system, role, tables));
 
     let methods = lua.create_table()?;
-    add_metatables(lua, &state, &methods)?;
+    let metatables = metatables::make(lua, &state, &methods)?;
     let prim = Primitives { lua, state: &state, table: lua.create_table()?, whole: lua.create_table()? };
     prim.table.raw_set("methods", &methods)?;
     prim.table.raw_set("whole", &prim.whole)?;
+    prim.table.raw_set("metatables", metatables)?;
     prim.table.raw_set("version", env!("CARGO_PKG_VERSION"))?;
     start::add(&prim)?;
     time::add(&prim)?;
@@ -290,6 +333,13 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
     configure::add(&prim)?;
     pools::add(&prim)?;
     cancelled::add(&prim)?;
+    locks::add(&prim)?;
+    context::add(&prim)?;
+    shared::add(&prim)?;
+    retry::add(&prim)?;
+    rate_limiter::add(&prim)?;
+    circuit_breaker::add(&prim)?;
+    broadcaster::add(&prim)?;
     direct::add(&prim)?;
     if isolate {
         add_isolate(&prim)?;
@@ -315,7 +365,10 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
         chunk(lua, "base", include_str!("../lua/base.lua"), args)?
     };
     let module: Table =
-        chunk(lua, "module", include_str!("../lua/module.lua"), (&prim.table, &settle, face, attempt))?;
+        chunk(lua, "module", include_str!("../lua/module.lua"), (&prim.table, &settle, &face, &attempt))?;
+    for (name, source) in PARTS {
+        chunk::<()>(lua, name, source, (&prim.table, &settle, &face, &attempt, &module))?;
+    }
     lua.set_named_registry_value(MODULE, &module)?;
     adopt.call::<()>((&module, "goroutine"))?;
     for pair in methods.pairs::<String, Table>() {
@@ -428,39 +481,6 @@ fn add_isolate(prim: &Primitives<'_>) -> mlua::Result<()> {
         state.system.exit(code as i64 as i32);
         Ok(())
     })
-}
-
-/// Makes the metatables of the reference objects, and an empty table of methods for each class.
-fn add_metatables(lua: &Lua, state: &State, methods: &Table) -> mlua::Result<()> {
-    for (index, (class, name)) in CLASSES.into_iter().enumerate() {
-        let metatable = lua.create_table()?;
-        metatable.raw_set("__name", name)?;
-        metatable.raw_set("__metatable", false)?;
-        // Before Lua 5.3 the name alone does not make a text.
-        if cfg!(any(feature = "lua51", feature = "luajit")) {
-            let text =
-                lua.create_function(move |_, this: Value| Ok(format!("{name}: {:p}", this.to_pointer())))?;
-            metatable.raw_set("__tostring", text)?;
-        }
-        if class == CancelledObject::CLASS {
-            metatable.raw_set("__tostring", cancelled::tostring(lua)?)?;
-        } else {
-            let of_class = lua.create_table()?;
-            metatable.raw_set("__index", &of_class)?;
-            methods.raw_set(class, of_class)?;
-        }
-        protected(lua, &metatable, |stack| {
-            if stack.reserve(4) {
-                stack.adopt_object_metatable();
-            }
-            stack.truncate(0);
-        })?;
-        state.tables.vitals.raw_set(vital::METATABLES + index, metatable)?;
-    }
-    let mut key = None;
-    protected(lua, &state.tables.vitals, |stack| key = Some(stack.keep()))?;
-    state.set_vitals(key);
-    Ok(())
 }
 
 /// Encodes values that go to another state.

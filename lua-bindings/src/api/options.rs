@@ -72,6 +72,22 @@ impl<'a> Options<'a> {
         Ok(Some(value as usize))
     }
 
+    /// A number from `least` on, infinity included.
+    pub(super) fn number(&self, name: &str, least: f64) -> Result<Option<f64>, Fault> {
+        let value = match self.get(name)? {
+            None => return Ok(None),
+            Some(Value::Integer(value)) => value as f64,
+            Some(Value::Number(value)) => value,
+            Some(other) => return Err(self.wrong(name, "number", &other)),
+        };
+        if value.is_nan() || value < least {
+            let least =
+                if least == f64::MIN_POSITIVE { "above 0".into() } else { format!("from {least} on") };
+            return Err(self.bad(name, &format!("number {least} expected, got {}", shown(value))));
+        }
+        Ok(Some(value))
+    }
+
     pub(super) fn boolean(&self, name: &str) -> Result<Option<bool>, Fault> {
         match self.get(name)? {
             None => Ok(None),

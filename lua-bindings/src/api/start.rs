@@ -59,7 +59,8 @@ pub(super) fn assemble(
     };
     let (handle, completer) = GoroutineHandle::new(next_id(), reporting);
     let family = Family::join(&state.children());
-    let start = Start { packet, completer, started_at, slot: None::<Slot>, scope: None, family };
+    let start =
+        Start { packet, completer, started_at, slot: None::<Slot>, scope: None, context: None, family };
     (start, handle)
 }
 

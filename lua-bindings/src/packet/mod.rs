@@ -62,6 +62,7 @@ const MAX_DEPTH: usize = 48;
 /// Values on their way.
 ///
 /// No value and single plain values travel without an encoder: they are what channels and results mostly carry.
+#[derive(Clone)]
 pub(crate) enum Packet {
     /// No values.
     Empty,
@@ -81,6 +82,7 @@ pub(crate) enum Plain {
 }
 
 /// Encoded values.
+#[derive(Clone)]
 pub(crate) struct Flat {
     bytes: Bytes,
     references: References,
@@ -95,6 +97,7 @@ type Bytes = SmallVec<[u8; 48]>;
 type References = SmallVec<[Reference; 1]>;
 
 /// What is shared, not copied.
+#[derive(Clone)]
 pub(crate) enum Reference {
     Code(Arc<Code>),
     Object(Object),
@@ -164,7 +167,7 @@ impl Plain {
         }
     }
 
-    fn to_lua(self) -> Value {
+    pub(crate) fn to_lua(self) -> Value {
         match self {
             Self::Nil => Value::Nil,
             Self::Boolean(value) => Value::Boolean(value),

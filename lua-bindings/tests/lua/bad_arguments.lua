@@ -25,6 +25,11 @@ local function samples()
     { goroutine.channel(), "channel" }, { goroutine.channel():sender(), "channel" }, { sleeping, "handle" },
     { goroutine.wait_group(), "wait group" }, { goroutine.atomic_int(), "atomic int" }, { scope, "scope" },
     { cancelled, "cancelled error" }, { goroutine, "table" },
+    { goroutine.mutex(), "mutex" }, { goroutine.rwmutex(), "rwmutex" }, { goroutine.semaphore(1), "semaphore" },
+    { goroutine.once(), "once" }, { goroutine.cond(), "cond" }, { goroutine.barrier(1), "barrier" },
+    { (goroutine.context()), "context" }, { goroutine.shared(), "shared table" },
+    { goroutine.rate_limiter({ rate = 1 }), "rate limiter" }, { goroutine.circuit_breaker(), "circuit breaker" },
+    { goroutine.broadcaster(), "broadcaster" },
     { setmetatable({}, { __call = function() end, __index = function() error("looked into") end }), "table" },
   }
 end
@@ -47,6 +52,7 @@ local WHOLE = { fits = { number = true }, wrong = { 0.5, -1.5, nan, huge, -huge,
 local WHOLE_OR_NONE = { fits = either(optional, WHOLE.fits), wrong = WHOLE.wrong }
 local COUNT = { fits = { number = true }, wrong = { -1, 0.5, nan, huge, -huge, 1e308, 2 ^ 64, -2 ^ 53 } }
 local COUNT_OR_NONE = { fits = either(optional, COUNT.fits), wrong = COUNT.wrong }
+local SIZE = { fits = { number = true }, wrong = { 0, -1, 0.5, nan, huge, -huge, 1e308, 2 ^ 64, -2 ^ 53 } }
 local MANY = { fits = { number = true }, wrong = { -1, 0.5, nan, huge, -huge, 1e308, 2 ^ 53, -2 ^ 53 } }
 local TEXT = { fits = { string = true }, wrong = {} }
 local TEXT_OR_NONE = { fits = either(optional, TEXT.fits), wrong = {} }
@@ -58,6 +64,12 @@ local HANDLES = { fits = { table = true }, wrong = { { 1 }, { false }, { {} }, {
 local NAMED = { fits = { table = true }, wrong = { { 1 }, { [true] = 1 } } }
 local VALUE = { fits = false, wrong = { ABSENT } }
 local OPTIONS = { fits = either(optional, { table = true }), wrong = { { 1 }, { [true] = 1 } } }
+
+local KEY = { fits = { string = true, number = true, boolean = true }, wrong = { nan } }
+for _, word in ipairs({
+  "channel", "handle", "wait group", "atomic int", "scope", "cancelled error", "mutex", "rwmutex", "semaphore", "once", "cond", "barrier",
+  "context", "shared table", "rate limiter", "circuit breaker", "broadcaster",
+}) do KEY.fits[word] = true end
 
 local function done_handle()
   local handle = goroutine.async(function() return "done" end)
@@ -111,11 +123,125 @@ local functions = {
     return "bad arguments", 1000
   end },
   pool_close = { TEXT, OPTIONS, right = function() return "not there", { cancel = true } end },
+  mutex = { right = noop },
+  rwmutex = { right = noop },
+  semaphore = { SIZE, right = function() return 2 end },
+  once = { right = noop },
+  cond = { right = noop },
+  barrier = { SIZE, right = function() return 2 end },
+  context = { right = noop },
+  retry = { OPTIONS, FUNCTION, right = function() return { max_attempts = 1 }, noop end },
+  rate_limiter = { { fits = { table = true, ["nil"] = true, ["no value"] = true }, wrong = { { 1 } } }, right = function() return { rate = 1 } end },
+  circuit_breaker = { OPTIONS, right = function() return { threshold = 1 } end },
+  broadcaster = { right = noop },
+  shared = { { fits = either(optional, { table = true }), wrong = {} }, right = function() return { 1 } end },
   pool_stats = { TEXT, right = function() return "bad arguments" end },
 }
 
+local function locked_mutex()
+  local mutex = goroutine.mutex()
+  mutex:lock()
+  return mutex
+end
+
 -- Every method: the object comes first.
 local methods = {
+  mutex = {
+    make = goroutine.mutex,
+    lock = { MS_OR_NONE, limit = 1, right = function() return 1000 end },
+    try_lock = { right = noop },
+    unlock = { right = noop, make = locked_mutex },
+    with = { FUNCTION, MS_OR_NONE, limit = 2, right = function() return noop, 1000 end },
+  },
+  rwmutex = {
+    make = goroutine.rwmutex,
+    lock = { MS_OR_NONE, limit = 1, right = function() return 1000 end },
+    rlock = { MS_OR_NONE, limit = 1, right = function() return 1000 end },
+    try_lock = { right = noop },
+    try_rlock = { right = noop },
+    unlock = { right = noop, make = function()
+      local lock = goroutine.rwmutex()
+      lock:lock()
+      return lock
+    end },
+    runlock = { right = noop, make = function()
+      local lock = goroutine.rwmutex()
+      lock:rlock()
+      return lock
+    end },
+    with = { FUNCTION, MS_OR_NONE, limit = 2, right = function() return noop, 1000 end },
+    rwith = { FUNCTION, MS_OR_NONE, limit = 2, right = function() return noop, 1000 end },
+  },
+  semaphore = {
+    make = function()
+      local permits = goroutine.semaphore(10)
+      permits:acquire()
+      return permits
+    end,
+    acquire = { MS_OR_NONE, limit = 1, right = function() return 1000 end },
+    release = { right = noop },
+    try_acquire = { right = noop },
+    available = { right = noop },
+    capacity = { right = noop },
+    with = { FUNCTION, MS_OR_NONE, limit = 2, right = function() return noop, 1000 end },
+  },
+  once = {
+    make = goroutine.once,
+    call = { FUNCTION, MS_OR_NONE, limit = 2, right = function() return noop, 1000 end },
+  },
+  cond = {
+    make = function()
+      local cond = goroutine.cond()
+      cond:get_mutex():lock()
+      return cond
+    end,
+    get_mutex = { right = noop },
+    signal = { right = noop },
+    broadcast = { right = noop },
+    wait = { MS_OR_NONE, limit = false, right = function() return 0 end },
+  },
+  context = {
+    make = function() return (goroutine.context()) end,
+    with_cancel = { right = noop },
+    with_timeout = { MS, right = function() return 1000 end },
+    with_deadline = { MS, right = function() return 1000 end },
+    is_cancelled = { right = noop },
+    err = { right = noop },
+    cancel = { right = noop },
+    deadline = { right = noop },
+    done = { right = noop },
+    run = { FUNCTION, right = function() return noop end },
+    spawn = { FUNCTION, right = function() return noop end },
+  },
+  ["rate limiter"] = {
+    make = function() return goroutine.rate_limiter({ rate = 1e9, burst = 1000 }) end,
+    wait = { MS_OR_NONE, limit = 1, right = function() return 1000 end },
+    try = { right = noop },
+  },
+  ["circuit breaker"] = {
+    make = goroutine.circuit_breaker,
+    call = { FUNCTION, right = function() return noop end },
+    state = { right = noop },
+  },
+  broadcaster = {
+    make = goroutine.broadcaster,
+    subscribe = { COUNT_OR_NONE, right = function() return 1 end },
+    broadcast = { VALUE, MS_OR_NONE, limit = 2, right = function() return "value", 1000 end },
+    close = { right = noop },
+  },
+  ["shared table"] = {
+    make = function() return goroutine.shared({ key = 1 }) end,
+    get = { ANY, right = function() return "key" end },
+    set = { KEY, ANY, right = function() return "key", 2 end },
+    update = { KEY, FUNCTION, right = function() return "key", noop end },
+    get_or_insert = { KEY, VALUE, right = function() return "key", 2 end },
+    insert = { VALUE, right = function() return 1 end },
+    snapshot = { right = noop },
+  },
+  barrier = {
+    make = function() return goroutine.barrier(1) end,
+    wait = { MS_OR_NONE, limit = 1, right = function() return 1000 end },
+  },
   handle = {
     make = done_handle,
     await = { MS_OR_NONE, limit = 1, right = function() return 1000 end },
@@ -302,7 +428,8 @@ for class, rows in pairs(methods) do
       everywhere(class .. ":" .. name .. " takes what is right", function()
         if row.right then
           local arguments = right_arguments(row)
-          call(rows.make()[name], rows.make(), unpack(arguments, 1, arguments.n))
+          local make = row.make or rows.make
+          call(make()[name], make(), unpack(arguments, 1, arguments.n))
         end
       end)
 
@@ -334,6 +461,10 @@ test("every method of every object has a row here", function()
   for class, rows in pairs(methods) do
     local object = rows.make()
     local index = debug.getmetatable(object).__index
+    if class == "shared table" then
+      -- Its fields are its own, but for the methods.
+      index = setmetatable({}, { __index = function(_, name) return object[name] end })
+    end
     equal(type(index), "table", "the methods of a " .. class)
     for name in pairs(index) do assert(rows[name], "no row for the method " .. name .. " of a " .. class) end
     for name, row in pairs(rows) do

@@ -20,7 +20,8 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
+use std::any::Any;
+use std::{fmt, marker};
 
 use crate::sync::{Arc, Mutex};
 
@@ -81,12 +82,44 @@ pub struct Channel<T> {
 struct Shared<T> {
     capacity: usize,
     state: Mutex<State<T>>,
+    /// What the channel keeps alive.
+    _kept: Option<Box<dyn Any + marker::Send + Sync>>,
+}
+
+/// A channel, as long as somebody else has it.
+#[cfg(not(loom))] // whose references have no weak ones
+pub struct WeakChannel<T> {
+    shared: std::sync::Weak<Shared<T>>,
+}
+
+#[cfg(not(loom))]
+impl<T> WeakChannel<T> {
+    /// The channel, if anybody has it.
+    pub fn upgrade(&self) -> Option<Channel<T>> {
+        self.shared.upgrade().map(|shared| Channel { shared })
+    }
 }
 
 impl<T> Channel<T> {
     /// A channel that holds `capacity` values; 0 is a rendezvous. Memory is taken for values, not for capacity.
     pub fn new(capacity: usize) -> Self {
-        Self { shared: Arc::new(Shared { capacity, state: Mutex::new(State::new(capacity)) }) }
+        Self::made(capacity, None)
+    }
+
+    /// The same, and `kept` is dropped with the last of the channel: what closes it, or sends.
+    pub fn keeping(capacity: usize, kept: impl Any + marker::Send + Sync) -> Self {
+        Self::made(capacity, Some(Box::new(kept)))
+    }
+
+    fn made(capacity: usize, kept: Option<Box<dyn Any + marker::Send + Sync>>) -> Self {
+        let state = Mutex::new(State::new(capacity));
+        Self { shared: Arc::new(Shared { capacity, state, _kept: kept }) }
+    }
+
+    /// A reference that does not keep the channel: for what closes it, or sends, and must not outlive those who receive.
+    #[cfg(not(loom))]
+    pub fn downgrade(&self) -> WeakChannel<T> {
+        WeakChannel { shared: Arc::downgrade(&self.shared) }
     }
 
     /// Sends if that can be done at once.
@@ -171,6 +204,20 @@ impl<T> Channel<T> {
 impl<T> Clone for Channel<T> {
     fn clone(&self) -> Self {
         Self { shared: Arc::clone(&self.shared) }
+    }
+}
+
+#[cfg(not(loom))]
+impl<T> Clone for WeakChannel<T> {
+    fn clone(&self) -> Self {
+        Self { shared: self.shared.clone() }
+    }
+}
+
+#[cfg(not(loom))]
+impl<T> fmt::Debug for WeakChannel<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WeakChannel").finish_non_exhaustive()
     }
 }
 

@@ -1,0 +1,231 @@
+//! `shared(table)` and its methods. The functions that it has as a table (`__index` and so on) are in `lua/shared.lua`.
+
+use std::sync::Arc;
+
+use mlua::{Lua, MultiValue, Table, Value};
+use runtime_core::Version;
+use rustc_hash::FxHashMap;
+
+use super::{Args, Context, Named, Primitives, ship};
+use crate::fault::Fault;
+use crate::object::Object;
+use crate::packet::{self, Packet, Roots};
+use crate::shared::{Key, SharedTable, Stored};
+use crate::state::State;
+
+/// A shared table as a Lua value.
+#[derive(Clone)]
+pub(crate) struct SharedObject(pub(crate) Arc<SharedTable>);
+
+impl Named for SharedObject {
+    const NAME: &'static str = "shared table";
+    const CLASS: &'static str = "shared";
+
+    fn from_object(object: Object) -> Option<Self> {
+        match object {
+            Object::Shared(object) => Some(object),
+            _ => None,
+        }
+    }
+}
+
+/// What a key has to be.
+const KEY: &str = "string, number, boolean or object";
+
+pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
+    let this = |args: &Args| -> Result<Arc<SharedTable>, Fault> { Ok(args.this::<SharedObject>()?.0) };
+    prim.function("shared", |context, args| {
+        let table = match args.get(1) {
+            None | Some(Value::Nil) => Arc::default(),
+            Some(_) => share(context, args.table(1)?)?,
+        };
+        context.values(context.object(Object::Shared(SharedObject(table)))?)
+    })?;
+    prim.method("shared", "get", move |context, args| {
+        let this = this(&args)?;
+        // What can't be a key has no value, as in Lua's own tables.
+        let stored = args.get(1).and_then(|value| key(context.lua, value)).and_then(|key| this.map.get(&key));
+        context.values(optional(context.lua, context.state, stored)?)
+    })?;
+    prim.method("shared", "set", move |context, args| {
+        let this = this(&args)?;
+        let key = key_argument(context, &args)?;
+        let value = stored_argument(context, &args, 2)?;
+        drop(this.map.set(key, value));
+        context.values(())
+    })?;
+    prim.method("shared", "get_or_insert", move |context, args| {
+        let this = this(&args)?;
+        let key = key_argument(context, &args)?;
+        let Some(value) = stored_argument(context, &args, 2)? else {
+            return Err(args.wrong(2, "value"));
+        };
+        let stored = this.map.get_or_insert(key, value);
+        context.values(to_lua(context.lua, context.state, &stored)?)
+    })?;
+    prim.method("shared", "insert", move |context, args| {
+        let this = this(&args)?;
+        let Some(value) = stored_argument(context, &args, 1)? else {
+            return Err(args.wrong(1, "value"));
+        };
+        context.values(this.append(&value))
+    })?;
+    prim.method("shared", "snapshot", move |context, args| {
+        let this = this(&args)?;
+        context.values(snapshot(context.lua, context.state, &this)?)
+    })?;
+    prim.method("shared", "len", move |context, args| context.values(this(&args)?.border()))?;
+    prim.method("shared", "pairs", move |context, args| {
+        let this = this(&args)?;
+        let entries = context.lua.create_table()?;
+        for (key, value) in this.map.snapshot() {
+            let key = key_to_lua(context.lua, context.state, &key)?;
+            entries.raw_set(key, to_lua(context.lua, context.state, &value)?)?;
+        }
+        context.values(entries)
+    })?;
+    // The two halves of `update`: the value with its version, and the new value for it unless another has come.
+    prim.method("shared", "update", move |context, args| {
+        let this = this(&args)?;
+        let key = key_argument(context, &args)?;
+        args.check_function(2)?;
+        let (stored, version) = this.map.read(&key);
+        let value = optional(context.lua, context.state, stored)?;
+        context.values((version.number() as i64, value))
+    })?;
+    prim.method("shared", "replace", move |context, args| {
+        let this = this(&args)?;
+        let key = key_argument(context, &args)?;
+        let version = Version::from_number(args.integer(2)? as u64);
+        let value = stored_argument(context, &args, 3)?;
+        match this.map.replace(&key, version, value.clone()) {
+            Ok(()) => context.values((true, optional(context.lua, context.state, value)?)),
+            Err(_) => context.values(false),
+        }
+    })
+}
+
+fn key_argument(context: &Context<'_>, args: &Args) -> Result<Key, Fault> {
+    args.get(1).and_then(|value| key(context.lua, value)).ok_or_else(|| args.wrong(1, KEY))
+}
+
+/// The key for a value, if it can be one.
+fn key(lua: &Lua, value: &Value) -> Option<Key> {
+    match value {
+        Value::Boolean(value) => Some(Key::Boolean(*value)),
+        Value::Integer(value) => Some(Key::Integer(*value)),
+        Value::Number(value) if value.is_nan() => None,
+        Value::Number(value) => Some(Key::float(*value)),
+        Value::String(bytes) => Some(Key::Bytes(Arc::from(&*bytes.as_bytes()))),
+        value => Object::from_value(lua, value).map(Key::Object),
+    }
+}
+
+fn key_to_lua(lua: &Lua, state: &State, key: &Key) -> mlua::Result<Value> {
+    Ok(match key {
+        Key::Boolean(value) => Value::Boolean(*value),
+        // Where Lua has no integers this is a number all the same.
+        Key::Integer(value) => Value::Integer(*value),
+        Key::Float(bits) => Value::Number(f64::from_bits(*bits)),
+        Key::Bytes(bytes) => Value::String(lua.create_string(bytes)?),
+        Key::Object(object) => object.to_value(lua, state)?,
+    })
+}
+
+/// Argument `n` as it is stored; `None` is nil.
+fn stored_argument(context: &Context<'_>, args: &Args, n: usize) -> Result<Option<Stored>, Fault> {
+    match args.get(n) {
+        None | Some(Value::Nil) => Ok(None),
+        Some(Value::Table(table)) => Ok(Some(Stored::Table(share(context, table.clone())?))),
+        Some(value) => stored(context, value).map(Some),
+    }
+}
+
+/// A value that is no table, as it is stored.
+fn stored(context: &Context<'_>, value: &Value) -> Result<Stored, Fault> {
+    if let Some(Object::Shared(table)) = Object::from_value(context.lua, value) {
+        return Ok(Stored::Table(table.0));
+    }
+    Ok(match ship(context, MultiValue::from_iter([value.clone()]), Roots::Values("value"))? {
+        Packet::One(plain) => Stored::Plain(plain),
+        packet => Stored::Packet(Arc::new(packet)),
+    })
+}
+
+/// A shared table with the contents of a plain one, in which plain tables become shared ones, too. One that appears
+/// several times, be it within itself, is one shared table.
+fn share(context: &Context<'_>, table: Table) -> Result<Arc<SharedTable>, Fault> {
+    let mut known = FxHashMap::default();
+    let mut waiting = Vec::new();
+    let mut enter = |table: Table, waiting: &mut Vec<(Table, Arc<SharedTable>)>| {
+        if table.metatable().is_some() {
+            let why =
+                "cannot store a table with a metatable in a shared table: it would be shared without it";
+            return Err(Fault::Wrong(why.into()));
+        }
+        let shared = known.entry(table.to_pointer()).or_insert_with(|| {
+            let shared = Arc::<SharedTable>::default();
+            waiting.push((table, Arc::clone(&shared)));
+            shared
+        });
+        Ok(Arc::clone(shared))
+    };
+    let root = enter(table, &mut waiting)?;
+    while let Some((table, shared)) = waiting.pop() {
+        for pair in table.pairs::<Value, Value>() {
+            let (name, value) = pair?;
+            let Some(key) = key(context.lua, &name) else {
+                let got = super::args::type_name(context.lua, &name);
+                return Err(Fault::Wrong(format!(
+                    "cannot use a {got} as a key of a shared table ({KEY} expected)"
+                )));
+            };
+            let value = match value {
+                Value::Table(inside) => Stored::Table(enter(inside, &mut waiting)?),
+                value => stored(context, &value)?,
+            };
+            shared.map.set(key, Some(value));
+        }
+    }
+    Ok(root)
+}
+
+fn optional(lua: &Lua, state: &State, stored: Option<Stored>) -> mlua::Result<Value> {
+    stored.map_or(Ok(Value::Nil), |stored| to_lua(lua, state, &stored))
+}
+
+/// A stored value in this state.
+fn to_lua(lua: &Lua, state: &State, stored: &Stored) -> mlua::Result<Value> {
+    match stored {
+        Stored::Plain(plain) => Ok(plain.to_lua()),
+        Stored::Table(table) => Object::Shared(SharedObject(Arc::clone(table))).to_value(lua, state),
+        Stored::Packet(packet) => Ok(packet::decode(lua, state, packet)?.pop_front().unwrap_or(Value::Nil)),
+    }
+}
+
+/// A plain copy, with plain copies of what is shared in it.
+fn snapshot(lua: &Lua, state: &State, root: &Arc<SharedTable>) -> mlua::Result<Table> {
+    // The tables are kept until the end: the address of one that is gone meanwhile could be another's.
+    let mut known: FxHashMap<*const SharedTable, (Arc<SharedTable>, Table)> = FxHashMap::default();
+    let mut waiting = Vec::new();
+    let mut enter = |table: &Arc<SharedTable>, waiting: &mut Vec<_>| -> mlua::Result<Table> {
+        if let Some((_, copy)) = known.get(&Arc::as_ptr(table)) {
+            return Ok(copy.clone());
+        }
+        let copy = lua.create_table()?;
+        known.insert(Arc::as_ptr(table), (Arc::clone(table), copy.clone()));
+        waiting.push((Arc::clone(table), copy.clone()));
+        Ok(copy)
+    };
+    let copy = enter(root, &mut waiting)?;
+    while let Some((table, copy)) = waiting.pop() {
+        for (key, value) in table.map.snapshot() {
+            let value = match &value {
+                Stored::Table(inside) => Value::Table(enter(inside, &mut waiting)?),
+                value => to_lua(lua, state, value)?,
+            };
+            copy.raw_set(key_to_lua(lua, state, &key)?, value)?;
+        }
+    }
+    Ok(copy)
+}

@@ -1,0 +1,71 @@
+-- What stands on top of the rest: retry, rate limiters, circuit breakers, broadcasters. Called with what module.lua is
+-- called with, and the module's table.
+local prim, _, face, _, M = ...
+
+local error, pcall, ipairs, select = error, pcall, ipairs, select
+local unpack = table.unpack or unpack -- Lua 5.1 and LuaJIT have it as a global
+
+for _, name in ipairs({ "rate_limiter", "circuit_breaker", "broadcaster" }) do
+  M[name] = face(prim[name])
+end
+
+local function add(class, names)
+  local index = prim.methods[class]
+  for _, name in ipairs(names) do
+    index[name] = face(prim[class .. "_" .. name])
+  end
+  return index
+end
+
+add("rate_limiter", { "wait", "try" })
+add("broadcaster", { "subscribe", "broadcast", "close" })
+local breaker = add("circuit_breaker", { "state" })
+
+local retry_options, retry_delay, retry_over = prim.retry, prim.retry_delay, prim.retry_over
+local sleep = face(prim.sleep)
+
+local function pack(...)
+  return { n = select("#", ...), ... }
+end
+
+function M.retry(...)
+  local how, attempts, initial, max, multiplier, jitter = retry_options(...)
+  if how ~= 0 then
+    error(attempts, how == 2 and 2 or 0)
+  end
+  local _, fn = ...
+  for attempt = 1, attempts do
+    local result = pack(pcall(fn, attempt))
+    if result[1] then
+      return unpack(result, 2, result.n)
+    elseif retry_over() then
+      error(result[2], 0)
+    elseif attempt == attempts then
+      return nil, result[2]
+    end
+    sleep(retry_delay(attempt, initial, max, multiplier, jitter))
+  end
+end
+
+local breaker_call, breaker_end = prim.circuit_breaker_call, prim.circuit_breaker_end
+
+local function ended(self, call, ok, ...)
+  local _, given_up = breaker_end(self, call, ok)
+  if given_up then
+    error((...), 0)
+  elseif ok then
+    return true, ...
+  end
+  return false, (...)
+end
+
+function breaker.call(...)
+  local how, call = breaker_call(...)
+  if how ~= 0 then
+    error(call, how == 2 and 2 or 0)
+  elseif not call then
+    return false, "circuit open"
+  end
+  local self, fn = ...
+  return ended(self, call, pcall(fn))
+end

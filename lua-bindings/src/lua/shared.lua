@@ -1,0 +1,55 @@
+-- Shared tables: what they have as tables, and `update`, which calls a function of the script's. Called with what
+-- module.lua is called with, and the module's table.
+local prim, settle, face, _, M = ...
+
+local error, ipairs, next = error, ipairs, next
+
+M.shared = face(prim.shared)
+
+local methods = prim.methods.shared
+for _, name in ipairs({ "get", "set", "get_or_insert", "insert", "snapshot" }) do
+  methods[name] = face(prim["shared_" .. name])
+end
+
+local read, replace = prim.shared_update, prim.shared_replace
+
+-- By compare-and-retry: no lock is held while the function runs.
+function methods.update(...)
+  local self, key, fn = ...
+  while true do
+    local how, version, old = read(...)
+    if how ~= 0 then
+      error(version, how == 2 and 2 or 0)
+    end
+    local done, new
+    how, done, new = replace(self, key, version, (fn(old)))
+    if how ~= 0 then
+      error(done, how == 2 and 2 or 0)
+    elseif done then
+      return new
+    end
+  end
+end
+
+local metatable, get, entries = prim.metatables.shared, prim.shared_get, prim.shared_pairs
+
+function metatable.__index(...)
+  local _, key = ...
+  local method = methods[key]
+  if method then
+    return method
+  end
+  return settle(get(...))
+end
+
+metatable.__newindex = methods.set
+metatable.__len = face(prim.shared_len)
+
+-- Lua 5.1 and LuaJIT ask nobody here.
+function metatable.__pairs(...)
+  local how, snapshot = entries(...)
+  if how ~= 0 then
+    error(snapshot, how == 2 and 2 or 0)
+  end
+  return next, snapshot
+end
