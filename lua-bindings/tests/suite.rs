@@ -107,11 +107,14 @@ files! {
     replacing
     reports
     scope
+    select
+    select_stress
     shipping_functions
     shipping_globals
     shipping_random
     shipping_values
     timeout
+    timers
     wait_group;
     // What people who use other libraries for this complain of, one file for each complaint.
     complaints:

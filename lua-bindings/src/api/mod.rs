@@ -15,8 +15,10 @@ mod handle;
 mod options;
 mod pools;
 mod scope;
+mod select;
 mod start;
 mod time;
+mod timers;
 mod wait_group;
 
 use std::rc::{Rc, Weak};
@@ -284,6 +286,8 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
     wait_group::add(&prim)?;
     atomic_int::add(&prim)?;
     channel::add(&prim)?;
+    select::add(&prim)?;
+    timers::add(&prim)?;
     classes::add(&prim)?;
     configure::add(&prim)?;
     pools::add(&prim)?;

@@ -1,7 +1,7 @@
 -- The module's table, and the methods of its objects. Called with the primitives, and what base.lua gives.
 local prim, settle, face, attempt = ...
 
-local error, type, pcall, select = error, type, pcall, select
+local error, type, pcall, select, rawget = error, type, pcall, select, rawget
 local unpack = table.unpack or unpack -- Lua 5.1 and LuaJIT have it as a global
 
 local M = { _VERSION = prim.version }
@@ -10,7 +10,8 @@ local M = { _VERSION = prim.version }
 
 for _, name in ipairs({
   "spawn", "spawn_many", "async", "await", "await_all", "await_any", "wait_all", "sleep", "yield", "now", "current",
-  "timeout", "is_cancelled", "backend", "wait_group", "atomic_int", "channel", "class", "configure",
+  "timeout", "is_cancelled", "backend", "wait_group", "atomic_int", "channel", "after", "ticker", "class",
+  "configure",
   "pool_create", "pool_submit", "pool_submit_priority", "pool_async", "pool_wait", "pool_close", "pool_stats",
 }) do
   M[name] = prim.whole[name] or face(prim[name])
@@ -79,6 +80,46 @@ function M.pool_map(...)
   return settle(map_wait(scope, handles))
 end
 
+-- The handlers of select. Each is looked for in the caller's own table once its case has happened.
+local raw_select, raw_select_timeout = prim.select, prim.select_timeout
+
+local function handler_of(cases, index)
+  local case = rawget(cases, index)
+  return type(case) == "table" and rawget(case, "handler")
+end
+
+local function selected(cases, how, index, ...)
+  if how ~= 0 then
+    error(index, how == 2 and 2 or 0)
+  end
+  local handler = handler_of(cases, index)
+  if handler then
+    return index, handler(...)
+  end
+  return index
+end
+
+function M.select(...)
+  return selected((...), attempt(raw_select(...)))
+end
+
+local function selected_in_time(cases, how, index, ...)
+  if how ~= 0 then
+    error(index, how == 2 and 2 or 0)
+  elseif not index then
+    return true, nil
+  end
+  local handler = handler_of(cases, index)
+  if handler then
+    return false, index, handler(...)
+  end
+  return false, index
+end
+
+function M.select_timeout(...)
+  return selected_in_time(select(2, ...), attempt(raw_select_timeout(...)))
+end
+
 -- Objects.
 
 local methods = prim.methods
@@ -97,7 +138,7 @@ add("wait_group", { "add", "done", "wait" })
 add("atomic_int", { "add", "load", "store", "swap", "compare_and_swap" })
 add("scope", { "spawn" })
 local channel = add("channel", {
-  "send", "receive", "try_send", "try_receive", "close", "len", "cap", "is_closed", "sender", "receiver",
+  "send", "receive", "try_send", "try_receive", "close", "len", "cap", "is_closed", "sender", "receiver", "stop",
 })
 
 for _, name in ipairs({ "send", "receive", "close", "len", "cap" }) do

@@ -39,6 +39,8 @@ local function either(a, b)
   return all
 end
 
+local function noop() end
+
 local FUNCTION = { fits = { ["function"] = true }, wrong = {} }
 local ANY = { fits = false, wrong = {} }
 local MS = { fits = { number = true }, wrong = { nan } }
@@ -55,6 +57,15 @@ local HANDLE = { fits = { handle = true }, wrong = {} }
 local CHANNEL = { fits = { channel = true }, wrong = {} }
 local LIST = { fits = { table = true }, wrong = {} }
 local HANDLES = { fits = { table = true }, wrong = { { 1 }, { false }, { {} }, { [2] = 1 } } }
+local CASES = { fits = { table = true }, wrong = {
+  {}, { 1 }, { {} }, { { [true] = 1 } }, { { default = false } }, { { default = true }, { default = true } }, { { handler = noop } },
+  { { channel = 1, receive = true } }, { { channel = goroutine.channel() } }, { { channel = goroutine.channel(), receive = false } },
+  { { channel = goroutine.channel(), receive = true, send = 1 } }, { { channel = goroutine.channel(), op = "peek" } },
+  { { channel = goroutine.channel(), receive = true, value = 1 } }, { { channel = goroutine.channel(), send = 1, value = 1 } },
+  { { receive = true } }, { { send = 1, op = "send" } }, { { default = true, handler = {} } }, { { default = true, receive = true } },
+  { { handle = 1 } }, { { context = {} } }, { { after = "1" } }, { { after = nan } }, { { after = 1, default = true } },
+} }
+local SPAN = { fits = { number = true }, wrong = { nan, 0, -1, -huge } }
 local NAMED = { fits = { table = true }, wrong = { { 1 }, { [true] = 1 } } }
 local VALUE = { fits = false, wrong = { ABSENT } }
 local OPTIONS = { fits = either(optional, { table = true }), wrong = { { 1 }, { [true] = 1 } } }
@@ -70,8 +81,6 @@ local function filled()
   channel:send("value")
   return channel
 end
-
-local function noop() end
 
 -- Every function: the kinds of its arguments, and right ones, with which it returns at once. `limit`: which argument is a limit
 -- that does not matter then.
@@ -94,6 +103,10 @@ local functions = {
   wait_group = { right = noop },
   atomic_int = { WHOLE_OR_NONE, right = function() return 5 end },
   channel = { COUNT_OR_NONE, DIRECTION, right = function() return 1, "send" end },
+  after = { MS, right = function() return 0 end },
+  ticker = { SPAN, right = function() return 1000 end },
+  select = { CASES, right = function() return { { default = true } } end },
+  select_timeout = { MS, CASES, limit = 1, right = function() return 1000, { { default = true } } end },
   class = { LIST, right = function() return {} end },
   configure = { NAMED, right = function() return { copy_modules = {} } end },
   channel_send = { CHANNEL, VALUE, MS_OR_NONE, limit = 3, right = function() return goroutine.channel(1), "value", 1000 end },
@@ -159,6 +172,7 @@ local methods = {
     is_closed = { right = noop },
     sender = { right = noop },
     receiver = { right = noop },
+    stop = { right = false },
     range = { FUNCTION, right = false },
     iter = { right = noop },
   },

@@ -11,14 +11,16 @@
 //! the receiver drains: by the time it runs there is room for many. So a stream pays for one wake-up per
 //! distance from one end of the buffer, not per value. It is a capacity of 0 or 1 that pays for each.
 //!
-//! **Select**, when it comes, needs no other queues: `token.rs` says how one token stands in several.
+//! **Select** (`select.rs`) needs no other queues: `token.rs` says how one token stands in several.
 
 mod error;
 mod receive;
+mod select;
 mod send;
 mod state;
 #[cfg(test)]
 mod tests;
+mod timed;
 
 use std::fmt;
 
@@ -26,8 +28,10 @@ use crate::sync::{Arc, Mutex};
 
 pub use error::{SendError, TryReceiveError, TrySendError};
 pub use receive::Receive;
+pub use select::{Happened, Select, Selected};
 pub use send::Send;
 use state::{After, Got, NotSent, State};
+use timed::Clock;
 
 /// A queue between tasks, as Go's `chan`. Clones are the same channel.
 ///
@@ -80,13 +84,17 @@ pub struct Channel<T> {
 
 struct Shared<T> {
     capacity: usize,
+    /// Only where values come with time.
+    clock: Option<Clock>,
+    #[cfg(loom)]
+    number: u64,
     state: Mutex<State<T>>,
 }
 
 impl<T> Channel<T> {
     /// A channel that holds `capacity` values; 0 is a rendezvous. Memory is taken for values, not for capacity.
     pub fn new(capacity: usize) -> Self {
-        Self { shared: Arc::new(Shared { capacity, state: Mutex::new(State::new(capacity)) }) }
+        Self::made(capacity, None, State::new(capacity, None))
     }
 
     /// Sends if that can be done at once.
@@ -131,7 +139,13 @@ impl<T> Channel<T> {
 
     /// How many values are in the channel; those of senders that wait do not count.
     pub fn len(&self) -> usize {
+        self.tick();
         self.shared.state.lock().len()
+    }
+
+    /// How many sends and how many receives wait here, those of selects included; for those who look in.
+    pub fn waiting(&self) -> (usize, usize) {
+        self.shared.state.lock().waiting()
     }
 
     /// Whether no values are in the channel.
@@ -159,10 +173,36 @@ impl<T> Channel<T> {
         Arc::as_ptr(&self.shared) as *const () as usize
     }
 
+    fn made(capacity: usize, clock: Option<Clock>, state: State<T>) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                capacity,
+                clock,
+                #[cfg(loom)]
+                number: crate::next_id(),
+                state: Mutex::new(state),
+            }),
+        }
+    }
+
+    /// Where it comes when several are locked: by address. Loom has to find the same order each time it runs a test.
+    fn rank(&self) -> usize {
+        #[cfg(loom)]
+        return self.shared.number as usize;
+        #[cfg(not(loom))]
+        self.address()
+    }
+
     /// Makes `moves` under the lock, and afterwards what they left to do.
     fn locked<R>(&self, moves: impl FnOnce(&mut State<T>, &mut After<T>) -> R) -> R {
         let mut after = After::new();
-        let result = moves(&mut self.shared.state.lock(), &mut after);
+        let now = self.now();
+        let mut state = self.shared.state.lock();
+        if let Some(now) = now {
+            state.tick(now, &mut after);
+        }
+        let result = moves(&mut state, &mut after);
+        drop(state);
         after.run();
         result
     }
