@@ -9,7 +9,7 @@ use dashmap::DashMap;
 use event_listener::Event;
 use mlua::Lua;
 use parking_lot::{Mutex, RwLock};
-use runtime_core::{Backend, Close, Report, WorkerHandle};
+use runtime_core::{Backend, Channel, Close, Report, WorkerHandle};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::foreign::ForeignType;
@@ -17,6 +17,7 @@ use crate::goroutine::{Failure, Start};
 use crate::injector::Injector;
 use crate::isolate;
 use crate::modules::{Fields, Modules};
+use crate::packet::Packet;
 use crate::pool::LuaPool;
 
 /// Called with each new isolate, to register what its goroutines may use.
@@ -65,6 +66,8 @@ pub(crate) struct System {
     ending: AtomicU8,
     closed: Event,
     pub(crate) pools: DashMap<String, LuaPool>,
+    /// The errors channels of pipelines whose stages have not ended, by a number of the pipeline's.
+    pub(crate) pipelines: DashMap<u64, Channel<Packet>>,
     pub(crate) modules: RwLock<Arc<Modules>>,
     /// The fields that the home state's modules had when it first sent them, until an isolate has looked at them.
     pub(crate) sent_modules: Mutex<FxHashMap<Box<[u8]>, Fields>>,
@@ -108,6 +111,7 @@ impl System {
             ending: AtomicU8::new(Ending::None as u8),
             closed: Event::new(),
             pools: DashMap::new(),
+            pipelines: DashMap::new(),
             modules: RwLock::default(),
             sent_modules: Mutex::default(),
             globals: OnceLock::new(),

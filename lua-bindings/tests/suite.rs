@@ -94,6 +94,7 @@ files! {
     classes_styles
     close_variables
     coroutines
+    flow
     globals_apart
     handles
     libraries

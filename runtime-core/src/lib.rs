@@ -11,6 +11,7 @@
 //! | [`Handle`] | those who await a task | its [`Completer`], also when it is dropped |
 //! | [`Channel`] | senders while there is no room, receivers while there is nothing | the receive or the send that serves them, closing |
 //! | [`Select`] | for the first of several channels and events | what would wake a wait for that one |
+//! | [`fan_out`], [`fan_in`], [`stage`] | for their inputs' values, and for room in their outputs | as the channels say |
 //! | [`Pool`] | submits while its queue is full, those who wait for it to be done | the task that ends, closing |
 //! | [`WaitGroup`] | those who wait for zero | the call that takes the counter to zero |
 //! | [`Runtime`] | its shutdown, and workers without a task | the end of the last task; the start of one |
@@ -24,6 +25,7 @@ mod chance;
 pub mod channel;
 pub mod conformance;
 mod contain_panic;
+mod flow;
 mod handle;
 mod id;
 mod pool;
@@ -40,6 +42,7 @@ pub use atomic_int::AtomicInt;
 pub use backend::{Backend, BlockingJob, LocalFuture, LocalSpawn, Sleep, WorkerBody, WorkerHandle, block_on};
 pub use channel::{Channel, Happened, Select, Selected, SendError, TryReceiveError, TrySendError};
 pub use contain_panic::{ContainPanic, contain_panic, contained};
+pub use flow::{fan_in, fan_out, stage};
 pub use handle::{Completer, Handle, Outcome, Report, Reporting, Status};
 pub use id::next_id;
 pub use pool::{

@@ -43,7 +43,11 @@ fn rush(capacities: [usize; 3], messages: usize, close_after: Option<usize>) -> 
     let seen: Vec<AtomicU8> = (0..messages).map(|_| AtomicU8::new(0)).collect();
     let (received, refused) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let producing = AtomicUsize::new(PRODUCERS);
-    let close = |channels: &[Channel<usize>]| channels.iter().for_each(|channel| drop(channel.close()));
+    let close = |channels: &[Channel<usize>]| {
+        channels.iter().for_each(|channel| {
+            channel.close();
+        })
+    };
     thread::scope(|scope| {
         for producer in 0..PRODUCERS {
             let (channels, refused, producing) = (&channels, &refused, &producing);

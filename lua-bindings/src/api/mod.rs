@@ -11,6 +11,7 @@ mod channel;
 mod classes;
 mod configure;
 mod direct;
+mod flow;
 mod handle;
 mod options;
 mod pools;
@@ -288,6 +289,7 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
     channel::add(&prim)?;
     select::add(&prim)?;
     timers::add(&prim)?;
+    flow::add(&prim)?;
     classes::add(&prim)?;
     configure::add(&prim)?;
     pools::add(&prim)?;

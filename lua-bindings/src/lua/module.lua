@@ -10,8 +10,8 @@ local M = { _VERSION = prim.version }
 
 for _, name in ipairs({
   "spawn", "spawn_many", "async", "await", "await_all", "await_any", "wait_all", "sleep", "yield", "now", "current",
-  "timeout", "is_cancelled", "backend", "wait_group", "atomic_int", "channel", "after", "ticker", "class",
-  "configure",
+  "timeout", "is_cancelled", "backend", "wait_group", "atomic_int", "channel", "after", "ticker", "pipeline",
+  "fan_out", "fan_in", "class", "configure",
   "pool_create", "pool_submit", "pool_submit_priority", "pool_async", "pool_wait", "pool_close", "pool_stats",
 }) do
   M[name] = prim.whole[name] or face(prim[name])
@@ -179,6 +179,41 @@ function channel.iter(...)
     end
     return value
   end
+end
+
+-- What the goroutines between channels run. They travel by name, as methods do.
+
+local flow = { split = face(prim.flow_split), join = face(prim.flow_join) }
+methods.flow = flow
+local send, close = channel.send, channel.close
+local is_cancelled, keep_error = prim.flow_is_cancelled, face(prim.flow_keep_error)
+
+-- Whether there is somebody who takes the results. What gives no value at all drops the one that it was given.
+local function pass_on(output, ...)
+  return select("#", ...) == 0 or send(output, (...))
+end
+
+local function step(input, output, fn)
+  local value, ok = receive(input)
+  if not ok then
+    return false
+  end
+  return (pass_on(output, fn(value)))
+end
+
+-- A worker of a stage. Its channels are closed when the last worker of the stage has ended, in whatever way.
+function flow.work(input, output, id, fn)
+  repeat
+    local ok, more = pcall(step, input, output, fn)
+    if not ok then
+      if is_cancelled() then
+        error(more, 0)
+      end
+      keep_error(id, more)
+      more = true
+    end
+  until not more
+  close(input) -- if it was the output that was closed: nobody takes any more
 end
 
 return M

@@ -24,7 +24,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::Flat;
 
 /// Which objects of a packet are classes: the numbers of the objects, rising, and the classes' ids.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Marks(Vec<(u32, u64)>);
 
 impl Marks {

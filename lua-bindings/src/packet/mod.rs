@@ -62,6 +62,7 @@ const MAX_DEPTH: usize = 48;
 /// Values on their way.
 ///
 /// No value and single plain values travel without an encoder: they are what channels and results mostly carry.
+#[derive(Clone)]
 pub(crate) enum Packet {
     /// No values.
     Empty,
@@ -81,6 +82,7 @@ pub(crate) enum Plain {
 }
 
 /// Encoded values.
+#[derive(Clone)]
 pub(crate) struct Flat {
     bytes: Bytes,
     references: References,
@@ -95,6 +97,7 @@ type Bytes = SmallVec<[u8; 48]>;
 type References = SmallVec<[Reference; 1]>;
 
 /// What is shared, not copied.
+#[derive(Clone)]
 pub(crate) enum Reference {
     Code(Arc<Code>),
     Object(Object),
@@ -128,6 +131,30 @@ impl Packet {
             references: References::new(),
             marks: Marks::default(),
         }))
+    }
+}
+
+impl Packet {
+    /// The value as reports show it, as far as that can be done without a Lua state.
+    pub(crate) fn shown(&self) -> String {
+        let text = match self {
+            Self::Empty | Self::One(Plain::Nil) => Some("nil".into()),
+            Self::One(Plain::Boolean(value)) => Some(value.to_string()),
+            Self::One(Plain::Integer(value)) => Some(value.to_string()),
+            Self::One(Plain::Float(value)) => Some(value.to_string()),
+            Self::Flat(flat) => flat.text(),
+        };
+        text.unwrap_or_else(|| "(error object is not a string)".into())
+    }
+}
+
+impl Flat {
+    /// The string that it consists of, if it does.
+    fn text(&self) -> Option<String> {
+        let mut reader = read::Reader::new(&self.bytes);
+        let (first, count, tag) = (reader.byte().ok()?, reader.byte().ok()?, reader.byte().ok()?);
+        let is_text = (first, count) == (0, 1) && matches!(tag, tag::STRING | tag::NUMBERED);
+        is_text.then(|| reader.slice().ok()).flatten().map(|text| String::from_utf8_lossy(text).into_owned())
     }
 }
 

@@ -65,6 +65,12 @@ local CASES = { fits = { table = true }, wrong = {
   { { receive = true } }, { { send = 1, op = "send" } }, { { default = true, handler = {} } }, { { default = true, receive = true } },
   { { handle = 1 } }, { { context = {} } }, { { after = "1" } }, { { after = nan } }, { { after = 1, default = true } },
 } }
+local STAGES = { fits = { table = true }, wrong = {
+  {}, { 1 }, { {} }, { { fn = 1 } }, { { fn = noop, workers = 0 } }, { { fn = noop, workers = "2" } }, { { fn = noop, workers = nan } },
+  { { fn = noop, capacity = -1 } }, { { fn = noop, capacity = 0.5 } }, { { fn = noop, [true] = 1 } }, { { fn = noop }, 5 },
+} }
+local CHANNELS = { fits = { table = true }, wrong = { { 1 }, { false }, { {} }, { [2] = 1 } } }
+local FEW = { fits = { number = true }, wrong = { 0, -1, 0.5, nan, huge, 1e308 } }
 local SPAN = { fits = { number = true }, wrong = { nan, 0, -1, -huge } }
 local NAMED = { fits = { table = true }, wrong = { { 1 }, { [true] = 1 } } }
 local VALUE = { fits = false, wrong = { ABSENT } }
@@ -79,6 +85,12 @@ end
 local function filled()
   local channel = goroutine.channel(1)
   channel:send("value")
+  return channel
+end
+
+local function closed()
+  local channel = goroutine.channel()
+  channel:close()
   return channel
 end
 
@@ -107,6 +119,9 @@ local functions = {
   ticker = { SPAN, right = function() return 1000 end },
   select = { CASES, right = function() return { { default = true } } end },
   select_timeout = { MS, CASES, limit = 1, right = function() return 1000, { { default = true } } end },
+  pipeline = { CHANNEL, STAGES, right = function() return closed(), { { fn = noop, workers = 2, capacity = 0 } } end },
+  fan_out = { CHANNEL, FEW, right = function() return closed(), 2 end },
+  fan_in = { CHANNELS, right = function() return { closed(), closed() } end },
   class = { LIST, right = function() return {} end },
   configure = { NAMED, right = function() return { copy_modules = {} } end },
   channel_send = { CHANNEL, VALUE, MS_OR_NONE, limit = 3, right = function() return goroutine.channel(1), "value", 1000 end },

@@ -89,12 +89,36 @@ struct Shared<T> {
     #[cfg(loom)]
     number: u64,
     state: Mutex<State<T>>,
+    leftover: Option<Leftover<T>>,
+}
+
+/// Told what is left in a channel that nobody has any more.
+type Leftover<T> = Box<dyn Fn(Vec<T>) + std::marker::Send + Sync>;
+
+impl<T> Drop for Shared<T> {
+    fn drop(&mut self) {
+        if let Some(leftover) = self.leftover.take() {
+            let left = self.state.lock().drain();
+            if !left.is_empty() {
+                leftover(left);
+            }
+        }
+    }
 }
 
 impl<T> Channel<T> {
     /// A channel that holds `capacity` values; 0 is a rendezvous. Memory is taken for values, not for capacity.
     pub fn new(capacity: usize) -> Self {
-        Self::made(capacity, None, State::new(capacity, None))
+        Self::made(capacity, None, State::new(capacity, None), None)
+    }
+
+    /// The same, with something that is told what is left in it, if anything is, when the last clone is dropped: for values that
+    /// must not go unseen. It is called by whoever drops it.
+    pub fn with_leftover(
+        capacity: usize,
+        leftover: impl Fn(Vec<T>) + std::marker::Send + Sync + 'static,
+    ) -> Self {
+        Self::made(capacity, None, State::new(capacity, None), Some(Box::new(leftover)))
     }
 
     /// Sends if that can be done at once.
@@ -173,7 +197,7 @@ impl<T> Channel<T> {
         Arc::as_ptr(&self.shared) as *const () as usize
     }
 
-    fn made(capacity: usize, clock: Option<Clock>, state: State<T>) -> Self {
+    fn made(capacity: usize, clock: Option<Clock>, state: State<T>, leftover: Option<Leftover<T>>) -> Self {
         Self {
             shared: Arc::new(Shared {
                 capacity,
@@ -181,6 +205,7 @@ impl<T> Channel<T> {
                 #[cfg(loom)]
                 number: crate::next_id(),
                 state: Mutex::new(state),
+                leftover,
             }),
         }
     }

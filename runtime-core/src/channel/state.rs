@@ -143,6 +143,12 @@ impl<T> State<T> {
         Got::Value(value)
     }
 
+    /// Takes all that is in it, the oldest first.
+    pub(super) fn drain(&mut self) -> Vec<T> {
+        let returned = std::mem::take(&mut self.returned).into_values();
+        returned.chain(self.buffer.drain(..)).collect()
+    }
+
     /// Lets `token` wait to send `value`. Only after [`offer`](Self::offer), under the same lock, said "full".
     pub(super) fn wait_to_send(&mut self, token: Arc<Token<Told<T>>>, case: usize, value: T) -> Ticket {
         self.senders.push(0, WaitingSender { token, case, value })

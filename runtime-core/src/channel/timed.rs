@@ -67,7 +67,7 @@ impl<T> Channel<T> {
     }
 
     fn scheduled(backend: StdArc<dyn Backend>, schedule: Schedule<T>) -> Self {
-        Self::made(1, Some(Clock(backend)), State::new(1, Some(schedule)))
+        Self::made(1, Some(Clock(backend)), State::new(1, Some(schedule)), None)
     }
 
     /// Ends what comes with time: a value that is there already stays. Nobody is woken, and the channel is not closed: a
