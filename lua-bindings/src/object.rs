@@ -5,7 +5,8 @@ use std::sync::Arc;
 use mlua::{AnyUserData, Lua, Value};
 
 use crate::api::{
-    AtomicIntObject, CancelledObject, ChannelObject, HandleObject, Named, ScopeObject, WaitGroupObject,
+    AtomicIntObject, CancelledObject, ChannelObject, HandleObject, Named, PoolObject, ScopeObject,
+    WaitGroupObject,
 };
 use crate::raw::{Kind, Stack, protected};
 use crate::state::{State, vital};
@@ -19,17 +20,19 @@ pub(crate) enum Object {
     Channel(ChannelObject),
     Cancelled(CancelledObject),
     Scope(ScopeObject),
+    Pool(PoolObject),
 }
 
 /// The classes of reference objects: under which name their methods are kept, and what they are called in messages.
 /// In the order of [`Object::class`].
-pub(crate) const CLASSES: [(&str, &str); 6] = [
+pub(crate) const CLASSES: [(&str, &str); 7] = [
     (HandleObject::CLASS, HandleObject::NAME),
     (WaitGroupObject::CLASS, WaitGroupObject::NAME),
     (AtomicIntObject::CLASS, AtomicIntObject::NAME),
     (ChannelObject::CLASS, ChannelObject::NAME),
     (CancelledObject::CLASS, CancelledObject::NAME),
     (ScopeObject::CLASS, ScopeObject::NAME),
+    (PoolObject::CLASS, PoolObject::NAME),
 ];
 
 impl Object {
@@ -97,6 +100,7 @@ impl Object {
             Self::Channel(_) => 3,
             Self::Cancelled(_) => 4,
             Self::Scope(_) => 5,
+            Self::Pool(_) => 6,
         }
     }
 
@@ -110,6 +114,7 @@ impl Object {
             Self::Channel(object) => object.channel.address() + object.direction as usize,
             Self::Cancelled(object) => object.address(),
             Self::Scope(object) => Arc::as_ptr(&object.0) as usize,
+            Self::Pool(object) => object.0.address(),
         }
     }
 }

@@ -102,6 +102,7 @@ files! {
     modules_changed
     pool_closing
     pool_map
+    pool_object
     pool_stress
     pools
     refusals

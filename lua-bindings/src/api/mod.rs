@@ -42,6 +42,7 @@ pub(crate) use atomic_int::AtomicIntObject;
 pub(crate) use cancelled::{CancelledObject, is_cancelled};
 pub(crate) use channel::ChannelObject;
 pub(crate) use handle::HandleObject;
+pub(crate) use pools::PoolObject;
 pub(crate) use scope::ScopeObject;
 pub(crate) use wait_group::WaitGroupObject;
 

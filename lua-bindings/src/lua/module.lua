@@ -13,6 +13,7 @@ for _, name in ipairs({
   "timeout", "is_cancelled", "backend", "wait_group", "atomic_int", "channel", "after", "ticker", "pipeline",
   "fan_out", "fan_in", "class", "configure",
   "pool_create", "pool_submit", "pool_submit_priority", "pool_async", "pool_wait", "pool_close", "pool_stats",
+  "pool",
 }) do
   M[name] = prim.whole[name] or face(prim[name])
 end
@@ -51,20 +52,12 @@ end
 
 -- pool_map submits under the pool's back-pressure. Its tasks make up a scope: the first error cancels the others, and
 -- what is not submitted yet stays so.
-local map_check, map_submit, map_failed, map_wait =
-  prim.pool_map_check, prim.pool_map_submit, prim.pool_map_failed, prim.pool_map_wait
+local map_submit, map_failed, map_wait = prim.pool_map_submit, prim.pool_map_failed, prim.pool_map_wait
 
-function M.pool_map(...)
-  local how, ready, err = map_check(...)
-  if how ~= 0 then
-    error(ready, 2)
-  elseif not ready then
-    return nil, err
-  end
-  local name, list, fn = ...
+local function map(pool, list, fn)
   local scope, handles = scope_new(), {}
   for i = 1, #list do
-    local outcome, handle, err = attempt(map_submit(scope, name, fn, list[i], i))
+    local outcome, handle, err = attempt(map_submit(scope, pool, fn, list[i], i))
     if outcome ~= 0 then
       scope_cancel(scope)
       error(handle, outcome == 2 and 2 or 0)
@@ -79,6 +72,21 @@ function M.pool_map(...)
   end
   return settle(map_wait(scope, handles))
 end
+
+-- `check` looks at the arguments: a pool by name, or the pool itself.
+local function map_with(check)
+  return function(...)
+    local how, ready, err = check(...)
+    if how ~= 0 then
+      error(ready, 2)
+    elseif not ready then
+      return nil, err
+    end
+    return map(...)
+  end
+end
+
+M.pool_map = map_with(prim.pool_map_check)
 
 -- The handlers of select. Each is looked for in the caller's own table once its case has happened.
 local raw_select, raw_select_timeout = prim.select, prim.select_timeout
@@ -137,6 +145,11 @@ add("handle", { "await", "cancel", "done", "status", "id", "name" })
 add("wait_group", { "add", "done", "wait" })
 add("atomic_int", { "add", "load", "store", "swap", "compare_and_swap" })
 add("scope", { "spawn" })
+local pool = methods.pool
+for _, name in ipairs({ "submit", "async", "wait", "close", "stats" }) do
+  pool[name] = face(prim["pool_object_" .. name])
+end
+pool.map = map_with(prim.pool_object_map)
 local channel = add("channel", {
   "send", "receive", "try_send", "try_receive", "close", "len", "cap", "is_closed", "sender", "receiver", "stop",
 })

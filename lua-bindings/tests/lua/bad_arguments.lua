@@ -18,13 +18,15 @@ local function samples()
   local sleeping = goroutine.async(goroutine.sleep, 1e9)
   sleeping:cancel()
   local _, cancelled = sleeping:await()
+  goroutine.pool_create("sample")
+  local pool = goroutine.pool("sample")
   return {
     { ABSENT, "no value" }, { nil, "nil" }, { true, "boolean" }, { false, "boolean" }, { 7, "number" }, { 0.5, "number" },
     { "text", "string" }, { "", "string" }, { {}, "table" }, { print, "function" }, { function() end, "function" },
     { coroutine.create(function() end), "thread" }, { io.stdout, "userdata" },
     { goroutine.channel(), "channel" }, { goroutine.channel():sender(), "channel" }, { sleeping, "handle" },
     { goroutine.wait_group(), "wait group" }, { goroutine.atomic_int(), "atomic int" }, { scope, "scope" },
-    { cancelled, "cancelled error" }, { goroutine, "table" },
+    { cancelled, "cancelled error" }, { pool, "pool" }, { goroutine, "table" },
     { setmetatable({}, { __call = function() end, __index = function() error("looked into") end }), "table" },
   }
 end
@@ -139,6 +141,7 @@ local functions = {
     return "bad arguments", 1000
   end },
   pool_close = { TEXT, OPTIONS, right = function() return "not there", { cancel = true } end },
+  pool = { TEXT, right = function() return "bad arguments" end },
   pool_stats = { TEXT, right = function() return "bad arguments" end },
 }
 
@@ -190,6 +193,18 @@ local methods = {
     stop = { right = false },
     range = { FUNCTION, right = false },
     iter = { right = noop },
+  },
+  pool = {
+    make = function()
+      goroutine.pool_create("object")
+      return goroutine.pool("object")
+    end,
+    submit = { FUNCTION, right = function() return noop end },
+    async = { FUNCTION, right = function() return noop end },
+    map = { LIST, FUNCTION, right = function() return { 1 }, noop end },
+    wait = { MS_OR_NONE, limit = 1, right = function() return 1000 end },
+    close = { OPTIONS, right = function() return { cancel = true } end },
+    stats = { right = noop },
   },
   scope = {
     make = function()
