@@ -21,6 +21,7 @@ use crate::object::Object;
 use crate::packet::{Definitions, Scratch};
 use crate::place::LastPlace;
 use crate::raw::{Key, Stack};
+use crate::registry::Meter;
 use crate::system::{Ending, System};
 
 /// How many recently dumped closures a state remembers the code of.
@@ -63,6 +64,8 @@ pub(crate) struct State {
     children: WaitGroup,
     /// In isolates: how its goroutines are interrupted.
     interrupts: OnceCell<Interrupts>,
+    /// What it has sent.
+    pub(crate) meter: Meter,
 }
 
 /// What becomes of a goroutine that is interrupted.
@@ -153,6 +156,7 @@ const RAISE: i64 = 3;
 
 impl State {
     pub(crate) fn new(lua: &Lua, system: Arc<System>, role: Role, tables: Tables) -> Self {
+        let meter = Meter::new(&system.registry);
         Self {
             system,
             role,
@@ -173,6 +177,7 @@ impl State {
             current: RefCell::new(None),
             children: WaitGroup::new(),
             interrupts: OnceCell::new(),
+            meter,
         }
     }
 
@@ -474,6 +479,13 @@ impl State {
                     _ => (WRONG, "interrupted").into_lua_multi(lua),
                 }
             }
+        }
+    }
+
+    /// Notes what the running goroutine is about to wait for.
+    pub(crate) fn will_wait(&self, what: &'static str) {
+        if let Some(running) = &*self.current.borrow() {
+            running.parked.set(Some((what, self.now())));
         }
     }
 

@@ -9,17 +9,20 @@ use dashmap::DashMap;
 use event_listener::Event;
 use mlua::Lua;
 use parking_lot::{Mutex, RwLock};
-use runtime_core::{Backend, Channel, Close, Report, WorkerHandle};
+use runtime_core::{Backend, Channel, Close, Report, WorkerBody, WorkerHandle};
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use crate::blocking::Blocking;
 use crate::foreign::ForeignType;
 use crate::goroutine::{Failure, Start};
 use crate::injector::Injector;
+use crate::inquiry::Inquiries;
 use crate::interrupt::{Interrupt, Monitor};
 use crate::isolate;
 use crate::modules::{Fields, Modules};
 use crate::packet::Packet;
 use crate::pool::LuaPool;
+use crate::registry::Registry;
 
 /// Called with each new isolate, to register what its goroutines may use.
 pub(crate) type Setup = Arc<dyn Fn(&Lua) -> mlua::Result<()> + Send + Sync>;
@@ -64,6 +67,9 @@ pub(crate) struct System {
     failed: OnceLock<String>,
     workers: Mutex<Vec<Box<dyn WorkerHandle>>>,
     pub(crate) monitor: Arc<Monitor>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) inquiries: Inquiries,
+    pub(crate) blocking: Blocking,
     closing: AtomicBool,
     ending: AtomicU8,
     closed: Event,
@@ -111,6 +117,9 @@ impl System {
             failed: OnceLock::new(),
             workers: Mutex::default(),
             monitor: Arc::new(Monitor::new(interrupt)),
+            registry: Arc::default(),
+            inquiries: Inquiries::default(),
+            blocking: Blocking::default(),
             closing: AtomicBool::new(false),
             ending: AtomicU8::new(Ending::None as u8),
             closed: Event::new(),
@@ -159,6 +168,24 @@ impl System {
             return Err(StartError::Setup(self.failed.get_or_init(|| message).clone()));
         }
         self.started.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// Starts one more worker, which is waited for as the others are.
+    pub(crate) fn add_worker(&self, name: &str, body: WorkerBody) -> Result<(), StartError> {
+        // Whoever closes holds the lock until all have ended, the isolate of the caller included.
+        let mut workers = loop {
+            match self.workers.try_lock_for(Duration::from_millis(5)) {
+                Some(workers) => break workers,
+                None if self.is_closing() => return Err(StartError::Closed),
+                None => {}
+            }
+        };
+        workers.retain(|worker| !worker.is_finished());
+        if self.is_closing() {
+            return Err(StartError::Closed);
+        }
+        workers.push(self.backend.start_worker(name, body)?);
         Ok(())
     }
 
@@ -270,6 +297,7 @@ impl System {
         while let Some(start) = self.queue.try_pop() {
             drop(start);
         }
+        self.blocking.drop_waiting();
     }
 
     /// Cancels everything and waits for the isolates to end, at most for `bound`. Returns how many had not ended by

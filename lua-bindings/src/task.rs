@@ -89,6 +89,7 @@ impl Task {
             has_classes: Cell::new(false),
             shielded: Cell::new(false),
             stopping: Stopping::default(),
+            parked: Cell::new(None),
         });
         isolate.occupy(slot, &running);
         Self {
@@ -404,8 +405,11 @@ impl Task {
         {
             let before = self.isolate.state.set_current(Some(Rc::clone(&self.running)));
             self.take_up();
-            let entered =
-                self.isolate.state.interrupts().map(|interrupts| interrupts.enter(self.coroutine.as_ptr(), false));
+            let entered = self
+                .isolate
+                .state
+                .interrupts()
+                .map(|interrupts| interrupts.enter(self.coroutine.as_ptr(), false));
             let closed = catch_unwind(AssertUnwindSafe(|| drop(close.call::<MultiValue>(thread))));
             if let (Some(interrupts), Some(entered)) = (self.isolate.state.interrupts(), entered) {
                 interrupts.leave(entered);

@@ -86,6 +86,7 @@ files! {
     await_many
     awaiting
     bad_arguments
+    blocking
     cancel
     channel_stress
     channel_views
@@ -98,6 +99,7 @@ files! {
     globals_apart
     handles
     libraries
+    looking_in
     modules
     modules_changed
     pool_closing

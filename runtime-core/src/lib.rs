@@ -43,7 +43,7 @@ pub use backend::{Backend, BlockingJob, LocalFuture, LocalSpawn, Sleep, WorkerBo
 pub use channel::{Channel, Happened, Select, Selected, SendError, TryReceiveError, TrySendError};
 pub use contain_panic::{ContainPanic, contain_panic, contained};
 pub use flow::{fan_in, fan_out, stage};
-pub use handle::{Completer, Handle, Outcome, Report, Reporting, Status};
+pub use handle::{Completer, Handle, Outcome, Report, Reporting, Status, Watch};
 pub use id::next_id;
 pub use pool::{
     Cancel, Close, Ended, OnFull, Pool, PoolOptions, Slot, SlotId, Submit, SubmitError, SubmitErrorKind,

@@ -78,7 +78,9 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
         let (first, others) = channels(&args)?;
         context.wait(None, fan_in(others, first), |()| Reply::Nothing)
     })?;
-    prim.raw("flow_is_cancelled", |_, state, ()| Ok(state.is_cancelled()))?;
+    prim.raw("flow_is_cancelled", |_, state, ()| {
+        Ok(state.current().is_some_and(|running| running.is_cancelled()))
+    })?;
     prim.function("flow_keep_error", keep_error)
 }
 

@@ -13,6 +13,7 @@ mod configure;
 mod direct;
 mod flow;
 mod handle;
+mod look;
 mod options;
 mod pools;
 mod scope;
@@ -149,8 +150,14 @@ impl Primitives<'_> {
                 return Err(being_closed());
             };
             match body(&Context { lua, state: &state, caller }, args) {
-                Ok(Answer::Wait(wait)) => state.wait(lua, wait, false),
-                Ok(Answer::Shielded(wait)) => state.wait(lua, wait, true),
+                Ok(Answer::Wait(wait)) => {
+                    state.will_wait(name);
+                    state.wait(lua, wait, false)
+                }
+                Ok(Answer::Shielded(wait)) => {
+                    state.will_wait(name);
+                    state.wait(lua, wait, true)
+                }
                 Ok(Answer::Values(values)) => state.values(lua, Ok(values)),
                 Err(fault) => state.values(lua, Err(fault)),
             }
@@ -294,6 +301,7 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
     classes::add(&prim)?;
     configure::add(&prim)?;
     pools::add(&prim)?;
+    look::add(&prim)?;
     cancelled::add(&prim)?;
     direct::add(&prim)?;
     if isolate {

@@ -32,7 +32,7 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
 /// The index of the case and what its handler is given; no values when the time is up.
 fn select(context: &Context<'_>, args: &Args, n: usize, limit: Option<Instant>) -> Outcome {
     let Cases { mut select, handles, default } = read(context, args, n)?;
-    if default.is_none() && context.state.is_cancelled() {
+    if default.is_none() && context.state.must_stop() {
         return Ok(Answer::Wait(Box::pin(std::future::ready(Reply::Cancelled))));
     }
     if let Some(selected) = select.try_now() {

@@ -9,11 +9,11 @@ local M = { _VERSION = prim.version }
 -- Starting and awaiting.
 
 for _, name in ipairs({
-  "spawn", "spawn_many", "async", "await", "await_all", "await_any", "wait_all", "sleep", "yield", "now", "current",
+  "spawn", "spawn_many", "async", "blocking", "await", "await_all", "await_any", "wait_all", "sleep", "yield", "now", "current",
   "timeout", "is_cancelled", "backend", "wait_group", "atomic_int", "channel", "after", "ticker", "pipeline",
   "fan_out", "fan_in", "class", "configure",
   "pool_create", "pool_submit", "pool_submit_priority", "pool_async", "pool_wait", "pool_close", "pool_stats",
-  "pool",
+  "pool", "list", "stats", "dump",
 }) do
   M[name] = prim.whole[name] or face(prim[name])
 end

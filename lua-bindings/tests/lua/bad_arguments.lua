@@ -101,6 +101,10 @@ end
 local functions = {
   spawn = { FUNCTION, right = function() return noop end },
   async = { FUNCTION, right = function() return noop end },
+  blocking = { FUNCTION, right = function() return noop end },
+  list = { right = noop },
+  stats = { right = noop },
+  dump = { right = noop },
   spawn_many = { MANY, FUNCTION, right = function() return 2, noop end },
   await = { HANDLE, MS_OR_NONE, limit = 2, right = function() return done_handle(), 1000 end },
   await_all = { HANDLES, MS_OR_NONE, limit = 2, right = function() return { done_handle() }, 1000 end },
