@@ -21,7 +21,7 @@ use crate::raw::protected;
 use crate::system::System;
 
 /// How long isolates have to answer.
-const PATIENCE: Duration = Duration::from_millis(200);
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What an isolate tells of one goroutine.
 pub(crate) struct Seen {

@@ -73,7 +73,11 @@ everywhere("dump tells of each what it waits for, for how long, where it was sta
   h:name("the waiter")
   parked(h)
   goroutine.sleep(2)
-  local text = goroutine.dump()
+  local text
+  eventually("its isolate is not busy", function()
+    text = goroutine.dump()
+    return text:find("'the waiter'[^\n]*in receive")
+  end)
   local line, stack = text:match("goroutine " .. h:id() .. " ([^\n]*)\n(.-\n)%f[g\0]goroutine")
   if not line then line, stack = text:match("goroutine " .. h:id() .. " ([^\n]*)\n(.*)") end
   local milliseconds = line:match("^'the waiter' %(started at [^\n]*looking_in%.lua:%d+%): waiting in receive for (%d+) ms$")
