@@ -76,19 +76,21 @@ impl Start {
 /// One place in the count of those who wait with `wait_all`, and one in the registry. Given back when dropped.
 pub(crate) struct Family {
     group: WaitGroup,
-    _listed: Listed,
+    listed: Option<Listed>,
 }
 
 impl Family {
     pub(crate) fn join(group: &WaitGroup, listed: Listed) -> Self {
         // Cannot fail: the counter is far from its range's end.
         let _ = group.add(1);
-        Self { group: group.clone(), _listed: listed }
+        Self { group: group.clone(), listed: Some(listed) }
     }
 }
 
 impl Drop for Family {
     fn drop(&mut self) {
+        // First, so that who waits for all finds the counts right.
+        drop(self.listed.take());
         let _ = self.group.done();
     }
 }

@@ -59,6 +59,7 @@ test("stats count", function()
   assert(now.isolates >= 1 and now.blocked == 0 and now.interrupts >= 0)
   equal(now.goroutines.queued, 0)
   waiting[1]:cancel()
+  waiting[1]:await() -- or else it might receive, since the gate closes
   gate:close()
   goroutine.await_all(waiting)
   eventually("the cancelled one is counted", function()
