@@ -14,6 +14,7 @@ use crate::api::ContextMember;
 use crate::fault::Fault;
 use crate::packet::Packet;
 use crate::pool::{LuaPool, Slot};
+use crate::registry::Listed;
 use crate::scope::Membership;
 use crate::state::State;
 
@@ -133,20 +134,25 @@ impl Start {
     }
 }
 
-/// One place in the count of those who wait with `wait_all`. Given back when dropped.
-pub(crate) struct Family(WaitGroup);
+/// One place in the count of those who wait with `wait_all`, and one in the registry. Given back when dropped.
+pub(crate) struct Family {
+    group: WaitGroup,
+    listed: Option<Listed>,
+}
 
 impl Family {
-    pub(crate) fn join(group: &WaitGroup) -> Self {
+    pub(crate) fn join(group: &WaitGroup, listed: Listed) -> Self {
         // Cannot fail: the counter is far from its range's end.
         let _ = group.add(1);
-        Self(group.clone())
+        Self { group: group.clone(), listed: Some(listed) }
     }
 }
 
 impl Drop for Family {
     fn drop(&mut self) {
-        let _ = self.0.done();
+        // First, so that who waits for all finds the counts right.
+        drop(self.listed.take());
+        let _ = self.group.done();
     }
 }
 
@@ -202,6 +208,8 @@ pub(crate) struct Running {
     /// Whether cancelling leaves its wait alone: the wait itself sees to an early end.
     pub(crate) shielded: Cell<bool>,
     pub(crate) stopping: Stopping,
+    /// What it waits for, and since when. Out of date while it does not wait.
+    pub(crate) parked: Cell<Option<(&'static str, Instant)>>,
 }
 
 /// How far a goroutine that was cancelled has got.

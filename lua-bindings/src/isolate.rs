@@ -16,7 +16,8 @@ use runtime_core::{LocalSpawn, WorkerBody};
 
 use crate::api;
 use crate::fault;
-use crate::goroutine::{Running, Waiting};
+use crate::goroutine::{Running, Start, Waiting};
+use crate::inquiry::Inquiries;
 use crate::interrupt::Interrupts;
 use crate::modules::{self, Modules};
 use crate::raw::{self, Coroutine, protected};
@@ -42,6 +43,8 @@ pub(crate) struct Isolate {
     pub(crate) spawner: Rc<dyn LocalSpawn>,
     /// Whether there is something to be collected as soon as there is nothing else to do.
     collect: Cell<bool>,
+    /// The last question that was answered; see [`crate::inquiry`].
+    pub(crate) answered: Cell<u64>,
 }
 
 #[derive(Default)]
@@ -70,16 +73,18 @@ pub(crate) fn body(system: Arc<System>, ready: flume::Sender<Result<(), String>>
                     return;
                 }
             };
+            let answering = Inquiries::begin(&system);
             let _ = ready.send(Ok(()));
             drop(ready);
             isolate.accept(&system).await;
+            drop(answering);
             isolate.wind_down().await;
         })
     })
 }
 
 impl Isolate {
-    fn new(system: &Arc<System>, spawner: Rc<dyn LocalSpawn>) -> mlua::Result<Self> {
+    pub(crate) fn new(system: &Arc<System>, spawner: Rc<dyn LocalSpawn>) -> mlua::Result<Self> {
         let lua = raw::new_state();
         let state = api::install(&lua, Arc::clone(system), Role::Isolate)?;
         let close = lua.globals().get::<Table>("coroutine")?.get::<Option<Function>>("close")?;
@@ -97,6 +102,7 @@ impl Isolate {
             close_coroutine: close,
             spawner,
             collect: Cell::new(false),
+            answered: Cell::new(0),
         })
     }
 
@@ -104,7 +110,7 @@ impl Isolate {
         loop {
             let mut started = 0;
             while let Some(waiting) = system.queue.try_pop() {
-                self.start(waiting);
+                self.begin(waiting);
                 started += 1;
                 if started == STARTS_IN_A_ROW {
                     break;
@@ -129,21 +135,31 @@ impl Isolate {
                 self.wanted.listen().await;
                 None
             };
-            match future::or(future::or(closing, collect), next).await {
-                Some(waiting) => self.start(waiting),
+            let asked = async {
+                self.is_asked().await;
+                None
+            };
+            match future::or(future::or(closing, future::or(collect, asked)), next).await {
+                Some(waiting) => self.begin(waiting),
                 None if system.is_closing() => return,
                 None => {}
             }
+            self.answer();
         }
     }
 
     /// Cancels what still runs, and waits for it. Whoever joins the worker bounds this.
-    async fn wind_down(&self) {
+    pub(crate) async fn wind_down(&self) {
         let live: Vec<Rc<Running>> =
             self.slots.borrow().slots.iter().filter_map(|slot| slot.running.clone()).collect();
         for running in live {
             running.handle.cancel(Some("shutdown"));
         }
+        self.has_ended_all().await;
+    }
+
+    /// Ready when no goroutine is left here.
+    pub(crate) async fn has_ended_all(&self) {
         loop {
             let idle = self.idle.listen();
             if self.slots.borrow().live == 0 {
@@ -153,9 +169,15 @@ impl Isolate {
         }
     }
 
+    /// Starts a goroutine from a queue, if it has not been cancelled there.
+    fn begin(self: &Rc<Self>, waiting: Waiting) {
+        if let Some(start) = waiting.take() {
+            self.start(start);
+        }
+    }
+
     /// Starts a goroutine, and runs it until it parks for the first time.
-    fn start(self: &Rc<Self>, waiting: Waiting) {
-        let Some(start) = waiting.take() else { return };
+    pub(crate) fn start(self: &Rc<Self>, start: Start) {
         if start.completer.cancelled().is_some() {
             return Task::never_started(start);
         }
@@ -244,6 +266,12 @@ impl Isolate {
         if slots.live == 0 {
             self.idle.notify(usize::MAX);
         }
+    }
+
+    /// The goroutines that have started here and not ended.
+    pub(crate) fn living(&self) -> Vec<(Rc<Running>, Coroutine)> {
+        let slots = self.slots.borrow();
+        slots.slots.iter().filter_map(|slot| Some((slot.running.clone()?, slot.coroutine?))).collect()
     }
 
     /// The coroutine of a slot as a value of mlua's, for what raw access cannot do.

@@ -61,6 +61,7 @@ compile_error!(
 compile_error!("choose one Lua: feature `lua54`, `lua51` or `luajit`");
 
 mod api;
+mod blocking;
 mod builder;
 mod bytecode;
 mod code;
@@ -68,6 +69,7 @@ mod fault;
 mod foreign;
 mod goroutine;
 mod injector;
+mod inquiry;
 mod interrupt;
 mod isolate;
 mod loaded;
@@ -77,6 +79,7 @@ mod packet;
 mod place;
 mod pool;
 mod raw;
+mod registry;
 mod scope;
 mod shared;
 mod state;

@@ -6,7 +6,7 @@ use mlua::{AnyUserData, Lua, Value};
 
 use crate::api::{
     AtomicIntObject, BarrierObject, BroadcasterObject, CancelledObject, ChannelObject, CircuitBreakerObject,
-    CondObject, ContextObject, HandleObject, MutexObject, Named, OnceObject, RateLimiterObject,
+    CondObject, ContextObject, HandleObject, MutexObject, Named, OnceObject, PoolObject, RateLimiterObject,
     RwMutexObject, ScopeObject, SemaphoreObject, SharedObject, WaitGroupObject,
 };
 use crate::raw::{Kind, Stack, protected};
@@ -32,11 +32,12 @@ pub(crate) enum Object {
     RateLimiter(RateLimiterObject),
     CircuitBreaker(CircuitBreakerObject),
     Broadcaster(BroadcasterObject),
+    Pool(PoolObject),
 }
 
 /// The classes of reference objects: under which name their methods are kept, and what they are called in messages.
 /// In the order of [`Object::class`].
-pub(crate) const CLASSES: [(&str, &str); 17] = [
+pub(crate) const CLASSES: [(&str, &str); 18] = [
     (HandleObject::CLASS, HandleObject::NAME),
     (WaitGroupObject::CLASS, WaitGroupObject::NAME),
     (AtomicIntObject::CLASS, AtomicIntObject::NAME),
@@ -54,6 +55,7 @@ pub(crate) const CLASSES: [(&str, &str); 17] = [
     (RateLimiterObject::CLASS, RateLimiterObject::NAME),
     (CircuitBreakerObject::CLASS, CircuitBreakerObject::NAME),
     (BroadcasterObject::CLASS, BroadcasterObject::NAME),
+    (PoolObject::CLASS, PoolObject::NAME),
 ];
 
 impl Object {
@@ -132,6 +134,7 @@ impl Object {
             Self::RateLimiter(_) => 14,
             Self::CircuitBreaker(_) => 15,
             Self::Broadcaster(_) => 16,
+            Self::Pool(_) => 17,
         }
     }
 
@@ -156,6 +159,7 @@ impl Object {
             Self::RateLimiter(object) => object.0.address(),
             Self::CircuitBreaker(object) => object.0.address(),
             Self::Broadcaster(object) => object.0.address(),
+            Self::Pool(object) => object.0.address(),
         }
     }
 }

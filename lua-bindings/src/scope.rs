@@ -17,7 +17,11 @@ pub(crate) struct Scope {
     group: WaitGroup,
     /// The first that failed.
     failed: OnceLock<GoroutineHandle>,
+    /// What is done once it is closed and all have ended, if somebody has to do it who is not waiting.
+    at_end: Mutex<Option<AtEnd>>,
 }
+
+type AtEnd = Box<dyn FnOnce() + Send>;
 
 #[derive(Default)]
 struct Members {
@@ -40,7 +44,19 @@ impl Drop for Membership {
 
 impl Scope {
     pub(crate) fn new() -> Self {
-        Self { members: Mutex::default(), group: WaitGroup::new(), failed: OnceLock::new() }
+        Self {
+            members: Mutex::default(),
+            group: WaitGroup::new(),
+            failed: OnceLock::new(),
+            at_end: Mutex::new(None),
+        }
+    }
+
+    /// One that does `act` once it is closed and its last child has ended, be it that none ever ran.
+    pub(crate) fn ending_with(act: impl FnOnce() + Send + 'static) -> Self {
+        let scope = Self::new();
+        *scope.at_end.lock() = Some(Box::new(act));
+        scope
     }
 
     /// Takes a child in, before it is started. `None` once the scope has ended.
@@ -63,16 +79,30 @@ impl Scope {
         if handle.status() == Status::Failed && self.failed.set(handle.clone()).is_ok() {
             self.cancel("another goroutine of its scope failed");
         }
-        let left = {
+        let (left, last) = {
             let mut members = self.members.lock();
-            members
-                .handles
-                .iter()
-                .position(|member| member == handle)
-                .map(|at| members.handles.swap_remove(at))
+            let at = members.handles.iter().position(|member| member == handle);
+            let left = at.map(|at| members.handles.swap_remove(at));
+            (left, members.closed && members.handles.is_empty())
         };
         if left.is_some() {
             let _ = self.group.done();
+        }
+        if last {
+            self.end();
+        }
+    }
+
+    /// Nothing is done at its end any more.
+    pub(crate) fn disarm(&self) {
+        let act = self.at_end.lock().take();
+        drop(act);
+    }
+
+    fn end(&self) {
+        let act = self.at_end.lock().take();
+        if let Some(act) = act {
+            act();
         }
     }
 
@@ -90,7 +120,13 @@ impl Scope {
 
     /// Takes no more children.
     pub(crate) fn close(&self) {
-        self.members.lock().closed = true;
+        let mut members = self.members.lock();
+        members.closed = true;
+        let empty = members.handles.is_empty();
+        drop(members);
+        if empty {
+            self.end();
+        }
     }
 
     pub(crate) fn group(&self) -> &WaitGroup {

@@ -22,6 +22,7 @@ use crate::object::Object;
 use crate::packet::{Definitions, Scratch};
 use crate::place::LastPlace;
 use crate::raw::{self, Key, Stack};
+use crate::registry::Meter;
 use crate::system::{Ending, GRACE, System};
 
 /// How many recently dumped closures a state remembers the code of.
@@ -70,6 +71,8 @@ pub(crate) struct State {
     holder: OnceCell<Holder>,
     /// In isolates: how its goroutines are interrupted.
     interrupts: OnceCell<Interrupts>,
+    /// What it has sent.
+    pub(crate) meter: Meter,
 }
 
 /// What becomes of a goroutine that is interrupted.
@@ -163,6 +166,7 @@ const RAISE: i64 = 3;
 
 impl State {
     pub(crate) fn new(lua: &Lua, system: Arc<System>, role: Role, tables: Tables) -> Self {
+        let meter = Meter::new(&system.registry);
         Self {
             system,
             role,
@@ -186,6 +190,7 @@ impl State {
             closing_until: Cell::new(None),
             holder: OnceCell::new(),
             interrupts: OnceCell::new(),
+            meter,
         }
     }
 
@@ -533,6 +538,13 @@ impl State {
             self.closing_until.set(Some(self.system.backend.now() + GRACE));
         }
         self.closing_until.get()
+    }
+
+    /// Notes what the running goroutine is about to wait for.
+    pub(crate) fn will_wait(&self, what: &'static str) {
+        if let Some(running) = &*self.current.borrow() {
+            running.parked.set(Some((what, self.now())));
+        }
     }
 
     /// Drops the wait of a call that could not park.

@@ -9,16 +9,20 @@ use dashmap::DashMap;
 use event_listener::Event;
 use mlua::Lua;
 use parking_lot::{Mutex, RwLock};
-use runtime_core::{Backend, Close, Report, WorkerHandle};
+use runtime_core::{Backend, Channel, Close, Report, WorkerBody, WorkerHandle};
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use crate::blocking::Blocking;
 use crate::foreign::ForeignType;
 use crate::goroutine::{Failure, Start, Waiting};
 use crate::injector::Injector;
+use crate::inquiry::Inquiries;
 use crate::interrupt::{Interrupt, Monitor};
 use crate::isolate;
 use crate::modules::{Fields, Libraries, Modules};
+use crate::packet::Packet;
 use crate::pool::LuaPool;
+use crate::registry::Registry;
 
 /// Called with each new isolate, to register what its goroutines may use.
 pub(crate) type Setup = Arc<dyn Fn(&Lua) -> mlua::Result<()> + Send + Sync>;
@@ -63,10 +67,15 @@ pub(crate) struct System {
     failed: OnceLock<String>,
     workers: Mutex<Vec<Box<dyn WorkerHandle>>>,
     pub(crate) monitor: Arc<Monitor>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) inquiries: Inquiries,
+    pub(crate) blocking: Blocking,
     closing: AtomicBool,
     ending: AtomicU8,
     closed: Event,
     pub(crate) pools: DashMap<String, LuaPool>,
+    /// The errors channels of pipelines whose stages have not ended, by a number of the pipeline's.
+    pub(crate) pipelines: DashMap<u64, Channel<Packet>>,
     pub(crate) modules: RwLock<Arc<Modules>>,
     /// The fields that the home state's modules had when it first sent them, until an isolate has looked at them.
     pub(crate) sent_modules: Mutex<FxHashMap<Box<[u8]>, Fields>>,
@@ -111,10 +120,14 @@ impl System {
             failed: OnceLock::new(),
             workers: Mutex::default(),
             monitor: Arc::new(Monitor::new(interrupt)),
+            registry: Arc::default(),
+            inquiries: Inquiries::default(),
+            blocking: Blocking::default(),
             closing: AtomicBool::new(false),
             ending: AtomicU8::new(Ending::None as u8),
             closed: Event::new(),
             pools: DashMap::new(),
+            pipelines: DashMap::new(),
             modules: RwLock::default(),
             sent_modules: Mutex::default(),
             globals: OnceLock::new(),
@@ -160,6 +173,24 @@ impl System {
             return Err(StartError::Setup(self.failed.get_or_init(|| message).clone()));
         }
         self.started.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// Starts one more worker, which is waited for as the others are.
+    pub(crate) fn add_worker(&self, name: &str, body: WorkerBody) -> Result<(), StartError> {
+        // Whoever closes holds the lock until all have ended, the isolate of the caller included.
+        let mut workers = loop {
+            match self.workers.try_lock_for(Duration::from_millis(5)) {
+                Some(workers) => break workers,
+                None if self.is_closing() => return Err(StartError::Closed),
+                None => {}
+            }
+        };
+        workers.retain(|worker| !worker.is_finished());
+        if self.is_closing() {
+            return Err(StartError::Closed);
+        }
+        workers.push(self.backend.start_worker(name, body)?);
         Ok(())
     }
 
@@ -303,6 +334,7 @@ impl System {
         while let Some(waiting) = self.queue.try_pop() {
             drop(waiting);
         }
+        self.blocking.drop_waiting();
     }
 
     /// Cancels everything and waits for the isolates to end, at most for `bound`. Returns how many had not ended by

@@ -92,6 +92,7 @@ impl Task {
             has_classes: Cell::new(false),
             shielded: Cell::new(false),
             stopping: Stopping::default(),
+            parked: Cell::new(None),
         });
         isolate.occupy(slot, &running);
         Self {

@@ -87,6 +87,7 @@ files! {
     awaiting
     bad_arguments
     barrier
+    blocking
     broadcaster
     cancel
     channel_stress
@@ -99,10 +100,12 @@ files! {
     cond
     contexts
     coroutines
+    flow
     globals_apart
     handles
     libraries
     lock_stress
+    looking_in
     many_values
     modules
     modules_changed
@@ -111,6 +114,7 @@ files! {
     once
     pool_closing
     pool_map
+    pool_object
     pool_stress
     pools
     positions
@@ -121,6 +125,8 @@ files! {
     retry
     rwmutex
     scope
+    select
+    select_stress
     semaphore
     shared_tables
     shipping_functions
@@ -128,6 +134,7 @@ files! {
     shipping_random
     shipping_values
     timeout
+    timers
     wait_group;
     // What people who use other libraries for this complain of, one file for each complaint.
     complaints:

@@ -159,6 +159,9 @@ fn wrong_input_is_named_and_the_exit_code_is_1() {
         ("channels", &["a["], "malformed pattern"),
         ("channels", &["a", &missing], &missing),
         ("scope", &["cellar"], "'cellar'"),
+        ("bounded_queue", &["-1"], "'-1'"),
+        ("log_pipeline", &[&missing], &missing),
+        ("select", &["soon"], "'soon'"),
     ];
     for &(name, args, named) in cases {
         let run = run(name, "tokio", args);

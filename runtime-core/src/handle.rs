@@ -176,6 +176,11 @@ impl<T, E, Q> Handle<T, E, Q> {
         self.shared.status()
     }
 
+    /// The same task, for those who only look in.
+    pub fn watch(&self) -> Watch<T, E, Q> {
+        Watch { shared: sync::Arc::clone(&self.shared) }
+    }
+
     /// The name somebody gave it.
     pub fn name(&self) -> Option<Arc<str>> {
         self.shared.name.lock().clone()
@@ -252,6 +257,46 @@ impl<T, E, Q> Handle<T, E, Q> {
     /// Whether cancelling was asked for, whatever came of it.
     pub fn is_cancelled(&self) -> bool {
         self.shared.cancelled.get().is_some()
+    }
+}
+
+/// A task seen by somebody who looks in, without a part in it: a failure that nobody can await is reported all the same.
+pub struct Watch<T, E, Q = ()> {
+    shared: sync::Arc<Shared<T, E, Q>>,
+}
+
+impl<T, E, Q> Watch<T, E, Q> {
+    /// The number the task was made with.
+    pub fn id(&self) -> u64 {
+        self.shared.id
+    }
+
+    /// Where the task stands.
+    pub fn status(&self) -> Status {
+        self.shared.status()
+    }
+
+    /// The name somebody gave it.
+    pub fn name(&self) -> Option<Arc<str>> {
+        self.shared.name.lock().clone()
+    }
+
+    /// A handle of the task, also if there was none any more.
+    pub fn handle(&self) -> Handle<T, E, Q> {
+        self.shared.handles.fetch_add(1, Ordering::AcqRel);
+        Handle { shared: sync::Arc::clone(&self.shared) }
+    }
+}
+
+impl<T, E, Q> Clone for Watch<T, E, Q> {
+    fn clone(&self) -> Self {
+        Self { shared: sync::Arc::clone(&self.shared) }
+    }
+}
+
+impl<T, E, Q> fmt::Debug for Watch<T, E, Q> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watch").field("id", &self.id()).field("status", &self.status()).finish()
     }
 }
 

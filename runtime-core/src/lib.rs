@@ -10,6 +10,8 @@
 //! |---|---|---|
 //! | [`Handle`] | those who await a task | its [`Completer`], also when it is dropped |
 //! | [`Channel`] | senders while there is no room, receivers while there is nothing | the receive or the send that serves them, closing |
+//! | [`Select`] | for the first of several channels and events | what would wake a wait for that one |
+//! | [`fan_out`], [`fan_in`], [`stage`] | for their inputs' values, and for room in their outputs | as the channels say |
 //! | [`Pool`] | submits while its queue is full, those who wait for it to be done | the task that ends, closing |
 //! | [`WaitGroup`] | those who wait for zero | the call that takes the counter to zero |
 //! | [`Mutex`](locks::Mutex), [`RwMutex`](locks::RwMutex), [`Semaphore`](locks::Semaphore) | who wants in | the one who goes out, or ends |
@@ -32,11 +34,13 @@ pub mod backend;
 mod backoff;
 #[cfg(not(loom))] // whose references have no weak ones
 mod broadcaster;
+mod chance;
 pub mod channel;
 mod circuit_breaker;
 pub mod conformance;
 mod contain_panic;
 mod context;
+mod flow;
 mod handle;
 mod id;
 pub mod locks;
@@ -58,11 +62,12 @@ pub use backend::{Backend, BlockingJob, LocalFuture, LocalSpawn, Sleep, WorkerBo
 pub use backoff::Backoff;
 #[cfg(not(loom))]
 pub use broadcaster::Broadcaster;
-pub use channel::{Channel, SendError, TryReceiveError, TrySendError};
+pub use channel::{Channel, Happened, Select, Selected, SendError, TryReceiveError, TrySendError};
 pub use circuit_breaker::{Breaker, Call, CircuitBreaker, Ending};
 pub use contain_panic::{ContainPanic, contain_panic, contained};
 pub use context::{AtEnd, Context, EndOfContext};
-pub use handle::{Completer, Handle, Outcome, Queued, Report, Reporting, Status};
+pub use flow::{fan_in, fan_out, stage};
+pub use handle::{Completer, Handle, Outcome, Queued, Report, Reporting, Status, Watch};
 pub use id::next_id;
 pub use pool::{
     Cancel, Close, Ended, OnFull, Pool, PoolOptions, Slot, SlotId, Submit, SubmitError, SubmitErrorKind,

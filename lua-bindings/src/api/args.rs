@@ -130,19 +130,11 @@ impl Args {
 
     /// Milliseconds: fractions are allowed, negative means zero. `None` stands for infinity.
     pub(crate) fn duration(&self, n: usize) -> Result<Option<Duration>, Fault> {
-        let milliseconds = match self.get(n) {
-            Some(Value::Integer(value)) => *value as f64,
-            Some(Value::Number(value)) => *value,
-            _ => return Err(self.wrong(n, "number")),
-        };
-        if milliseconds.is_nan() {
-            return Err(self.bad(n, "number of milliseconds expected, got nan"));
+        match self.get(n).map(duration_of) {
+            Some(Ok(duration)) => Ok(duration),
+            Some(Err(NoDuration::Nan)) => Err(self.bad(n, "number of milliseconds expected, got nan")),
+            _ => Err(self.wrong(n, "number")),
         }
-        if milliseconds <= 0.0 {
-            return Ok(Some(Duration::ZERO));
-        }
-        // What no clock can count to is for ever.
-        Ok(Duration::try_from_secs_f64(milliseconds / 1000.0).ok())
     }
 
     /// An instant so many milliseconds from `now`; absent or nil is never.
@@ -197,6 +189,29 @@ impl Args {
         }
         Ok(objects)
     }
+}
+
+/// Why a value is no number of milliseconds.
+pub(super) enum NoDuration {
+    Nan,
+    NoNumber,
+}
+
+/// Milliseconds: fractions are allowed, negative means zero. `None` stands for infinity.
+pub(super) fn duration_of(value: &Value) -> Result<Option<Duration>, NoDuration> {
+    let milliseconds = match value {
+        Value::Integer(value) => *value as f64,
+        Value::Number(value) => *value,
+        _ => return Err(NoDuration::NoNumber),
+    };
+    if milliseconds.is_nan() {
+        return Err(NoDuration::Nan);
+    }
+    if milliseconds <= 0.0 {
+        return Ok(Some(Duration::ZERO));
+    }
+    // What no clock can count to is for ever.
+    Ok(Duration::try_from_secs_f64(milliseconds / 1000.0).ok())
 }
 
 /// The object of type `T` that a value is, if it is one.

@@ -45,14 +45,14 @@ impl ChannelObject {
         Self { channel: self.channel.clone(), direction }
     }
 
-    fn can_send(&self) -> Result<(), Fault> {
+    pub(super) fn can_send(&self) -> Result<(), Fault> {
         match self.direction {
             Direction::Receive => Err(Fault::Wrong("cannot send on receive-only channel".into())),
             _ => Ok(()),
         }
     }
 
-    fn can_receive(&self) -> Result<(), Fault> {
+    pub(super) fn can_receive(&self) -> Result<(), Fault> {
         match self.direction {
             Direction::Send => Err(Fault::Wrong("cannot receive from send-only channel".into())),
             _ => Ok(()),
@@ -158,7 +158,7 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
     })
 }
 
-fn closed() -> (bool, &'static str) {
+pub(super) fn closed() -> (bool, &'static str) {
     (false, "send on closed channel")
 }
 
@@ -173,7 +173,7 @@ fn value(context: &Context<'_>, args: &Args, n: usize) -> Result<Packet, Fault> 
 /// `value, true` for a packet that came out of a channel.
 ///
 /// One that cannot be rebuilt here is used up, and the error raised: leaving it would block those behind it.
-fn received(lua: &Lua, state: &State, packet: &Packet) -> Result<MultiValue, Fault> {
+pub(super) fn received(lua: &Lua, state: &State, packet: &Packet) -> Result<MultiValue, Fault> {
     let mut values = packet::decode(lua, state, packet)?;
     values.push_back(Value::Boolean(true));
     Ok(values)

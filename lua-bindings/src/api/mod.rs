@@ -18,8 +18,10 @@ mod configure;
 mod context;
 mod direct;
 mod direct_locks;
+mod flow;
 mod handle;
 mod locks;
+mod look;
 mod metatables;
 mod mutex;
 mod once;
@@ -29,10 +31,12 @@ mod rate_limiter;
 mod retry;
 mod rw_mutex;
 mod scope;
+mod select;
 mod semaphore;
 mod shared;
 mod start;
 mod time;
+mod timers;
 mod wait_group;
 
 use std::rc::{Rc, Weak};
@@ -62,6 +66,7 @@ pub(crate) use context::{ContextMember, ContextObject};
 pub(crate) use handle::HandleObject;
 pub(crate) use mutex::MutexObject;
 pub(crate) use once::OnceObject;
+pub(crate) use pools::PoolObject;
 pub(crate) use rate_limiter::RateLimiterObject;
 pub(crate) use rw_mutex::RwMutexObject;
 pub(crate) use scope::ScopeObject;
@@ -188,8 +193,14 @@ impl Primitives<'_> {
                 return Err(being_closed());
             };
             match body(&Context { lua, state: &state, caller }, args) {
-                Ok(Answer::Wait(wait)) => state.wait(lua, wait, false),
-                Ok(Answer::Shielded(wait)) => state.wait(lua, wait, true),
+                Ok(Answer::Wait(wait)) => {
+                    state.will_wait(name);
+                    state.wait(lua, wait, false)
+                }
+                Ok(Answer::Shielded(wait)) => {
+                    state.will_wait(name);
+                    state.wait(lua, wait, true)
+                }
                 Ok(Answer::Values(values)) => state.values(lua, Ok(values)),
                 Err(fault) => state.values(lua, Err(fault)),
             }
@@ -329,9 +340,13 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
     wait_group::add(&prim)?;
     atomic_int::add(&prim)?;
     channel::add(&prim)?;
+    select::add(&prim)?;
+    timers::add(&prim)?;
+    flow::add(&prim)?;
     classes::add(&prim)?;
     configure::add(&prim)?;
     pools::add(&prim)?;
+    look::add(&prim)?;
     cancelled::add(&prim)?;
     locks::add(&prim)?;
     context::add(&prim)?;
@@ -357,13 +372,14 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
     };
     // Any value that nobody else has; a table is unique, and never leaves the state.
     let park = lua.create_table()?;
-    let (settle, face, attempt): (Function, Function, Function) = {
+    let (settle, face, attempt, fail): (Function, Function, Function, Function) = {
         let native = raw::faces(lua, &resumed, &abandon, &park)?;
         let wrong = raw::wrong(lua)?;
         prim.table.raw_set("wrong", &wrong)?;
         let args = (resumed, abandon, &park, wrong, raw::CANNOT_PARK, native);
         chunk(lua, "base", include_str!("../lua/base.lua"), args)?
     };
+    prim.table.raw_set("fail", fail)?;
     let module: Table =
         chunk(lua, "module", include_str!("../lua/module.lua"), (&prim.table, &settle, &face, &attempt))?;
     for (name, source) in PARTS {

@@ -132,7 +132,8 @@ impl<'a> Options<'a> {
 }
 
 /// What to say of a name that is not among those known.
-fn unknown(name: &str, known: &[&str]) -> String {
+/// What is said of a name that is not among those.
+pub(super) fn unknown(name: &str, known: &[&str]) -> String {
     let near = known
         .iter()
         .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))

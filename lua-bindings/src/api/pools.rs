@@ -12,7 +12,7 @@ use super::handle::awaited;
 use super::options::Options;
 use super::scope::wait_for_scope;
 use super::start::{Report, prepare};
-use super::{Answer, Args, Context, HandleObject, Outcome, Primitives, ScopeObject};
+use super::{Answer, Args, Context, HandleObject, Named, Outcome, Primitives, ScopeObject};
 use crate::fault::Fault;
 use crate::goroutine::Reply;
 use crate::object::Object;
@@ -23,13 +23,95 @@ use crate::system::System;
 /// More than this many workers or places is taken for a mistake.
 const MOST: i64 = 1_000_000_000;
 
+/// A pool as a Lua value.
+#[derive(Clone)]
+pub(crate) struct PoolObject(pub(crate) LuaPool);
+
+impl Named for PoolObject {
+    const NAME: &'static str = "pool";
+    const CLASS: &'static str = "pool";
+
+    fn from_object(object: Object) -> Option<Self> {
+        match object {
+            Object::Pool(object) => Some(object),
+            _ => None,
+        }
+    }
+}
+
+/// Which pool a call means: the one that has a name now, or one that the script holds.
+enum Target {
+    Name(String),
+    Pool(LuaPool),
+}
+
+impl Target {
+    fn name(&self) -> &str {
+        match self {
+            Self::Name(name) => name,
+            Self::Pool(pool) => pool.name(),
+        }
+    }
+
+    /// It, unless it is gone.
+    fn find(&self, context: &Context<'_>) -> Option<LuaPool> {
+        let found = find(context, self.name())?;
+        match self {
+            // Another may have its name by now.
+            Self::Pool(pool) if !found.same(pool) => None,
+            _ => Some(found),
+        }
+    }
+}
+
 pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
     prim.function("pool_create", create)?;
-    prim.function("pool_submit", |context, args| {
-        let name = args.string(1)?;
-        args.check_function(2)?;
-        submit(context, name, args.rest(2), 0, Gives::TaskId, None)
+    prim.function("pool", |context, args| match find(context, &args.string(1)?) {
+        Some(pool) => context.values(context.object(Object::Pool(PoolObject(pool)))?),
+        None => context.values(Value::Nil),
     })?;
+    // As functions they get the name first; as methods the pool is the object.
+    type Body = fn(&Context<'_>, Args, Target, usize) -> Outcome;
+    let both: [(&'static str, &'static str, Body); 6] = [
+        ("submit", "pool_submit", |context, args, target, offset| {
+            args.check_function(1 + offset)?;
+            submit(context, &target, args.rest(1 + offset), 0, Gives::TaskId, None)
+        }),
+        ("async", "pool_async", |context, args, target, offset| {
+            args.check_function(1 + offset)?;
+            submit(context, &target, args.rest(1 + offset), 0, Gives::Handle, None)
+        }),
+        ("wait", "pool_wait", wait),
+        ("close", "pool_close", close),
+        ("stats", "pool_stats", |context, _, target, _| match target.find(context) {
+            Some(pool) => {
+                let stats = stats_table(context.lua, &pool.stats())?;
+                context.values(stats)
+            }
+            None => context.values(Value::Nil),
+        }),
+        // The arguments of a map, and whether there is such a pool: an empty list submits nothing that would tell.
+        ("map", "pool_map", |context, args, target, offset| {
+            args.table(1 + offset)?;
+            args.check_function(2 + offset)?;
+            match target.find(context) {
+                None => context.values((Value::Nil, not_found(target.name()))),
+                Some(pool) if pool.is_closed() => context.values((Value::Nil, "pool is closed")),
+                Some(_) => context.values(true),
+            }
+        }),
+    ];
+    for (method, function, body) in both {
+        let key = if method == "map" { "pool_map_check" } else { function };
+        prim.add(key, function, false, move |context, args| {
+            let target = Target::Name(args.string(1)?);
+            body(context, args, target, 1)
+        })?;
+        prim.add(&format!("pool_object_{method}"), method, true, move |context, args| {
+            let target = Target::Pool(args.this::<PoolObject>()?.0);
+            body(context, args, target, 0)
+        })?;
+    }
     prim.function("pool_submit_priority", |context, args| {
         let name = args.string(1)?;
         let priority = args.integer(2)?;
@@ -38,49 +120,7 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
         if pool.is_some_and(|pool| !pool.has_priority()) {
             return Err(args.bad(1, &format!("pool '{name}' was not created with priority=true")));
         }
-        submit(context, name, args.rest(3), priority, Gives::TaskId, None)
-    })?;
-    prim.function("pool_async", |context, args| {
-        let name = args.string(1)?;
-        args.check_function(2)?;
-        submit(context, name, args.rest(2), 0, Gives::Handle, None)
-    })?;
-    prim.function("pool_wait", |context, args| {
-        let name = args.string(1)?;
-        let limit = args.deadline(2, context.state.system.backend.now())?;
-        let Some(pool) = find(context, &name) else {
-            return context.values((false, not_found(&name)));
-        };
-        let stats = pool.stats();
-        if stats.queued == 0 && stats.active == 0 {
-            return context.values(true);
-        }
-        if limit.is_none() {
-            not_from_inside(context, &pool, "pool_wait")?;
-        }
-        context.wait(limit, pool.wait(), |()| Reply::True)
-    })?;
-    prim.function("pool_close", close)?;
-    prim.function("pool_stats", |context, args| {
-        let name = args.string(1)?;
-        match find(context, &name) {
-            Some(pool) => {
-                let stats = stats_table(context.lua, &pool.stats())?;
-                context.values(stats)
-            }
-            None => context.values(Value::Nil),
-        }
-    })?;
-    // The arguments, and whether there is such a pool: an empty list submits nothing that would tell.
-    prim.add("pool_map_check", "pool_map", false, |context, args| {
-        let name = args.string(1)?;
-        args.table(2)?;
-        args.check_function(3)?;
-        match find(context, &name) {
-            None => context.values((Value::Nil, not_found(&name))),
-            Some(pool) if pool.is_closed() => context.values((Value::Nil, "pool is closed")),
-            Some(_) => context.values(true),
-        }
+        submit(context, &Target::Name(name), args.rest(3), priority, Gives::TaskId, None)
     })?;
     prim.function("pool_map_submit", map_submit)?;
     prim.raw("pool_map_failed", |lua, _, scope: Value| {
@@ -168,14 +208,14 @@ enum Gives {
 
 fn submit(
     context: &Context<'_>,
-    name: String,
+    target: &Target,
     values: MultiValue,
     priority: i64,
     gives: Gives,
     scope: Option<Arc<Scope>>,
 ) -> Outcome {
-    let Some(pool) = find(context, &name) else {
-        return context.values((Value::Nil, not_found(&name)));
+    let Some(pool) = target.find(context) else {
+        return context.values((Value::Nil, not_found(target.name())));
     };
     if pool.is_closed() {
         return context.values((Value::Nil, "pool is closed"));
@@ -237,19 +277,33 @@ fn not_from_inside(context: &Context<'_>, pool: &LuaPool, function: &str) -> Res
     Ok(())
 }
 
-fn close(context: &Context<'_>, args: Args) -> Outcome {
-    let name = args.string(1)?;
-    let given = Options::read(&args, 2, &["cancel"])?;
+fn wait(context: &Context<'_>, args: Args, target: Target, offset: usize) -> Outcome {
+    let limit = args.deadline(1 + offset, context.state.system.backend.now())?;
+    let Some(pool) = target.find(context) else {
+        return context.values((false, not_found(target.name())));
+    };
+    let stats = pool.stats();
+    if stats.queued == 0 && stats.active == 0 {
+        return context.values(true);
+    }
+    if limit.is_none() {
+        not_from_inside(context, &pool, args.function)?;
+    }
+    context.wait(limit, pool.wait(), |()| Reply::True)
+}
+
+fn close(context: &Context<'_>, args: Args, target: Target, offset: usize) -> Outcome {
+    let given = Options::read(&args, 1 + offset, &["cancel"])?;
     let mode = if given.boolean("cancel")?.unwrap_or(false) { Close::Cancel } else { Close::Finish };
-    let Some(pool) = find(context, &name) else {
+    let Some(pool) = target.find(context) else {
         return context.values(false);
     };
-    not_from_inside(context, &pool, "pool_close")?;
+    not_from_inside(context, &pool, args.function)?;
     let closed = pool.close(mode);
     let system = Arc::clone(&context.state.system);
     context.wait(None, closed, move |()| {
         // Another pool may have taken the name in the meantime.
-        system.pools.remove_if(&name, |_, current| current.same(&pool));
+        system.pools.remove_if(pool.name(), |_, current| current.same(&pool));
         Reply::True
     })
 }
@@ -280,11 +334,14 @@ fn percentiles_table(lua: &Lua, percentiles: &Percentiles) -> mlua::Result<Table
     Ok(table)
 }
 
-/// Submits one item of `pool_map`: `scope, name, fn, item, index`.
+/// Submits one item of a map: `scope, name or pool, fn, item, index`.
 fn map_submit(context: &Context<'_>, args: Args) -> Outcome {
     let scope = args.object::<ScopeObject>(1)?.0;
-    let name = args.string(2)?;
-    submit(context, name, args.rest(3), 0, Gives::Handle, Some(scope))
+    let target = match args.object::<PoolObject>(2) {
+        Ok(PoolObject(pool)) => Target::Pool(pool),
+        Err(_) => Target::Name(args.string(2)?),
+    };
+    submit(context, &target, args.rest(3), 0, Gives::Handle, Some(scope))
 }
 
 /// Waits for all items of `pool_map`: `scope, handles`.

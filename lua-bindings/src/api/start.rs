@@ -1,4 +1,4 @@
-//! `spawn`, `spawn_many`, `async`, `timeout`, `current`.
+//! `spawn`, `spawn_many`, `async`, `blocking`, `timeout`, `current`.
 
 use std::sync::Arc;
 
@@ -58,7 +58,8 @@ pub(super) fn assemble(
         Report::IfUnseen => Reporting::IfUnseen(tell),
     };
     let (handle, completer) = GoroutineHandle::new(next_id(), reporting);
-    let family = Family::join(&state.children());
+    let listed = state.system.registry.enter(&handle, &started_at);
+    let family = Family::join(&state.children(), listed);
     let start =
         Start { packet, completer, started_at, slot: None::<Slot>, scope: None, context: None, family };
     (start, handle)
@@ -85,6 +86,12 @@ fn start_function(context: &Context<'_>, args: Args, report: Report) -> super::O
 pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
     prim.function("spawn", |context, args| start_function(context, args, Report::AtOnce))?;
     prim.function("async", |context, args| start_function(context, args, Report::IfUnseen))?;
+    prim.function("blocking", |context, args| {
+        args.check_function(1)?;
+        let (start, handle) = prepare(context, args.rest(1), Report::IfUnseen, None)?;
+        context.state.system.submit_blocking(start).map_err(|error| Fault::Wrong(error.to_string()))?;
+        context.values(context.object(Object::Handle(HandleObject(handle)))?)
+    })?;
     prim.function("spawn_many", |context, args| {
         let count = args.count_between(1, 0, 10_000_000)?;
         let function: Function = args.function(2)?;

@@ -12,6 +12,14 @@ local isyieldable = coroutine.isyieldable -- the real one, likewise; Lua 5.1 has
 
 local DONE, PARK, WRONG = 0, 1, 2
 
+-- Raises the message of a primitive that went wrong.
+local function fail(how, message)
+  if how == WRONG then
+    wrong(message)
+  end
+  error(message, 0)
+end
+
 local function settle(how, ...)
   if how == DONE then
     return ...
@@ -21,10 +29,8 @@ local function settle(how, ...)
       wrong(CANNOT_PARK)
     end
     return settle(resumed(yield(park)))
-  elseif how == WRONG then
-    wrong((...))
   end
-  error((...), 0)
+  fail(how, (...))
 end
 
 -- The same for functions that look at the outcome themselves: gives the number, then the values.
@@ -47,4 +53,4 @@ face = face or function(primitive)
   end
 end
 
-return settle, face, attempt
+return settle, face, attempt, fail

@@ -1,11 +1,12 @@
 -- The Lua part of contexts. Called with what module.lua is called with, and the module's table.
 local prim, _, face, _, M = ...
 
-local error, ipairs = error, ipairs
+local fail = prim.fail
+local ipairs = ipairs
 
 local function given(how, ctx)
   if how ~= 0 then
-    error(ctx, how == 2 and 2 or 0)
+    fail(how, ctx)
   end
   -- It travels, as any function that has captured nothing but a context.
   return ctx, function()

@@ -105,7 +105,7 @@ if raw_isyieldable then
 end
 
 if protected then
-  pcall, xpcall = protected, protected_with
+  _G.pcall, xpcall = protected, protected_with -- `pcall` here is the local of this file
 end
 
 -- Code that is loaded in a goroutine gets the goroutine's globals, not the isolate's.

@@ -2,6 +2,7 @@
 -- module's table. No lock of ours is held while a function runs but the one that the script has asked for.
 local prim, settle, face, attempt, M = ...
 
+local fail = prim.fail
 local error, pcall, ipairs, type = error, pcall, ipairs, type
 local methods, whole = prim.methods, prim.whole
 
@@ -61,7 +62,7 @@ local function with(enter, leave, enter_at_once, leave_at_once)
 
   local function entered(self, fn, outcome, ok, note)
     if outcome ~= 0 then
-      error(ok, outcome == 2 and 2 or 0)
+      fail(outcome, ok)
     elseif not ok then
       return false, note
     end
@@ -94,7 +95,7 @@ local once_call, once_finish = prim.once_call, prim.once_finish
 
 local function begun(self, fn, outcome, done, why)
   if outcome ~= 0 then
-    error(done, outcome == 2 and 2 or 0)
+    fail(outcome, done)
   elseif done then
     return true
   elseif done == false then

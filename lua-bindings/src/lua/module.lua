@@ -1,7 +1,8 @@
 -- The module's table, and the methods of its objects. Called with the primitives, and what base.lua gives.
 local prim, settle, face, attempt = ...
 
-local error, type, pcall, select = error, type, pcall, select
+local error, type, pcall, select, rawget = error, type, pcall, select, rawget
+local fail = prim.fail -- raises the message of a primitive that went wrong
 local wrong = prim.wrong -- raises a message with the script's position in front
 local unpack = table.unpack or unpack -- Lua 5.1 and LuaJIT have it as a global
 
@@ -10,9 +11,11 @@ local M = { _VERSION = prim.version }
 -- Starting and awaiting.
 
 for _, name in ipairs({
-  "spawn", "spawn_many", "async", "await", "await_all", "await_any", "wait_all", "sleep", "yield", "now", "current",
-  "timeout", "is_cancelled", "backend", "wait_group", "atomic_int", "channel", "class", "configure",
+  "spawn", "spawn_many", "async", "blocking", "await", "await_all", "await_any", "wait_all", "sleep", "yield", "now", "current",
+  "timeout", "is_cancelled", "backend", "wait_group", "atomic_int", "channel", "after", "ticker", "pipeline",
+  "fan_out", "fan_in", "class", "configure",
   "pool_create", "pool_submit", "pool_submit_priority", "pool_async", "pool_wait", "pool_close", "pool_stats",
+  "pool", "list", "stats", "dump",
 }) do
   M[name] = prim.whole[name] or face(prim[name])
 end
@@ -52,26 +55,15 @@ end
 
 -- pool_map submits under the pool's back-pressure. Its tasks make up a scope: the first error cancels the others, and
 -- what is not submitted yet stays so.
-local map_check, map_submit, map_failed, map_wait =
-  prim.pool_map_check, prim.pool_map_submit, prim.pool_map_failed, prim.pool_map_wait
+local map_submit, map_failed, map_wait = prim.pool_map_submit, prim.pool_map_failed, prim.pool_map_wait
 
-function M.pool_map(...)
-  local how, ready, err = map_check(...)
-  if how ~= 0 then
-    wrong(ready)
-  elseif not ready then
-    return nil, err
-  end
-  local name, list, fn = ...
+local function map(pool, list, fn)
   local scope, handles = scope_new(), {}
   for i = 1, #list do
-    local outcome, handle, err = attempt(map_submit(scope, name, fn, list[i], i))
+    local outcome, handle, err = attempt(map_submit(scope, pool, fn, list[i], i))
     if outcome ~= 0 then
       scope_cancel(scope)
-      if outcome == 2 then
-        wrong(handle)
-      end
-      error(handle, 0)
+      fail(outcome, handle)
     elseif not handle then
       scope_cancel(scope)
       return nil, err
@@ -82,6 +74,61 @@ function M.pool_map(...)
     end
   end
   return settle(map_wait(scope, handles))
+end
+
+-- `check` looks at the arguments: a pool by name, or the pool itself.
+local function map_with(check)
+  return function(...)
+    local how, ready, err = check(...)
+    if how ~= 0 then
+      wrong(ready)
+    elseif not ready then
+      return nil, err
+    end
+    return map(...)
+  end
+end
+
+M.pool_map = map_with(prim.pool_map_check)
+
+-- The handlers of select. Each is looked for in the caller's own table once its case has happened.
+local raw_select, raw_select_timeout = prim.select, prim.select_timeout
+
+local function handler_of(cases, index)
+  local case = rawget(cases, index)
+  return type(case) == "table" and rawget(case, "handler")
+end
+
+local function selected(cases, how, index, ...)
+  if how ~= 0 then
+    fail(how, index)
+  end
+  local handler = handler_of(cases, index)
+  if handler then
+    return index, handler(...)
+  end
+  return index
+end
+
+function M.select(...)
+  return selected((...), attempt(raw_select(...)))
+end
+
+local function selected_in_time(cases, how, index, ...)
+  if how ~= 0 then
+    fail(how, index)
+  elseif not index then
+    return true, nil
+  end
+  local handler = handler_of(cases, index)
+  if handler then
+    return false, index, handler(...)
+  end
+  return false, index
+end
+
+function M.select_timeout(...)
+  return selected_in_time(select(2, ...), attempt(raw_select_timeout(...)))
 end
 
 -- Objects.
@@ -101,8 +148,13 @@ add("handle", { "await", "cancel", "done", "status", "id", "name" })
 add("wait_group", { "add", "done", "wait" })
 add("atomic_int", { "add", "load", "store", "swap", "compare_and_swap" })
 add("scope", { "spawn" })
+local pool = methods.pool
+for _, name in ipairs({ "submit", "async", "wait", "close", "stats" }) do
+  pool[name] = face(prim["pool_object_" .. name])
+end
+pool.map = map_with(prim.pool_object_map)
 local channel = add("channel", {
-  "send", "receive", "try_send", "try_receive", "close", "len", "cap", "is_closed", "sender", "receiver",
+  "send", "receive", "try_send", "try_receive", "close", "len", "cap", "is_closed", "sender", "receiver", "stop",
 })
 
 for _, name in ipairs({ "send", "receive", "close", "len", "cap" }) do
@@ -143,6 +195,41 @@ function channel.iter(...)
     end
     return value
   end
+end
+
+-- What the goroutines between channels run. They travel by name, as methods do.
+
+local flow = { split = face(prim.flow_split), join = face(prim.flow_join) }
+methods.flow = flow
+local send, close = channel.send, channel.close
+local is_cancelled, keep_error = prim.flow_is_cancelled, face(prim.flow_keep_error)
+
+-- Whether there is somebody who takes the results. What gives no value at all drops the one that it was given.
+local function pass_on(output, ...)
+  return select("#", ...) == 0 or send(output, (...))
+end
+
+local function step(input, output, fn)
+  local value, ok = receive(input)
+  if not ok then
+    return false
+  end
+  return (pass_on(output, fn(value)))
+end
+
+-- A worker of a stage. Its channels are closed when the last worker of the stage has ended, in whatever way.
+function flow.work(input, output, id, fn)
+  repeat
+    local ok, more = pcall(step, input, output, fn)
+    if not ok then
+      if is_cancelled() then
+        error(more, 0)
+      end
+      keep_error(id, more)
+      more = true
+    end
+  until not more
+  close(input) -- if it was the output that was closed: nobody takes any more
 end
 
 return M

@@ -2,6 +2,7 @@
 -- called with, and the module's table.
 local prim, _, face, _, M = ...
 
+local fail = prim.fail
 local error, pcall, ipairs, select = error, pcall, ipairs, select
 local unpack = table.unpack or unpack -- Lua 5.1 and LuaJIT have it as a global
 
@@ -31,7 +32,7 @@ end
 function M.retry(...)
   local how, attempts, initial, max, multiplier, jitter = retry_options(...)
   if how ~= 0 then
-    error(attempts, how == 2 and 2 or 0)
+    fail(how, attempts)
   end
   local _, fn = ...
   for attempt = 1, attempts do
@@ -62,7 +63,7 @@ end
 function breaker.call(...)
   local how, call = breaker_call(...)
   if how ~= 0 then
-    error(call, how == 2 and 2 or 0)
+    fail(how, call)
   elseif not call then
     return false, "circuit open"
   end

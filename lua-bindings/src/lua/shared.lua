@@ -2,7 +2,8 @@
 -- module.lua is called with, and the module's table.
 local prim, settle, face, _, M = ...
 
-local error, ipairs, next = error, ipairs, next
+local fail = prim.fail
+local ipairs, next = ipairs, next
 
 M.shared = face(prim.shared)
 
@@ -19,12 +20,12 @@ function methods.update(...)
   while true do
     local how, version, old = read(...)
     if how ~= 0 then
-      error(version, how == 2 and 2 or 0)
+      fail(how, version)
     end
     local done, new
     how, done, new = replace(self, key, version, (fn(old)))
     if how ~= 0 then
-      error(done, how == 2 and 2 or 0)
+      fail(how, done)
     elseif done then
       return new
     end
@@ -49,7 +50,7 @@ metatable.__len = face(prim.shared_len)
 function metatable.__pairs(...)
   local how, snapshot = entries(...)
   if how ~= 0 then
-    error(snapshot, how == 2 and 2 or 0)
+    fail(how, snapshot)
   end
   return next, snapshot
 end

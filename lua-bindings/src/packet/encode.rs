@@ -194,6 +194,7 @@ impl<'a> Encoder<'a> {
         let marks = scratch.marks.take();
         scratch.clear();
         state.keep_scratch(scratch);
+        state.meter.add(out.len());
         // A packet of usual size is copied out of the memory that is used again; a large one takes it along.
         let bytes = if out.len() <= USUAL {
             let bytes = Bytes::from_slice(&out);

@@ -134,6 +134,30 @@ impl Packet {
     }
 }
 
+impl Packet {
+    /// The value as reports show it, as far as that can be done without a Lua state.
+    pub(crate) fn shown(&self) -> String {
+        let text = match self {
+            Self::Empty | Self::One(Plain::Nil) => Some("nil".into()),
+            Self::One(Plain::Boolean(value)) => Some(value.to_string()),
+            Self::One(Plain::Integer(value)) => Some(value.to_string()),
+            Self::One(Plain::Float(value)) => Some(value.to_string()),
+            Self::Flat(flat) => flat.text(),
+        };
+        text.unwrap_or_else(|| "(error object is not a string)".into())
+    }
+}
+
+impl Flat {
+    /// The string that it consists of, if it does.
+    fn text(&self) -> Option<String> {
+        let mut reader = read::Reader::new(&self.bytes);
+        let (first, count, tag) = (reader.byte().ok()?, reader.byte().ok()?, reader.byte().ok()?);
+        let is_text = (first, count) == (0, 1) && matches!(tag, tag::STRING | tag::NUMBERED);
+        is_text.then(|| reader.slice().ok()).flatten().map(|text| String::from_utf8_lossy(text).into_owned())
+    }
+}
+
 impl Plain {
     fn from_lua(value: &Value) -> Option<Self> {
         match value {

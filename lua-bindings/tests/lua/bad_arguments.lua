@@ -18,18 +18,20 @@ local function samples()
   local sleeping = goroutine.async(goroutine.sleep, 1e9)
   sleeping:cancel()
   local _, cancelled = sleeping:await()
+  goroutine.pool_create("sample")
+  local pool = goroutine.pool("sample")
   return {
     { ABSENT, "no value" }, { nil, "nil" }, { true, "boolean" }, { false, "boolean" }, { 7, "number" }, { 0.5, "number" },
     { "text", "string" }, { "", "string" }, { {}, "table" }, { print, "function" }, { function() end, "function" },
     { coroutine.create(function() end), "thread" }, { io.stdout, "userdata" },
     { goroutine.channel(), "channel" }, { goroutine.channel():sender(), "channel" }, { sleeping, "handle" },
     { goroutine.wait_group(), "wait group" }, { goroutine.atomic_int(), "atomic int" }, { scope, "scope" },
-    { cancelled, "cancelled error" }, { goroutine, "table" },
     { goroutine.mutex(), "mutex" }, { goroutine.rwmutex(), "rwmutex" }, { goroutine.semaphore(1), "semaphore" },
     { goroutine.once(), "once" }, { goroutine.cond(), "cond" }, { goroutine.barrier(1), "barrier" },
     { (goroutine.context()), "context" }, { goroutine.shared(), "shared table" },
     { goroutine.rate_limiter({ rate = 1 }), "rate limiter" }, { goroutine.circuit_breaker(), "circuit breaker" },
     { goroutine.broadcaster(), "broadcaster" },
+    { cancelled, "cancelled error" }, { pool, "pool" }, { goroutine, "table" },
     { setmetatable({}, { __call = function() end, __index = function() error("looked into") end }), "table" },
   }
 end
@@ -43,6 +45,8 @@ local function either(a, b)
   for word in pairs(b) do all[word] = true end
   return all
 end
+
+local function noop() end
 
 local FUNCTION = { fits = { ["function"] = true }, wrong = {} }
 local ANY = { fits = false, wrong = {} }
@@ -61,6 +65,21 @@ local HANDLE = { fits = { handle = true }, wrong = {} }
 local CHANNEL = { fits = { channel = true }, wrong = {} }
 local LIST = { fits = { table = true }, wrong = {} }
 local HANDLES = { fits = { table = true }, wrong = { { 1 }, { false }, { {} }, { [2] = 1 } } }
+local CASES = { fits = { table = true }, wrong = {
+  {}, { 1 }, { {} }, { { [true] = 1 } }, { { default = false } }, { { default = true }, { default = true } }, { { handler = noop } },
+  { { channel = 1, receive = true } }, { { channel = goroutine.channel() } }, { { channel = goroutine.channel(), receive = false } },
+  { { channel = goroutine.channel(), receive = true, send = 1 } }, { { channel = goroutine.channel(), op = "peek" } },
+  { { channel = goroutine.channel(), receive = true, value = 1 } }, { { channel = goroutine.channel(), send = 1, value = 1 } },
+  { { receive = true } }, { { send = 1, op = "send" } }, { { default = true, handler = {} } }, { { default = true, receive = true } },
+  { { handle = 1 } }, { { context = {} } }, { { after = "1" } }, { { after = nan } }, { { after = 1, default = true } },
+} }
+local STAGES = { fits = { table = true }, wrong = {
+  {}, { 1 }, { {} }, { { fn = 1 } }, { { fn = noop, workers = 0 } }, { { fn = noop, workers = "2" } }, { { fn = noop, workers = nan } },
+  { { fn = noop, capacity = -1 } }, { { fn = noop, capacity = 0.5 } }, { { fn = noop, [true] = 1 } }, { { fn = noop }, 5 },
+} }
+local CHANNELS = { fits = { table = true }, wrong = { { 1 }, { false }, { {} }, { [2] = 1 } } }
+local FEW = { fits = { number = true }, wrong = { 0, -1, 0.5, nan, huge, 1e308 } }
+local SPAN = { fits = { number = true }, wrong = { nan, 0, -1, -huge } }
 local NAMED = { fits = { table = true }, wrong = { { 1 }, { [true] = 1 } } }
 local VALUE = { fits = false, wrong = { ABSENT } }
 local OPTIONS = { fits = either(optional, { table = true }), wrong = { { 1 }, { [true] = 1 } } }
@@ -83,13 +102,21 @@ local function filled()
   return channel
 end
 
-local function noop() end
+local function closed()
+  local channel = goroutine.channel()
+  channel:close()
+  return channel
+end
 
 -- Every function: the kinds of its arguments, and right ones, with which it returns at once. `limit`: which argument is a limit
 -- that does not matter then.
 local functions = {
   spawn = { FUNCTION, right = function() return noop end },
   async = { FUNCTION, right = function() return noop end },
+  blocking = { FUNCTION, right = function() return noop end },
+  list = { right = noop },
+  stats = { right = noop },
+  dump = { right = noop },
   spawn_many = { MANY, FUNCTION, right = function() return 2, noop end },
   await = { HANDLE, MS_OR_NONE, limit = 2, right = function() return done_handle(), 1000 end },
   await_all = { HANDLES, MS_OR_NONE, limit = 2, right = function() return { done_handle() }, 1000 end },
@@ -106,6 +133,13 @@ local functions = {
   wait_group = { right = noop },
   atomic_int = { WHOLE_OR_NONE, right = function() return 5 end },
   channel = { COUNT_OR_NONE, DIRECTION, right = function() return 1, "send" end },
+  after = { MS, right = function() return 0 end },
+  ticker = { SPAN, right = function() return 1000 end },
+  select = { CASES, right = function() return { { default = true } } end },
+  select_timeout = { MS, CASES, limit = 1, right = function() return 1000, { { default = true } } end },
+  pipeline = { CHANNEL, STAGES, right = function() return closed(), { { fn = noop, workers = 2, capacity = 0 } } end },
+  fan_out = { CHANNEL, FEW, right = function() return closed(), 2 end },
+  fan_in = { CHANNELS, right = function() return { closed(), closed() } end },
   class = { LIST, right = function() return {} end },
   configure = { NAMED, right = function() return { copy_modules = {} } end },
   channel_send = { CHANNEL, VALUE, MS_OR_NONE, limit = 3, right = function() return goroutine.channel(1), "value", 1000 end },
@@ -135,6 +169,7 @@ local functions = {
   circuit_breaker = { OPTIONS, right = function() return { threshold = 1 } end },
   broadcaster = { right = noop },
   shared = { { fits = either(optional, { table = true }), wrong = {} }, right = function() return { 1 } end },
+  pool = { TEXT, right = function() return "bad arguments" end },
   pool_stats = { TEXT, right = function() return "bad arguments" end },
 }
 
@@ -285,8 +320,21 @@ local methods = {
     is_closed = { right = noop },
     sender = { right = noop },
     receiver = { right = noop },
+    stop = { right = false },
     range = { FUNCTION, right = false },
     iter = { right = noop },
+  },
+  pool = {
+    make = function()
+      goroutine.pool_create("object")
+      return goroutine.pool("object")
+    end,
+    submit = { FUNCTION, right = function() return noop end },
+    async = { FUNCTION, right = function() return noop end },
+    map = { LIST, FUNCTION, right = function() return { 1 }, noop end },
+    wait = { MS_OR_NONE, limit = 1, right = function() return 1000 end },
+    close = { OPTIONS, right = function() return { cancel = true } end },
+    stats = { right = noop },
   },
   scope = {
     make = function()

@@ -45,6 +45,21 @@ if reports then
     reported(1)
   end)
 
+  test("errors of a pipeline that nobody takes are reported, and those that are taken are not", function()
+    local input = goroutine.channel(3)
+    for i = 1, 3 do input:send(i) end
+    input:close()
+    local out, errors = goroutine.pipeline(input, { { fn = function(n) error("value " .. n, 0) end } })
+    out:range(function() end)
+    equal(errors:receive(), "value 1")
+    eventually("the errors are all there", function() return errors:is_closed() end)
+    errors, out = nil, nil
+    local list = reported(2)
+    for i, report in ipairs(list) do
+      assert(report:match("^a stage of a pipeline %(made at [^\n]*reports%.lua:%d+%) failed: value " .. i + 1 .. "$"), report)
+    end
+  end)
+
   test("an error of async that is awaited is not reported", function()
     local handle = async(function() error("awaited", 0) end)
     equal(await(handle), false)

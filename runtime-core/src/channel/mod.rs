@@ -11,14 +11,16 @@
 //! the receiver drains: by the time it runs there is room for many. So a stream pays for one wake-up per
 //! distance from one end of the buffer, not per value. It is a capacity of 0 or 1 that pays for each.
 //!
-//! **Select**, when it comes, needs no other queues: `token.rs` says how one token stands in several.
+//! **Select** (`select.rs`) needs no other queues: `token.rs` says how one token stands in several.
 
 mod error;
 mod receive;
+mod select;
 mod send;
 mod state;
 #[cfg(test)]
 mod tests;
+mod timed;
 
 use std::any::Any;
 use std::{fmt, marker};
@@ -27,8 +29,10 @@ use crate::sync::{Arc, Mutex};
 
 pub use error::{SendError, TryReceiveError, TrySendError};
 pub use receive::Receive;
+pub use select::{Happened, Select, Selected};
 pub use send::Send;
 use state::{After, Got, NotSent, State};
+use timed::Clock;
 
 /// A queue between tasks, as Go's `chan`. Clones are the same channel.
 ///
@@ -81,9 +85,14 @@ pub struct Channel<T> {
 
 struct Shared<T> {
     capacity: usize,
+    /// Only where values come with time.
+    clock: Option<Clock>,
+    #[cfg(loom)]
+    number: u64,
     state: Mutex<State<T>>,
+    leftover: Option<Leftover<T>>,
     /// What the channel keeps alive.
-    _kept: Option<Box<dyn Any + marker::Send + Sync>>,
+    _kept: Option<Kept>,
 }
 
 /// A channel, as long as somebody else has it.
@@ -100,20 +109,37 @@ impl<T> WeakChannel<T> {
     }
 }
 
+type Kept = Box<dyn Any + marker::Send + Sync>;
+
+/// Told what is left in a channel that nobody has any more.
+type Leftover<T> = Box<dyn Fn(Vec<T>) + marker::Send + Sync>;
+
+impl<T> Drop for Shared<T> {
+    fn drop(&mut self) {
+        if let Some(leftover) = self.leftover.take() {
+            let left = self.state.lock().drain();
+            if !left.is_empty() {
+                leftover(left);
+            }
+        }
+    }
+}
+
 impl<T> Channel<T> {
     /// A channel that holds `capacity` values; 0 is a rendezvous. Memory is taken for values, not for capacity.
     pub fn new(capacity: usize) -> Self {
-        Self::made(capacity, None)
+        Self::made(capacity, None, State::new(capacity, None), None, None)
     }
 
     /// The same, and `kept` is dropped with the last of the channel: what closes it, or sends.
     pub fn keeping(capacity: usize, kept: impl Any + marker::Send + Sync) -> Self {
-        Self::made(capacity, Some(Box::new(kept)))
+        Self::made(capacity, None, State::new(capacity, None), None, Some(Box::new(kept)))
     }
 
-    fn made(capacity: usize, kept: Option<Box<dyn Any + marker::Send + Sync>>) -> Self {
-        let state = Mutex::new(State::new(capacity));
-        Self { shared: Arc::new(Shared { capacity, state, _kept: kept }) }
+    /// The same, with something that is told what is left in it, if anything is, when the last clone is dropped: for values that
+    /// must not go unseen. It is called by whoever drops it.
+    pub fn with_leftover(capacity: usize, leftover: impl Fn(Vec<T>) + marker::Send + Sync + 'static) -> Self {
+        Self::made(capacity, None, State::new(capacity, None), Some(Box::new(leftover)), None)
     }
 
     /// A reference that does not keep the channel: for what closes it, or sends, and must not outlive those who receive.
@@ -164,7 +190,13 @@ impl<T> Channel<T> {
 
     /// How many values are in the channel; those of senders that wait do not count.
     pub fn len(&self) -> usize {
+        self.tick();
         self.shared.state.lock().len()
+    }
+
+    /// How many sends and how many receives wait here, those of selects included; for those who look in.
+    pub fn waiting(&self) -> (usize, usize) {
+        self.shared.state.lock().waiting()
     }
 
     /// Whether no values are in the channel.
@@ -192,10 +224,44 @@ impl<T> Channel<T> {
         Arc::as_ptr(&self.shared) as *const () as usize
     }
 
+    fn made(
+        capacity: usize,
+        clock: Option<Clock>,
+        state: State<T>,
+        leftover: Option<Leftover<T>>,
+        kept: Option<Kept>,
+    ) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                capacity,
+                clock,
+                #[cfg(loom)]
+                number: crate::next_id(),
+                state: Mutex::new(state),
+                leftover,
+                _kept: kept,
+            }),
+        }
+    }
+
+    /// Where it comes when several are locked: by address. Loom has to find the same order each time it runs a test.
+    fn rank(&self) -> usize {
+        #[cfg(loom)]
+        return self.shared.number as usize;
+        #[cfg(not(loom))]
+        self.address()
+    }
+
     /// Makes `moves` under the lock, and afterwards what they left to do.
     fn locked<R>(&self, moves: impl FnOnce(&mut State<T>, &mut After<T>) -> R) -> R {
         let mut after = After::new();
-        let result = moves(&mut self.shared.state.lock(), &mut after);
+        let now = self.now();
+        let mut state = self.shared.state.lock();
+        if let Some(now) = now {
+            state.tick(now, &mut after);
+        }
+        let result = moves(&mut state, &mut after);
+        drop(state);
         after.run();
         result
     }

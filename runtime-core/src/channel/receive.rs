@@ -7,12 +7,13 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use super::state::{Got, Told};
+use super::timed::Alarm;
 use super::{Arc, Channel};
 use crate::token::{Ticket, Token};
 
 /// Made by [`Channel::receive`]: ready with a value, or with `None` once the channel is closed and drained.
 ///
-/// Woken by the send whose value it gets, or by closing. Dropped while it waits, it is withdrawn; a value that it had
+/// Woken by the send whose value it gets, or by closing; where values come with time, by a timer of its own. Dropped while it waits, it is withdrawn; a value that it had
 /// been given already goes back to the channel.
 ///
 /// # Panics
@@ -25,7 +26,7 @@ pub struct Receive<T> {
 
 enum Stage<T> {
     New,
-    Waiting(Arc<Token<Told<T>>>, Ticket),
+    Waiting(Arc<Token<Told<T>>>, Ticket, Alarm),
     Done,
 }
 
@@ -50,7 +51,7 @@ impl<T> Receive<T> {
     pub fn cancel(mut self) -> Option<T> {
         match mem::replace(&mut self.stage, Stage::Done) {
             Stage::New | Stage::Done => None,
-            Stage::Waiting(token, ticket) => {
+            Stage::Waiting(token, ticket, _) => {
                 let place = self.channel.locked(|state, _| state.withdraw_receiver(ticket));
                 match (place, token.retire()) {
                     (None, Some((_, Told::Received(handed)))) => Some(handed.value),
@@ -68,24 +69,30 @@ impl<T> Future for Receive<T> {
         let this = &mut *self;
         match mem::replace(&mut this.stage, Stage::Done) {
             Stage::New => {
-                let stage = &mut this.stage;
-                this.channel.locked(|state, after| match state.take(after) {
+                let (stage, alarm) = (&mut this.stage, Alarm::new([&this.channel]));
+                let timed = !matches!(alarm, Alarm::Never);
+                let got = this.channel.locked(|state, after| match state.take(after) {
                     Got::Value(value) => Poll::Ready(Some(value)),
                     Got::Drained => Poll::Ready(None),
                     Got::Nothing => {
                         let token = Token::new(cx.waker());
                         let ticket = state.wait_to_receive(Arc::clone(&token), 0);
-                        *stage = Stage::Waiting(token, ticket);
+                        *stage = Stage::Waiting(token, ticket, alarm);
                         Poll::Pending
                     }
-                })
+                });
+                // Its timer is set by the second look.
+                if timed && got.is_pending() { self.poll(cx) } else { got }
             }
-            Stage::Waiting(token, ticket) => match token.poll(cx.waker()) {
-                Some((_, Told::Received(handed))) => Poll::Ready(Some(handed.value)),
-                Some(_) => Poll::Ready(None),
-                None => {
-                    this.stage = Stage::Waiting(token, ticket);
-                    Poll::Pending
+            Stage::Waiting(token, ticket, mut alarm) => loop {
+                match token.poll(cx.waker()) {
+                    Some((_, Told::Received(handed))) => return Poll::Ready(Some(handed.value)),
+                    Some(_) => return Poll::Ready(None),
+                    None if alarm.poll(cx, [&this.channel]).is_ready() => {}
+                    None => {
+                        this.stage = Stage::Waiting(token, ticket, alarm);
+                        return Poll::Pending;
+                    }
                 }
             },
             Stage::Done => panic!("a receive was polled after it was ready"),
@@ -98,7 +105,7 @@ impl<T> Unpin for Receive<T> {}
 
 impl<T> Drop for Receive<T> {
     fn drop(&mut self) {
-        let Stage::Waiting(token, ticket) = mem::replace(&mut self.stage, Stage::Done) else {
+        let Stage::Waiting(token, ticket, _) = mem::replace(&mut self.stage, Stage::Done) else {
             return;
         };
         // One lock for both: between them nobody may find the channel empty that is about to get a value back.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use super::timed::Schedule;
 use crate::sync::Arc;
 use crate::token::{Ticket, Token, WaitQueue, Wakers};
 
@@ -56,6 +57,8 @@ pub(super) struct State<T> {
     offered: u64,
     senders: WaitQueue<WaitingSender<T>>,
     receivers: WaitQueue<WaitingReceiver<T>>,
+    /// What comes with time, if something does.
+    pub(super) schedule: Option<Schedule<T>>,
 }
 
 /// Why a value was not taken in.
@@ -72,7 +75,7 @@ pub(super) enum Got<T> {
 }
 
 impl<T> State<T> {
-    pub(super) fn new(capacity: usize) -> Self {
+    pub(super) fn new(capacity: usize, schedule: Option<Schedule<T>>) -> Self {
         Self {
             capacity,
             closed: false,
@@ -81,11 +84,20 @@ impl<T> State<T> {
             offered: 0,
             senders: WaitQueue::new(),
             receivers: WaitQueue::new(),
+            schedule,
         }
     }
 
     pub(super) fn len(&self) -> usize {
         self.buffer.len() + self.returned.len()
+    }
+
+    pub(super) fn has_room(&self) -> bool {
+        self.len() < self.capacity
+    }
+
+    pub(super) fn waiting(&self) -> (usize, usize) {
+        (self.senders.len(), self.receivers.len())
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -101,7 +113,7 @@ impl<T> State<T> {
         let order = self.offered;
         match self.hand_over(Handed { order, value }, after) {
             None => Ok(()),
-            Some(Handed { value, .. }) if self.len() < self.capacity => {
+            Some(Handed { value, .. }) if self.has_room() => {
                 self.buffer.push_back(value);
                 Ok(())
             }
@@ -123,12 +135,18 @@ impl<T> State<T> {
                 None => Got::Nothing,
             };
         };
-        if self.len() < self.capacity
+        if self.has_room()
             && let Some(refill) = self.claim_sender(after)
         {
             self.buffer.push_back(refill);
         }
         Got::Value(value)
+    }
+
+    /// Takes all that is in it, the oldest first.
+    pub(super) fn drain(&mut self) -> Vec<T> {
+        let returned = std::mem::take(&mut self.returned).into_values();
+        returned.chain(self.buffer.drain(..)).collect()
     }
 
     /// Lets `token` wait to send `value`. Only after [`offer`](Self::offer), under the same lock, said "full".
@@ -164,6 +182,7 @@ impl<T> State<T> {
             return false;
         }
         self.closed = true;
+        self.stop();
         while let Some(receiver) = self.receivers.pop() {
             match receiver.token.claim(receiver.case, Told::Drained) {
                 Ok(waker) => after.wakers.push(waker),

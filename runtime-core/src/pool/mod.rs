@@ -270,7 +270,8 @@ impl<T: Task> Pool<T> {
         Arc::ptr_eq(&self.shared, &other.shared)
     }
 
-    fn address(&self) -> usize {
+    /// An address that is this pool's alone while any clone of it lives.
+    pub fn address(&self) -> usize {
         Arc::as_ptr(&self.shared) as *const () as usize
     }
 

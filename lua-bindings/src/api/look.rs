@@ -1,0 +1,79 @@
+//! `list`, `stats`, `dump`: looking in.
+
+use std::fmt::Write;
+use std::sync::Arc;
+use std::time::Instant;
+
+use mlua::IntoLuaMulti;
+use runtime_core::Status;
+
+use super::{Answer, HandleObject, Primitives};
+use crate::goroutine::Reply;
+use crate::inquiry::Seen;
+use crate::object::Object;
+use crate::registry::Entry;
+
+pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
+    prim.function("list", |context, _| {
+        let living = context.state.system.registry.living();
+        let list = context.lua.create_table_with_capacity(living.len(), 0)?;
+        for (index, entry) in living.iter().enumerate() {
+            let handle = Object::Handle(HandleObject(entry.watch.handle()));
+            list.raw_set(index + 1, context.object(handle)?)?;
+        }
+        context.values(list)
+    })?;
+    prim.function("stats", |context, _| {
+        let system = &context.state.system;
+        let living = system.registry.living();
+        let count = |status| living.iter().filter(|entry| entry.watch.status() == status).count();
+        let totals = system.registry.totals();
+        let goroutines = context.lua.create_table_from([
+            ("running", count(Status::Running) as u64),
+            ("waiting", count(Status::Waiting) as u64),
+            ("queued", count(Status::Queued) as u64),
+            ("started", totals.started),
+            ("failed", totals.failed),
+            ("cancelled", totals.cancelled),
+        ])?;
+        let stats = context.lua.create_table()?;
+        stats.raw_set("isolates", system.inquiries.isolates())?;
+        stats.raw_set("blocked", system.blocking.running())?;
+        stats.raw_set("goroutines", goroutines)?;
+        stats.raw_set("interrupts", system.monitor.interrupts())?;
+        stats.raw_set("shipped_bytes", system.registry.shipped())?;
+        context.values(stats)
+    })?;
+    prim.function("dump", |context, _| {
+        let system = Arc::clone(&context.state.system);
+        Ok(Answer::Wait(Box::pin(async move {
+            let seen = system.inquiries.ask(&system).await;
+            let now = system.backend.now();
+            let mut text = String::new();
+            for entry in system.registry.living() {
+                describe(&mut text, &entry, seen.get(&entry.watch.id()), now);
+            }
+            Reply::make(move |lua, _| Ok(text.into_lua_multi(lua)?))
+        })))
+    })
+}
+
+/// Some lines on one goroutine.
+fn describe(text: &mut String, entry: &Entry, seen: Option<&Seen>, now: Instant) {
+    let Entry { watch, started_at } = entry;
+    let name = watch.name().map_or_else(String::new, |name| format!(" '{name}'"));
+    let status = watch.status();
+    let _ = write!(text, "goroutine {}{name} (started at {started_at}): {status}", watch.id());
+    match seen {
+        Some(Seen { wait: Some((what, since)), .. }) => {
+            let milliseconds = now.saturating_duration_since(*since).as_millis();
+            let _ = write!(text, " in {what} for {milliseconds} ms");
+        }
+        None if status != Status::Queued => text.push_str(", in an isolate that is busy"),
+        _ => {}
+    }
+    text.push('\n');
+    for line in seen.iter().flat_map(|seen| seen.stack.lines()) {
+        let _ = writeln!(text, "  {line}");
+    }
+}
