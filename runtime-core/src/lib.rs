@@ -26,6 +26,7 @@ mod handle;
 mod id;
 mod pool;
 mod pool_stats;
+mod relay;
 mod runtime;
 mod sync;
 pub mod testing;
@@ -45,6 +46,7 @@ pub use pool::{
     Task, TaskId,
 };
 pub use pool_stats::{Percentiles, PoolStats};
+pub use relay::relayed;
 pub use runtime::{Runtime, TaskError, Unfinished};
 pub use timeout::deadline;
 pub use wait_group::{NegativeCounter, WaitGroup};
