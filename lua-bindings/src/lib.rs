@@ -49,7 +49,9 @@
 //! of our own objects; functions that Lua calls without mlua in between.
 //!
 //! # Features
-//! `backend-tokio` (default) and `backend-threads` bring the backends and are additive. Exactly one of `lua54`
+//! `backend-tokio` (default), `backend-threads`, `backend-smol` and `backend-async-std` bring the backends and are additive:
+//! [`Builder::backend`] takes one of them, or any other. (async-std is discontinued, RUSTSEC-2025-0052, in favour of smol; its
+//! backend is for programs that use its libraries, and is never a default.) Exactly one of `lua54`
 //! (default), `lua51`, `luajit` chooses the Lua; `vendored` (default) compiles it in, `module` is for the shared library
 //! that a stock interpreter loads.
 
@@ -86,6 +88,10 @@ pub use packet::face::Packet;
 pub use packet::{Trust, WireError};
 pub use runtime_core::Backend;
 
+#[cfg(feature = "backend-async-std")]
+pub use backend_async_std;
+#[cfg(feature = "backend-smol")]
+pub use backend_smol;
 #[cfg(feature = "backend-threads")]
 pub use backend_threads;
 #[cfg(feature = "backend-tokio")]

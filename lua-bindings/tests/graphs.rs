@@ -4,7 +4,7 @@
 //! A graph is a list of steps, and both sides build it from them. A failure is made smaller and kept in
 //! `graphs.regressions` beside this file, to be tried first from then on. `PROPTEST_CASES` asks for more than 256.
 #![cfg(test)]
-#![cfg(any(feature = "backend-threads", feature = "backend-tokio"))]
+#![cfg(any(feature = "backend-smol", feature = "backend-threads", feature = "backend-tokio"))]
 
 use goroutine::{Goroutines, Packet, Trust};
 use mlua::{Function, IntoLua, IntoLuaMulti, Lua, MultiValue, Table, Value};
