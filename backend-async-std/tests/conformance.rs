@@ -10,3 +10,14 @@ fn async_std() -> Arc<dyn Backend> {
 }
 
 runtime_core::conformance_tests!(async_std);
+
+/// The same, made and used by a thread that is inside the runtime.
+mod inside {
+    use super::async_std;
+
+    fn enter(test: impl FnOnce()) {
+        async_std::task::block_on(async { test() });
+    }
+
+    runtime_core::conformance_tests!(async_std, inside enter);
+}

@@ -10,3 +10,14 @@ fn smol() -> Arc<dyn Backend> {
 }
 
 runtime_core::conformance_tests!(smol);
+
+/// The same, made and used by a thread that is inside the runtime.
+mod inside {
+    use super::smol;
+
+    fn enter(test: impl FnOnce()) {
+        async_io::block_on(async { test() });
+    }
+
+    runtime_core::conformance_tests!(smol, inside enter);
+}
