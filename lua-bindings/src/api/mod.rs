@@ -19,6 +19,7 @@ mod start;
 mod time;
 mod wait_group;
 
+use std::hash::BuildHasher as _;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
@@ -332,6 +333,14 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
             include_str!("../lua/isolate.lua"),
             (&prim.table, settle, complete, park, Lua::poll_pending()),
         )?;
+        // Each state of LuaJIT begins with the same random numbers. (The Luas before 5.4 share C's, later ones take new ones.)
+        if cfg!(feature = "luajit") {
+            let seed = std::hash::RandomState::new().hash_one(()) >> 11;
+            lua.globals()
+                .get::<Table>("math")?
+                .get::<mlua::Function>("randomseed")?
+                .call::<()>(seed as f64)?;
+        }
         state.tables.vitals.raw_set(vital::HANDLER, handler)?;
         let mut globals = FxHashSet::default();
         lua.globals().for_each(|name: Value, _: Value| {
@@ -416,7 +425,7 @@ fn add_metatables(lua: &Lua, state: &State, methods: &Table) -> mlua::Result<()>
         metatable.raw_set("__name", name)?;
         metatable.raw_set("__metatable", false)?;
         // Before Lua 5.3 the name alone does not make a text.
-        if cfg!(any(feature = "lua51", feature = "luajit")) {
+        if cfg!(any(feature = "lua51", feature = "lua52", feature = "luajit")) {
             let text =
                 lua.create_function(move |_, this: Value| Ok(format!("{name}: {:p}", this.to_pointer())))?;
             metatable.raw_set("__tostring", text)?;

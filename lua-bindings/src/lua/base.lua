@@ -7,12 +7,23 @@ local resumed, abandon, park = ...
 
 local error = error
 local yield = coroutine.yield -- the real one: ours refuses in a goroutine's main coroutine
-local isyieldable = coroutine.isyieldable -- the real one, likewise; Lua 5.1 has none
+local isyieldable = coroutine.isyieldable -- the real one, likewise; Lua 5.1 and 5.2 have none
 
 local CANNOT_PARK = "cannot wait across a C-call boundary: in a function that a C function has called (a comparison for "
   .. "table.sort, say, or a module that is being loaded)"
 
 local DONE, PARK, WRONG = 0, 1, 2
+
+if _VERSION == "Lua 5.2" then
+  -- It cannot be asked whether a coroutine may yield, but raises if it may not; and it yields across pcall.
+  local pcall, raw_yield = pcall, yield
+  function yield(value)
+    if not pcall(raw_yield, value) then
+      abandon()
+      error(CANNOT_PARK, 3)
+    end
+  end
+end
 
 -- Called as a tail call by the function whose call it settles, so level 2 is the script's line.
 local function settle(how, ...)
