@@ -15,6 +15,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::foreign::ForeignType;
 use crate::goroutine::{Failure, Start};
 use crate::injector::Injector;
+use crate::interrupt::{Interrupt, Monitor};
 use crate::isolate;
 use crate::modules::{Fields, Modules};
 use crate::pool::LuaPool;
@@ -61,6 +62,7 @@ pub(crate) struct System {
     /// Why an isolate could not be set up.
     failed: OnceLock<String>,
     workers: Mutex<Vec<Box<dyn WorkerHandle>>>,
+    pub(crate) monitor: Arc<Monitor>,
     closing: AtomicBool,
     ending: AtomicU8,
     closed: Event,
@@ -90,6 +92,7 @@ impl System {
         setup: Option<Setup>,
         report: ErrorReport,
         foreign: Vec<ForeignType>,
+        interrupt: Interrupt,
     ) -> Self {
         let tell = Arc::clone(&report);
         Self {
@@ -104,6 +107,7 @@ impl System {
             started: AtomicBool::new(false),
             failed: OnceLock::new(),
             workers: Mutex::default(),
+            monitor: Arc::new(Monitor::new(interrupt)),
             closing: AtomicBool::new(false),
             ending: AtomicU8::new(Ending::None as u8),
             closed: Event::new(),
@@ -134,6 +138,7 @@ impl System {
         if let Some(message) = self.failed.get() {
             return Err(StartError::Setup(message.clone()));
         }
+        self.monitor.start()?;
         let (tell, ready) = flume::bounded(self.isolates);
         for index in 0..self.isolates {
             let body = isolate::body(Arc::clone(self), tell.clone());
@@ -286,6 +291,8 @@ impl System {
             }
         }
         workers.clear();
+        // Until here it has stopped those that computed.
+        self.monitor.end();
         stuck
     }
 }
