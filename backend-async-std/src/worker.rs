@@ -4,10 +4,11 @@ use std::cell::RefCell;
 use std::io;
 use std::panic::catch_unwind;
 use std::rc::Rc;
+use std::task::Waker;
 use std::time::Duration;
 
 use async_std::task::{self, JoinHandle};
-use futures_lite::future::{block_on, poll_once};
+use futures_lite::future::{block_on, poll_once, yield_now};
 use runtime_core::{LocalFuture, LocalSpawn, WorkerBody, WorkerHandle, contain_panic, worker_thread};
 use slab::Slab;
 
@@ -78,5 +79,12 @@ impl LocalSpawn for Spawner {
             let own = tasks.borrow_mut().as_mut().and_then(|tasks| tasks.try_remove(key));
             drop(own);
         }));
+    }
+
+    fn wake_after_others(&self, waker: &Waker) {
+        // Waits in the reactor for no time, unless another thread waits there: this wakes the sleepers that are due. What other
+        // threads have woken is in the queue that the waker appends to.
+        async_io::block_on(yield_now());
+        waker.wake_by_ref();
     }
 }

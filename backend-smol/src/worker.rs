@@ -4,11 +4,12 @@ use std::cell::RefCell;
 use std::io;
 use std::panic::catch_unwind;
 use std::rc::Rc;
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use async_executor::LocalExecutor;
 use async_io::Timer;
-use futures_lite::future::{block_on, poll_once};
+use futures_lite::future::{block_on, poll_once, yield_now};
 use runtime_core::{LocalFuture, LocalSpawn, WorkerBody, WorkerHandle, contain_panic, worker_thread};
 
 /// Starts a thread called `name` that runs `body` and what it spawns.
@@ -52,5 +53,12 @@ impl LocalSpawn for Spawner {
         if let Some(executor) = &*self.executor.borrow() {
             executor.spawn(future).detach();
         }
+    }
+
+    fn wake_after_others(&self, waker: &Waker) {
+        // Waits in the reactor for no time, unless another thread waits there: this wakes the sleepers that are due. What other
+        // threads have woken is in the queue that the waker appends to.
+        async_io::block_on(yield_now());
+        waker.wake_by_ref();
     }
 }

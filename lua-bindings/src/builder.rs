@@ -78,7 +78,15 @@ impl Shutdown {
 impl Goroutines {
     /// Starts to set up a runtime.
     pub fn builder() -> Builder {
-        Builder { backend: None, isolates: None, setup: None, report: None, lazy: false, interrupt: Interrupt::default(), foreign: Vec::new() }
+        Builder {
+            backend: None,
+            isolates: None,
+            setup: None,
+            report: None,
+            lazy: false,
+            interrupt: Interrupt::default(),
+            foreign: Vec::new(),
+        }
     }
 
     /// Makes `require("goroutine")` give the module in this Lua state, the home state.
@@ -291,7 +299,8 @@ impl Builder {
         }
         let backend = self.backend.or_else(default_backend).ok_or(BuildError::NoBackend)?;
         let report = self.report.unwrap_or_else(|| Arc::new(to_stderr));
-        let system = Arc::new(System::new(backend, isolates, self.setup, report, self.foreign, self.interrupt));
+        let system =
+            Arc::new(System::new(backend, isolates, self.setup, report, self.foreign, self.interrupt));
         let goroutines = Goroutines { system };
         if !self.lazy {
             goroutines.system.start().map_err(|error: StartError| BuildError::Start(error.to_string()))?;

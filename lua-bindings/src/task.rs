@@ -404,8 +404,11 @@ impl Task {
         {
             let before = self.isolate.state.set_current(Some(Rc::clone(&self.running)));
             self.take_up();
-            let entered =
-                self.isolate.state.interrupts().map(|interrupts| interrupts.enter(self.coroutine.as_ptr(), false));
+            let entered = self
+                .isolate
+                .state
+                .interrupts()
+                .map(|interrupts| interrupts.enter(self.coroutine.as_ptr(), false));
             let closed = catch_unwind(AssertUnwindSafe(|| drop(close.call::<MultiValue>(thread))));
             if let (Some(interrupts), Some(entered)) = (self.isolate.state.interrupts(), entered) {
                 interrupts.leave(entered);

@@ -69,7 +69,8 @@ impl Monitor {
             super::signal::install(signal)?;
         }
         let monitor = Arc::downgrade(self);
-        let thread = thread::Builder::new().name("goroutine-monitor".into()).spawn(move || watch(&monitor))?;
+        let thread =
+            thread::Builder::new().name("goroutine-monitor".into()).spawn(move || watch(&monitor))?;
         let _ = self.thread.set(thread.thread().clone());
         Ok(Some(thread))
     }

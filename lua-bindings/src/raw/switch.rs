@@ -34,7 +34,11 @@ impl Switches {
 }
 
 /// A C function, with what is given as its upvalue.
-fn function(lua: &Lua, function: ffi::lua_CFunction, upvalue: impl mlua::IntoLuaMulti) -> mlua::Result<Function> {
+fn function(
+    lua: &Lua,
+    function: ffi::lua_CFunction,
+    upvalue: impl mlua::IntoLuaMulti,
+) -> mlua::Result<Function> {
     let made = protected(lua, upvalue, |stack| {
         if stack.reserve(2) {
             let upvalues = stack.top();
