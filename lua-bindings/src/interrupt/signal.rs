@@ -199,5 +199,7 @@ pub(crate) unsafe fn restore_hook(state: *mut lua_State) {
         }
     }
     // SAFETY: the caller's promise.
-    unsafe { ffi::lua_sethook(state, None, 0, 0) }
+    unsafe {
+        ffi::lua_sethook(state, None, 0, 0);
+    }
 }
