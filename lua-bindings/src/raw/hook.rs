@@ -108,13 +108,13 @@ pub(crate) unsafe extern "C-unwind" fn interrupt_hook(state: *mut lua_State, _: 
     }
 }
 
-#[cfg(any(feature = "lua53", feature = "lua54", feature = "lua55"))]
+#[cfg(feature = "lua54")]
 unsafe fn is_yieldable(state: *mut lua_State) -> bool {
     // SAFETY: reads only.
     unsafe { ffi::lua_isyieldable(state) != 0 }
 }
 
-#[cfg(any(feature = "lua53", feature = "lua54", feature = "lua55"))]
+#[cfg(feature = "lua54")]
 unsafe fn yield_nothing(state: *mut lua_State) {
     // SAFETY: in a count hook, of a coroutine that can yield; it returns, and the hook returns at once.
     unsafe {
@@ -132,10 +132,10 @@ unsafe fn restore_hook(state: *mut lua_State) {
 }
 
 /// A hook cannot yield in this Lua.
-#[cfg(not(any(feature = "lua53", feature = "lua54", feature = "lua55")))]
+#[cfg(not(feature = "lua54"))]
 unsafe fn is_yieldable(_: *mut lua_State) -> bool {
     false
 }
 
-#[cfg(not(any(feature = "lua53", feature = "lua54", feature = "lua55")))]
+#[cfg(not(feature = "lua54"))]
 unsafe fn yield_nothing(_: *mut lua_State) {}
