@@ -1,8 +1,8 @@
 //! Carries goroutines on async-std.
 //!
 //! **async-std is discontinued** ([RUSTSEC-2025-0052]): its authors point to smol, which is made of the same parts. So this
-//! backend is for programs that use async-std's libraries and cannot leave them yet; any other takes `backend-smol`, which is
-//! also faster. It is never a default.
+//! backend is for programs that use async-std's libraries and cannot leave them yet; any other takes `backend-smol`. It is never
+//! a default.
 //!
 //! [`AsyncStd`] implements [`Backend`]:
 //!
