@@ -10,3 +10,15 @@ fn threads() -> Arc<dyn Backend> {
 }
 
 runtime_core::conformance_tests!(threads);
+
+/// The same, made and used by a thread that is inside an embedder's runtime.
+mod inside_tokio {
+    use super::threads;
+
+    fn enter(test: impl FnOnce()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        runtime.unwrap_or_else(|error| panic!("no runtime: {error}")).block_on(async { test() });
+    }
+
+    runtime_core::conformance_tests!(threads, inside enter);
+}

@@ -32,3 +32,19 @@ mod at_an_embedders {
 
     runtime_core::conformance_tests!(tokio);
 }
+
+/// Made and used by a thread that is inside a runtime which nobody else drives meanwhile.
+mod inside_tokio {
+    use super::*;
+
+    fn tokio() -> Arc<dyn Backend> {
+        Arc::new(Tokio::new())
+    }
+
+    fn enter(test: impl FnOnce()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        runtime.unwrap_or_else(|error| panic!("no runtime: {error}")).block_on(async { test() });
+    }
+
+    runtime_core::conformance_tests!(tokio, inside enter);
+}

@@ -11,7 +11,7 @@ use runtime_core::Backend;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// The backends that are compared.
-pub const BACKENDS: [&str; 2] = ["tokio", "threads"];
+pub const BACKENDS: [&str; 4] = ["tokio", "threads", "smol", "async-std"];
 
 /// A home state whose `require("goroutine")` works, and the runtime under it.
 pub struct Home {
@@ -26,6 +26,8 @@ impl Home {
     /// When the runtime cannot be started.
     pub fn new(backend: &str, isolates: usize) -> Self {
         let backend: Arc<dyn Backend> = match backend {
+            "async-std" => Arc::new(backend_async_std::AsyncStd::new()),
+            "smol" => Arc::new(backend_smol::Smol::new()),
             "threads" => Arc::new(backend_threads::Threads::new()),
             _ => Arc::new(backend_tokio::Tokio::new()),
         };

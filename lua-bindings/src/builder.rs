@@ -40,7 +40,7 @@ pub struct Goroutines {
 pub enum BuildError {
     /// No backend was given, and none is among the features.
     #[error(
-        "no backend: choose one with `Builder::backend`, or enable the feature `backend-tokio` or `backend-threads`"
+        "no backend: choose one with `Builder::backend`, or enable the feature `backend-tokio`, `backend-threads` or `backend-smol`"
     )]
     NoBackend,
     /// The number of isolates is not possible.
@@ -158,8 +158,8 @@ impl fmt::Debug for Goroutines {
 }
 
 impl Builder {
-    /// The runtime that carries the goroutines. Without this it is the first of tokio and threads that is among the
-    /// crate's features.
+    /// The runtime that carries the goroutines. Without this it is the first of tokio, threads and smol that is among the
+    /// crate's features; never async-std, which is discontinued.
     pub fn backend(mut self, backend: impl Backend) -> Self {
         self.backend = Some(Arc::new(backend));
         self
@@ -344,5 +344,7 @@ fn default_backend() -> Option<Arc<dyn Backend>> {
     return Some(Arc::new(backend_tokio::Tokio::new()));
     #[cfg(feature = "backend-threads")]
     return Some(Arc::new(backend_threads::Threads::new()));
+    #[cfg(feature = "backend-smol")]
+    return Some(Arc::new(backend_smol::Smol::new()));
     None
 }

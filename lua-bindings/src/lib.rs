@@ -49,16 +49,11 @@
 //! of our own objects; functions that Lua calls without mlua in between.
 //!
 //! # Features
-//! `backend-tokio` (default) and `backend-threads` bring the backends and are additive. Exactly one of `lua54`
-//! (default), `lua51`, `luajit` chooses the Lua; `vendored` (default) compiles it in, `module` is for the shared library
+//! `backend-tokio` (default), `backend-threads`, `backend-smol` and `backend-async-std` bring the backends and are additive:
+//! [`Builder::backend`] takes one of them, or any other. (async-std is discontinued, RUSTSEC-2025-0052, in favour of smol; its
+//! backend is for programs that use its libraries, and is never a default.) Exactly one of `lua54`
+//! (default), `lua55`, `lua53`, `lua52`, `lua51`, `luajit` chooses the Lua; `vendored` (default) compiles it in, `module` is for the shared library
 //! that a stock interpreter loads.
-
-#[cfg(all(feature = "vendored", feature = "module"))]
-compile_error!(
-    "features `vendored` (a Lua compiled in) and `module` (the interpreter's own) exclude each other"
-);
-#[cfg(not(any(feature = "lua54", feature = "lua51", feature = "luajit")))]
-compile_error!("choose one Lua: feature `lua54`, `lua51` or `luajit`");
 
 mod api;
 mod blocking;
@@ -92,6 +87,10 @@ pub use packet::face::Packet;
 pub use packet::{Trust, WireError};
 pub use runtime_core::Backend;
 
+#[cfg(feature = "backend-async-std")]
+pub use backend_async_std;
+#[cfg(feature = "backend-smol")]
+pub use backend_smol;
 #[cfg(feature = "backend-threads")]
 pub use backend_threads;
 #[cfg(feature = "backend-tokio")]

@@ -239,7 +239,7 @@ impl Stack<'_> {
     pub(crate) fn number(&self, index: c_int) -> Number {
         // SAFETY: reads only; on something that is no number they give 0.
         unsafe {
-            #[cfg(feature = "lua54")]
+            #[cfg(any(feature = "lua53", feature = "lua54", feature = "lua55"))]
             if ffi::lua_isinteger(self.state, index) != 0 {
                 return Number::Integer(ffi::lua_tointegerx(self.state, index, ptr::null_mut()));
             }
@@ -305,9 +305,9 @@ impl Stack<'_> {
         // SAFETY: room was reserved.
         unsafe {
             match value {
-                #[cfg(feature = "lua54")]
+                #[cfg(any(feature = "lua53", feature = "lua54", feature = "lua55"))]
                 Number::Integer(value) => ffi::lua_pushinteger(self.state, value),
-                #[cfg(not(feature = "lua54"))]
+                #[cfg(not(any(feature = "lua53", feature = "lua54", feature = "lua55")))]
                 Number::Integer(value) => ffi::lua_pushnumber(self.state, value as f64),
                 Number::Float(value) => ffi::lua_pushnumber(self.state, value),
             }

@@ -1,6 +1,6 @@
 //! Very deep and very large values cross, to a goroutine and as bytes: nothing recurses.
 #![cfg(test)]
-#![cfg(any(feature = "backend-threads", feature = "backend-tokio"))]
+#![cfg(any(feature = "backend-smol", feature = "backend-threads", feature = "backend-tokio"))]
 
 use goroutine::{Goroutines, Packet, Trust};
 use mlua::{Function, Lua, Value};

@@ -1,7 +1,7 @@
 //! What it costs to be sent packets by strangers: no malformed packet takes more memory than twice its size, and no good
 //! one more than its values have. A program of its own, since it counts all that the process allocates.
 #![cfg(test)]
-#![cfg(any(feature = "backend-threads", feature = "backend-tokio"))]
+#![cfg(any(feature = "backend-smol", feature = "backend-threads", feature = "backend-tokio"))]
 
 use goroutine::{Goroutines, Packet, Trust, WireError};
 use mlua::MultiValue;

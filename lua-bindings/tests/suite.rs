@@ -5,25 +5,44 @@
 //! with the module runs, too.
 #![cfg(test)]
 #![cfg_attr(
-    not(any(feature = "backend-threads", feature = "backend-tokio")),
-    allow(dead_code, unused_imports, reason = "without a backend nothing runs")
+    not(any(
+        feature = "backend-async-std",
+        feature = "backend-smol",
+        feature = "backend-threads",
+        feature = "backend-tokio"
+    )),
+    allow(dead_code, unused_imports, unused_macros, reason = "without a backend nothing runs")
 )]
 
+#[macro_use]
+#[path = "support/backends.rs"]
+mod backends;
 mod support;
 
 /// More isolates than some machines have cores, so that goroutines meet anywhere.
-#[cfg(any(feature = "backend-threads", feature = "backend-tokio"))]
 const MANY: usize = 4;
+/// All goroutines in one.
+#[cfg(feature = "backend-tokio")]
+const ONE: usize = 1;
 
 /// The tests of some files under one backend.
-#[cfg(any(feature = "backend-threads", feature = "backend-tokio"))]
 macro_rules! tests {
-    ($backend:expr, $isolates:expr, $folder:expr, $($name:ident)+) => {
+    ($backend:tt, $isolates:expr, $folder:expr, $($name:ident)+) => {
         $(#[test]
         fn $name() {
-            let backend = std::sync::Arc::new($backend);
+            let backend = crate::backends::backend($backend);
             crate::support::run(concat!($folder, stringify!($name)), backend, $isolates);
         })+
+    };
+}
+
+/// The tests of all files under one backend.
+macro_rules! all_files {
+    ($backend:tt $isolates:ident, $($name:ident)+; $folder:ident: $($inside:ident)+) => {
+        tests! { $backend, crate::$isolates, "", $($name)+ }
+        mod $folder {
+            tests! { $backend, crate::$isolates, concat!(stringify!($folder), "/"), $($inside)+ }
+        }
     };
 }
 
@@ -32,51 +51,11 @@ macro_rules! files {
         const FILES: &[&str] = &[$(stringify!($name)),+];
         const INSIDE: (&str, &[&str]) = (stringify!($folder), &[$(stringify!($inside)),+]);
 
-        #[cfg(feature = "backend-threads")]
-        mod threads {
-            use goroutine::backend_threads::Threads;
-
-            tests! { Threads::new(), super::MANY, "", $($name)+ }
-            mod $folder {
-                use super::Threads;
-                tests! { Threads::new(), crate::MANY, concat!(stringify!($folder), "/"), $($inside)+ }
-            }
-        }
-
-        #[cfg(feature = "backend-tokio")]
-        mod tokio {
-            use goroutine::backend_tokio::Tokio;
-
-            tests! { Tokio::new(), super::MANY, "", $($name)+ }
-            mod $folder {
-                use super::Tokio;
-                tests! { Tokio::new(), crate::MANY, concat!(stringify!($folder), "/"), $($inside)+ }
-            }
-        }
+        each_backend! { all_files! { MANY, $($name)+; $folder: $($inside)+ } }
 
         #[cfg(feature = "backend-tokio")]
         mod one_isolate {
-            use goroutine::backend_tokio::Tokio;
-
-            tests! { Tokio::new(), 1, "", $($name)+ }
-            mod $folder {
-                use super::Tokio;
-                tests! { Tokio::new(), 1, concat!(stringify!($folder), "/"), $($inside)+ }
-            }
-        }
-
-        #[cfg(not(feature = "backend-threads"))]
-        mod threads {
-            #[test]
-            #[ignore = "the feature backend-threads is off"]
-            fn nothing_is_tested_here() {}
-        }
-
-        #[cfg(not(feature = "backend-tokio"))]
-        mod tokio {
-            #[test]
-            #[ignore = "the feature backend-tokio is off"]
-            fn nothing_is_tested_here() {}
+            all_files! { "tokio" ONE, $($name)+; $folder: $($inside)+ }
         }
     };
 }

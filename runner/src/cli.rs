@@ -48,4 +48,7 @@ pub(crate) struct Run {
 pub(crate) enum Carrier {
     Tokio,
     Threads,
+    Smol,
+    #[cfg(feature = "backend-async-std")]
+    AsyncStd,
 }

@@ -33,6 +33,9 @@ pub(crate) fn run(run: &Run) -> ExitCode {
     let backend: Arc<dyn Backend> = match run.backend {
         Carrier::Tokio => Arc::new(backend_tokio::Tokio::new()),
         Carrier::Threads => Arc::new(backend_threads::Threads::new()),
+        Carrier::Smol => Arc::new(backend_smol::Smol::new()),
+        #[cfg(feature = "backend-async-std")]
+        Carrier::AsyncStd => Arc::new(backend_async_std::AsyncStd::new()),
     };
     let mut builder = Goroutines::builder().shared_backend(backend).setup(log::install).lazy(true);
     if let Some(isolates) = run.isolates {

@@ -47,6 +47,7 @@ pub mod locks;
 mod pool;
 mod pool_stats;
 mod rate_limiter;
+mod relay;
 mod runtime;
 mod shared_map;
 mod sync;
@@ -75,6 +76,7 @@ pub use pool::{
 };
 pub use pool_stats::{Percentiles, PoolStats};
 pub use rate_limiter::RateLimiter;
+pub use relay::relayed;
 pub use runtime::{Runtime, TaskError, Unfinished};
 pub use shared_map::{SharedMap, Version};
 pub use timeout::deadline;

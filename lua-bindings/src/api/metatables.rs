@@ -15,7 +15,7 @@ pub(super) fn make(lua: &Lua, state: &State, methods: &Table) -> mlua::Result<Ta
         metatable.raw_set("__name", name)?;
         metatable.raw_set("__metatable", false)?;
         // Before Lua 5.3 the name alone does not make a text.
-        if cfg!(any(feature = "lua51", feature = "luajit")) {
+        if cfg!(any(feature = "lua51", feature = "lua52", feature = "luajit")) {
             let text =
                 lua.create_function(move |_, this: Value| Ok(format!("{name}: {:p}", this.to_pointer())))?;
             metatable.raw_set("__tostring", text)?;

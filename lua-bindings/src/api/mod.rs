@@ -39,6 +39,7 @@ mod time;
 mod timers;
 mod wait_group;
 
+use std::hash::BuildHasher as _;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
@@ -413,6 +414,14 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
             include_str!("../lua/isolate.lua"),
             (&prim.table, settle, complete, park, Lua::poll_pending(), alone, pcall, xpcall),
         )?;
+        // Each state of LuaJIT begins with the same random numbers. (The Luas before 5.4 share C's, later ones take new ones.)
+        if cfg!(feature = "luajit") {
+            let seed = std::hash::RandomState::new().hash_one(()) >> 11;
+            lua.globals()
+                .get::<Table>("math")?
+                .get::<mlua::Function>("randomseed")?
+                .call::<()>(seed as f64)?;
+        }
         state.tables.vitals.raw_set(vital::HANDLER, handler)?;
         let mut globals = FxHashSet::default();
         lua.globals().for_each(|name: Value, _: Value| {

@@ -49,6 +49,7 @@ use mlua::{Function, Lua};
 use super::{Analysis, CapturedWrite, Malformed, analyse};
 
 /// The dump of the function that this script returns.
+#[cfg_attr(not(any(feature = "lua51", feature = "lua54", feature = "luajit")), allow(dead_code))]
 fn dumped(script: &str, strip: bool) -> Vec<u8> {
     let lua = Lua::new();
     let function: Function = lua.load(script).set_name("@test.lua").eval().expect(script);

@@ -83,6 +83,7 @@ impl Monitor {
     }
 
     /// How often a goroutine was made to yield to its neighbours.
+    #[allow(dead_code, reason = "for tests")]
     pub(crate) fn interrupts(&self) -> u64 {
         self.interrupts.load(Ordering::Relaxed)
     }

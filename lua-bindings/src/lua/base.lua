@@ -8,9 +8,20 @@ local resumed, abandon, park, wrong, CANNOT_PARK, face = ...
 
 local error = error
 local yield = coroutine.yield -- the real one: ours refuses in a goroutine's main coroutine
-local isyieldable = coroutine.isyieldable -- the real one, likewise; Lua 5.1 has none
+local isyieldable = coroutine.isyieldable -- the real one, likewise; Lua 5.1 and 5.2 have none
 
 local DONE, PARK, WRONG = 0, 1, 2
+
+if _VERSION == "Lua 5.2" then
+  -- It cannot be asked whether a coroutine may yield, but raises if it may not; and it yields across pcall.
+  local pcall, raw_yield = pcall, yield
+  function yield(value)
+    if not pcall(raw_yield, value) then
+      abandon()
+      wrong(CANNOT_PARK)
+    end
+  end
+end
 
 -- Raises the message of a primitive that went wrong.
 local function fail(how, message)

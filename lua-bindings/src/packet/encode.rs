@@ -603,9 +603,9 @@ fn is_index(stack: &Stack<'_>, last: u32) -> bool {
     stack.kind(-2) == Kind::Number
         && match stack.number(-2) {
             Number::Integer(key) => key == i64::from(last) + 1,
-            #[cfg(feature = "lua54")]
+            #[cfg(any(feature = "lua53", feature = "lua54", feature = "lua55"))]
             Number::Float(_) => false,
-            #[cfg(not(feature = "lua54"))]
+            #[cfg(not(any(feature = "lua53", feature = "lua54", feature = "lua55")))]
             Number::Float(key) => key == f64::from(last) + 1.0,
         }
 }

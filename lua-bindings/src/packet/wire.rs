@@ -38,18 +38,25 @@ const HEADER: usize = 22;
 /// How many values a packet may have at its top. Each is a reference of mlua's when it is decoded, and LuaJIT has 8000.
 pub(super) const MAX_ROOTS: usize = 1000;
 
-#[cfg(feature = "lua54")]
-const LUA: u8 = 0x54;
-#[cfg(all(feature = "lua51", not(feature = "lua54")))]
-const LUA: u8 = 0x51;
-#[cfg(all(feature = "luajit", not(any(feature = "lua54", feature = "lua51"))))]
-const LUA: u8 = LUAJIT;
+/// The version as bytecode has it.
+const LUA: u8 = match () {
+    () if cfg!(feature = "lua55") => 0x55,
+    () if cfg!(feature = "lua54") => 0x54,
+    () if cfg!(feature = "lua53") => 0x53,
+    () if cfg!(feature = "lua52") => 0x52,
+    () if cfg!(feature = "lua51") => 0x51,
+    () => LUAJIT,
+};
 const LUAJIT: u8 = b'j';
 
 /// Sizes of what bytecode is made of: a word, an integer, a float.
 const SIZES: [u8; 3] = [
     size_of::<usize>() as u8,
-    if cfg!(feature = "lua54") { size_of::<mlua::Integer>() as u8 } else { 0 },
+    if cfg!(any(feature = "lua53", feature = "lua54", feature = "lua55")) {
+        size_of::<mlua::Integer>() as u8
+    } else {
+        0
+    },
     size_of::<mlua::Number>() as u8,
 ];
 const HIGH_BYTE_FIRST: u8 = cfg!(target_endian = "big") as u8;

@@ -6,6 +6,28 @@ use mlua::ffi;
 
 use super::{Kind, Stack};
 
+/// What tells and joins the variables behind upvalues. Lua 5.1 has no such functions; LuaJIT has them since its version 2.0,
+/// and mlua does not know.
+mod joining {
+    #[cfg(feature = "luajit")]
+    unsafe extern "C-unwind" {
+        pub(super) fn lua_upvalueid(
+            state: *mut super::ffi::lua_State,
+            function: super::c_int,
+            n: super::c_int,
+        ) -> *mut super::c_void;
+        pub(super) fn lua_upvaluejoin(
+            state: *mut super::ffi::lua_State,
+            function: super::c_int,
+            n: super::c_int,
+            other: super::c_int,
+            m: super::c_int,
+        );
+    }
+    #[cfg(not(any(feature = "lua51", feature = "luajit")))]
+    pub(super) use super::ffi::{lua_upvalueid, lua_upvaluejoin};
+}
+
 impl Stack<'_> {
     /// Whether the value at `index` is a function written in C (or Rust).
     pub(crate) fn is_c_function(&self, index: c_int) -> bool {
@@ -55,10 +77,10 @@ impl Stack<'_> {
 
     /// The identity of the variable behind upvalue `n` of the Lua function at `function`; 0 where this Lua cannot tell.
     pub(crate) fn upvalue_id(&self, function: c_int, n: c_int) -> usize {
-        #[cfg(feature = "lua54")]
+        #[cfg(not(feature = "lua51"))]
         if self.kind(function) == Kind::Function {
             // SAFETY: a function; an upvalue that is not there gives null.
-            return unsafe { ffi::lua_upvalueid(self.state, function, n) as usize };
+            return unsafe { joining::lua_upvalueid(self.state, function, n) as usize };
         }
         let _ = (function, n);
         0
@@ -66,14 +88,14 @@ impl Stack<'_> {
 
     /// Makes upvalue `n` of the Lua function at `function` the same variable as upvalue `m` of that at `other`.
     pub(crate) fn join_upvalue(&mut self, function: c_int, n: c_int, other: c_int, m: c_int) -> bool {
-        #[cfg(feature = "lua54")]
+        #[cfg(not(feature = "lua51"))]
         if self.upvalue_id(function, n) != 0
             && self.upvalue_id(other, m) != 0
             && !self.is_c_function(function)
             && !self.is_c_function(other)
         {
             // SAFETY: both are Lua functions and have these upvalues, as was just looked up.
-            unsafe { ffi::lua_upvaluejoin(self.state, function, n, other, m) };
+            unsafe { joining::lua_upvaluejoin(self.state, function, n, other, m) };
             return true;
         }
         let _ = (function, n, other, m);

@@ -126,7 +126,9 @@ unsafe fn yield_nothing(state: *mut lua_State) {
 #[cfg(not(target_os = "linux"))]
 unsafe fn restore_hook(state: *mut lua_State) {
     // SAFETY: the innermost running coroutine.
-    unsafe { ffi::lua_sethook(state, None, 0, 0) }
+    unsafe {
+        ffi::lua_sethook(state, None, 0, 0);
+    }
 }
 
 /// A hook cannot yield in this Lua.

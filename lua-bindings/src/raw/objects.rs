@@ -75,9 +75,9 @@ pub(super) unsafe fn new_block<T>(state: *mut ffi::lua_State) -> *mut Option<T> 
     const { assert!(align_of::<Option<T>>() <= 8) };
     // SAFETY: the caller has reserved room on a state that is alive; Lua aligns to 8 at least.
     unsafe {
-        #[cfg(feature = "lua54")]
+        #[cfg(any(feature = "lua54", feature = "lua55"))]
         let block = ffi::lua_newuserdatauv(state, size_of::<Option<T>>(), 0);
-        #[cfg(not(feature = "lua54"))]
+        #[cfg(not(any(feature = "lua54", feature = "lua55")))]
         let block = ffi::lua_newuserdata(state, size_of::<Option<T>>());
         block.cast()
     }

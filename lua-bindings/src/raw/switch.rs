@@ -25,9 +25,9 @@ impl Switches {
         Ok(Self {
             resume: function(lua, resume, park)?,
             close: close.map(|close| function(lua, close_coroutine, &close)).transpose()?,
-            #[cfg(feature = "lua54")]
+            #[cfg(any(feature = "lua54", feature = "lua55"))]
             protect: Some((function(lua, protect::pcall, ())?, function(lua, protect::xpcall, ())?)),
-            #[cfg(not(feature = "lua54"))]
+            #[cfg(not(any(feature = "lua54", feature = "lua55")))]
             protect: None,
         })
     }
@@ -168,7 +168,7 @@ unsafe fn is_yieldable(_: *mut lua_State) -> bool {
 }
 
 /// `pcall` and `xpcall`. Where nothing fails they cost what Lua's own do.
-#[cfg(feature = "lua54")]
+#[cfg(any(feature = "lua54", feature = "lua55"))]
 mod protect {
     use std::ffi::c_int;
 

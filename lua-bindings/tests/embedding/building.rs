@@ -268,18 +268,22 @@ fn the_types_can_be_shared_between_threads() {
     check::<goroutine::InstallError>();
 }
 
-#[cfg(any(feature = "backend-threads", feature = "backend-tokio"))]
+#[cfg(any(feature = "backend-smol", feature = "backend-threads", feature = "backend-tokio"))]
 #[test]
 fn without_a_choice_there_is_a_backend_and_at_least_one_isolate() {
     let goroutines = Goroutines::builder().build().unwrap();
     let lua = home(&goroutines);
-    let wanted = if cfg!(feature = "backend-tokio") { "tokio" } else { "threads" };
+    let wanted = match () {
+        () if cfg!(feature = "backend-tokio") => "tokio",
+        () if cfg!(feature = "backend-threads") => "threads",
+        () => "smol",
+    };
     assert_eq!(run::<String>(&lua, "return goroutine.backend()"), wanted);
     assert!(format!("{goroutines:?}").contains(wanted), "{goroutines:?}");
     assert!(run::<bool>(&lua, "return (goroutine.await(goroutine.async(function() end)))"));
 }
 
-#[cfg(not(any(feature = "backend-threads", feature = "backend-tokio")))]
+#[cfg(not(any(feature = "backend-smol", feature = "backend-threads", feature = "backend-tokio")))]
 #[test]
 fn without_any_backend_building_says_so() {
     let error = Goroutines::builder().build().unwrap_err();

@@ -92,8 +92,8 @@ fn a_shareable_value_is_released_when_nobody_has_it(backend: Carrier) {
         r#"
         goroutine.async(function(c) c:add(1) end, counter):await()
         counter = nil
-        goroutine.async(function() collectgarbage() collectgarbage() end):await()
-        collectgarbage() collectgarbage()
+        goroutine.async(function() for _ = 1, 4 do collectgarbage() end end):await()
+        for _ = 1, 4 do collectgarbage() end
         "#,
     );
     assert_eq!(Arc::strong_count(&counter.0), 1);

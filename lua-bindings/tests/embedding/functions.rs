@@ -138,6 +138,9 @@ fn our_own_calls_work_before_and_after_an_async_function(backend: Carrier) {
 }
 
 fn an_async_function_works_in_a_nested_coroutine(backend: Carrier) {
+    if cfg!(feature = "lua51") {
+        return; // Lua 5.1 cannot wait inside `pcall`, and forgets no wait that C forbade.
+    }
     let (builder, _reports) = builder(&backend, 2);
     let goroutines = builder.setup(register_echo).build().unwrap();
     let lua = home(&goroutines);
@@ -164,6 +167,9 @@ fn an_async_function_works_in_a_nested_coroutine(backend: Carrier) {
 }
 
 fn pcall_catches_an_error_after_an_async_function(backend: Carrier) {
+    if cfg!(feature = "lua51") {
+        return; // Lua 5.1 cannot wait inside `pcall`, and forgets no wait that C forbade.
+    }
     let (builder, _reports) = builder(&backend, 2);
     let goroutines = builder.setup(register_echo).build().unwrap();
     let lua = home(&goroutines);
@@ -189,6 +195,9 @@ fn pcall_catches_an_error_after_an_async_function(backend: Carrier) {
 }
 
 fn a_wait_that_c_forbids_leaves_nothing_for_an_async_function(backend: Carrier) {
+    if cfg!(feature = "lua51") {
+        return; // Lua 5.1 cannot wait inside `pcall`, and forgets no wait that C forbade.
+    }
     let (builder, _reports) = builder(&backend, 1);
     let goroutines = builder.setup(register_echo).build().unwrap();
     let lua = home(&goroutines);
@@ -213,6 +222,9 @@ fn a_wait_that_c_forbids_leaves_nothing_for_an_async_function(backend: Carrier) 
 }
 
 fn cancelling_works_in_our_waits_after_an_async_function(backend: Carrier) {
+    if !crate::support::CLOSES_VARIABLES {
+        return;
+    }
     let (builder, _reports) = builder(&backend, 2);
     let goroutines = builder.setup(register_echo).build().unwrap();
     let lua = home(&goroutines);
@@ -286,6 +298,9 @@ fn register_hang(count: &Arc<AtomicUsize>) -> impl Fn(&Lua) -> mlua::Result<()> 
 }
 
 fn cancelling_drops_the_future(backend: Carrier) {
+    if !crate::support::CLOSES_VARIABLES {
+        return;
+    }
     let count = Arc::new(AtomicUsize::new(0));
     let (builder, _reports) = builder(&backend, 2);
     let goroutines = builder.setup(register_hang(&count)).build().unwrap();

@@ -7,6 +7,12 @@ use mlua::{Lua, LuaOptions, StdLib, Table};
 
 use crate::support::{Carrier, PATIENCE, builder, home, run, started};
 
+/// In Lua 5.1 and LuaJIT coroutines come with the base library.
+#[cfg(any(feature = "lua51", feature = "luajit"))]
+const COROUTINE: StdLib = StdLib::NONE;
+#[cfg(not(any(feature = "lua51", feature = "luajit")))]
+const COROUTINE: StdLib = StdLib::COROUTINE;
+
 crate::under_each_backend! {
     a_plain_state_without_debug_is_a_home
     a_state_with_few_libraries_is_a_home
@@ -60,11 +66,8 @@ fn a_plain_state_without_debug_is_a_home(backend: Carrier) {
 fn a_state_with_few_libraries_is_a_home(backend: Carrier) {
     let (builder, _reports) = builder(&backend, 2);
     let goroutines = builder.build().unwrap();
-    let lua = Lua::new_with(
-        StdLib::PACKAGE | StdLib::COROUTINE | StdLib::TABLE | StdLib::STRING,
-        LuaOptions::new(),
-    )
-    .unwrap();
+    let lua = Lua::new_with(StdLib::PACKAGE | COROUTINE | StdLib::TABLE | StdLib::STRING, LuaOptions::new())
+        .unwrap();
     goroutines.install(&lua).unwrap();
     // Inside, all libraries are there.
     let (ok, value): (bool, i64) = run(
@@ -81,10 +84,10 @@ fn a_state_without_a_library_that_is_needed_is_told_which(backend: Carrier) {
     let (builder, _reports) = builder(&backend, 1);
     let goroutines = builder.build().unwrap();
     for (libraries, missing) in [
-        (StdLib::COROUTINE | StdLib::TABLE | StdLib::STRING, "package"),
+        (COROUTINE | StdLib::TABLE | StdLib::STRING, "package"),
         (StdLib::PACKAGE | StdLib::TABLE | StdLib::STRING, "coroutine"),
-        (StdLib::PACKAGE | StdLib::COROUTINE | StdLib::STRING, "table"),
-        (StdLib::PACKAGE | StdLib::COROUTINE | StdLib::TABLE, "string"),
+        (StdLib::PACKAGE | COROUTINE | StdLib::STRING, "table"),
+        (StdLib::PACKAGE | COROUTINE | StdLib::TABLE, "string"),
     ] {
         let lua = Lua::new_with(libraries, LuaOptions::new()).unwrap();
         match goroutines.install(&lua) {

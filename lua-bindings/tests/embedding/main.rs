@@ -1,10 +1,18 @@
 //! What the Rust API promises to a program that embeds goroutines, under every backend that is among the features.
 #![cfg(test)]
 #![cfg_attr(
-    not(any(feature = "backend-threads", feature = "backend-tokio")),
-    allow(dead_code, unused_imports, reason = "without a backend nothing runs")
+    not(any(
+        feature = "backend-async-std",
+        feature = "backend-smol",
+        feature = "backend-threads",
+        feature = "backend-tokio"
+    )),
+    allow(dead_code, unused_imports, unused_macros, reason = "without a backend nothing runs")
 )]
 
+#[macro_use]
+#[path = "../support/backends.rs"]
+mod backends;
 mod building;
 mod errors;
 mod foreign;
@@ -17,35 +25,15 @@ mod support;
 /// Tests that are functions of a backend, as `#[test]`s under each.
 macro_rules! under_each_backend {
     ($($name:ident)+) => {
-        #[cfg(feature = "backend-threads")]
-        mod threads {
-            $(#[test]
-            fn $name() {
-                super::$name(std::sync::Arc::new(goroutine::backend_threads::Threads::new()));
-            })+
+        macro_rules! tests {
+            ($backend:tt) => {
+                $(#[test]
+                fn $name() {
+                    super::$name(crate::backends::backend($backend));
+                })+
+            };
         }
-
-        #[cfg(feature = "backend-tokio")]
-        mod tokio {
-            $(#[test]
-            fn $name() {
-                super::$name(std::sync::Arc::new(goroutine::backend_tokio::Tokio::new()));
-            })+
-        }
-
-        #[cfg(not(feature = "backend-threads"))]
-        mod threads {
-            #[test]
-            #[ignore = "the feature backend-threads is off"]
-            fn nothing_is_tested_here() {}
-        }
-
-        #[cfg(not(feature = "backend-tokio"))]
-        mod tokio {
-            #[test]
-            #[ignore = "the feature backend-tokio is off"]
-            fn nothing_is_tested_here() {}
-        }
+        each_backend! { tests! {} }
     };
 }
 pub(crate) use under_each_backend;

@@ -48,8 +48,11 @@ fn an_object_of_the_embedders_is_refused_where_it_is_given(backend: Carrier) {
     ] {
         let (ok, error): (bool, String) = run(&lua, &format!("return pcall(function() {start} end)"));
         assert!(!ok, "{start}");
+        // Lua 5.1 forgets who made a tail call, and with that the line.
+        let line = if cfg!(feature = "lua51") { "" } else { "script.lua:1: " };
         assert!(
-            error.starts_with(&format!("script.lua:1: cannot send {path} (userdata")),
+            error.trim_start_matches("script.lua:1: ").starts_with(&format!("cannot send {path} (userdata"))
+                && error.starts_with(line),
             "{start}: {error}"
         );
     }

@@ -12,6 +12,9 @@ use mlua::{FromLuaMulti, Lua};
 
 pub(crate) type Carrier = Arc<dyn Backend>;
 
+/// Whether this Lua has `<close>`.
+pub(crate) const CLOSES_VARIABLES: bool = cfg!(any(feature = "lua54", feature = "lua55"));
+
 /// How long a test may take. One that takes longer hangs.
 const LIMIT: Duration = Duration::from_secs(60);
 

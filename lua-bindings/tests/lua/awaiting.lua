@@ -37,6 +37,7 @@ everywhere("200 values arrive in order", function()
   for i = 1, 200 do equal(got[i + 1], i) end
 end)
 
+unless_lua("5.1 jit", "a call has some 8,000 values at most")
 everywhere("100,000 arguments and 100,000 results", function()
   local list = {}
   for i = 1, 100000 do list[i] = i end
@@ -110,12 +111,16 @@ everywhere("an error of any type arrives whole", function()
   end
 end)
 
-everywhere("nil and false as errors are still errors", function()
+unless_lua("5.5", "`error(nil)` raises the text `<no error object>`")
+everywhere("nil as an error is still an error", function()
   local got = values(await(async(function() error(nil) end)))
   equal(got.n, 3)
   equal(got[1], false)
   equal(got[2], nil)
-  got = values(await(async(function() error(false) end)))
+end)
+
+everywhere("false as an error is still an error", function()
+  local got = values(await(async(function() error(false) end)))
   equal(got[1], false)
   equal(got[2], false)
 end)
@@ -160,7 +165,7 @@ everywhere("an error of the language is a text with the line", function()
   end))
   equal(ok, false)
   contains(err, "awaiting.lua:")
-  contains(err, "attempt to index a nil value")
+  contains(err, "attempt to index ")
 end)
 
 everywhere("an error in a goroutine leaves its neighbours alone", function()
@@ -197,7 +202,7 @@ everywhere("a result that cannot cross makes await give false and why", function
   local ok, err = await(async(function() return { log = { file = io.tmpfile() } } end))
   equal(ok, false)
   contains(err, "cannot send")
-  contains(err, "FILE*")
+  assert(err:find("FILE*", 1, true) or err:find("(userdata)", 1, true), err)
   contains(err, "log.file")
   ok, err = await(async(function() return 1, coroutine.create(print) end))
   equal(ok, false)
@@ -386,7 +391,7 @@ everywhere("an error that cannot cross makes await give false and why", function
   local ok, err = await(async(function() error({ code = 404, file = io.tmpfile() }) end))
   equal(ok, false)
   contains(err, "cannot send the error.file")
-  contains(err, "FILE*")
+  assert(err:find("FILE*", 1, true) or err:find("(userdata)", 1, true), err)
 end)
 
 finish()

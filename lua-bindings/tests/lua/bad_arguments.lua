@@ -368,6 +368,9 @@ local function right_arguments(row)
   return list_of(row, row.right())
 end
 
+-- Lua 5.1 forgets who made a tail call, and with that the line.
+local has_places = _VERSION ~= "Lua 5.1" or jit
+
 -- Calls f with the arguments, and gives the message that it must raise, without the place in front.
 local function refused(name, f, arguments)
   local ok, err = pcall(call, f, unpack(arguments, 1, arguments.n))
@@ -376,6 +379,7 @@ local function refused(name, f, arguments)
   local called = name .. "(" .. table.concat(shown, ", ") .. ")"
   if ok then error(called .. " raises nothing", 0) end
   if type(err) ~= "string" then error(called .. " raises a " .. type(err) .. ": " .. tostring(err), 0) end
+  if not has_places then return (err:gsub("^[^\n]-bad_arguments%.lua:%d+: ", "")), called end
   local line, message = err:match("^[^\n]-bad_arguments%.lua:(%d+): (.*)$")
   if not line then error(called .. ": no place in front of: " .. err, 0) end
   if call_line and tonumber(line) ~= call_line then error(called .. ": line " .. line .. " is not the caller's: " .. err, 0) end

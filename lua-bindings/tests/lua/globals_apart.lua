@@ -95,7 +95,7 @@ local ways = {
   end,
 }
 
-if math.type then
+if not setfenv then
   ways["_ENV"] = compiled([[
     _ENV.leaked = true
     local function inner() local e = _ENV; e.print = nil end

@@ -136,6 +136,10 @@ if reports then
     contains(reported(1)[1], "failed: code 5")
     goroutine.spawn(function() error({}) end)
     contains(reported(1)[1], "failed: table")
+  end)
+
+  unless_lua("5.5", "`error(nil)` raises the text `<no error object>`")
+  test("an error that is nil is told, too", function()
     goroutine.spawn(function() error(nil) end)
     contains(reported(1)[1], "failed: nil")
   end)

@@ -116,7 +116,7 @@ test("a global that cannot travel fails only when it is touched", function()
   local ok, err = await(async(maybe, true))
   equal(ok, false)
   contains(err, "open_file")
-  contains(err, "FILE*")
+  assert(err:find("FILE*", 1, true) or err:find("(userdata)", 1, true), err)
   -- With something else in its place it is a global like others.
   equal(run(function(touch)
     open_file = "replaced"
@@ -135,7 +135,7 @@ test("a global with something inside that cannot travel names the path", functio
 end)
 
 test("one bad global leaves the good ones alone", function()
-  bad_one, good_one = coroutine.create(print), { "good" }
+  bad_one, good_one = coroutine.create(function() end), { "good" }
   gives(values("good", false), run(function()
     return good_one[1], (pcall(function() return bad_one end))
   end))
@@ -173,6 +173,7 @@ test("a home whose globals are strict starts goroutines like others", function()
   gives(values(true, 42, 1, nil), (table.unpack or unpack)(results, 1, results.n))
 end)
 
+unless_lua("5.1", "closures that share a variable get a copy each")
 test("what a bad global has in common with good ones arrives with these, once", function()
   local get, set
   do
@@ -283,6 +284,7 @@ everywhere("load makes code with the goroutine's globals", function()
   equal(answer, 42)
 end)
 
+unless_lua("5.1", "`load` takes functions only")
 everywhere("load takes names, environments and functions as ever", function()
   gives(values("env", nil, 6, true), run(function()
     local a = load("return x", "=chunk", "t", { x = "env" })()

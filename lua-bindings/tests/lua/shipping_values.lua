@@ -41,10 +41,13 @@ both("floats arrive bit by bit", function(ship)
 end)
 
 both("minus zero stays minus zero", function(ship)
-  local zero = ship(-0.0)
-  equal(zero, -0.0)
+  -- Computed: Lua 5.1 takes 0.0 and -0.0 in a function for the same constant.
+  local nothing = 0.0
+  local minus = nothing * -1
+  local zero = ship(minus)
+  equal(zero, minus)
   equal(1 / zero, -math.huge)
-  equal(1 / ship(0.0), math.huge)
+  equal(1 / ship(nothing), math.huge)
 end)
 
 both("a NaN stays one", function(ship)

@@ -28,6 +28,8 @@ pub(crate) fn folder() -> PathBuf {
 struct Progress {
     running: Option<(String, Instant)>,
     passed: usize,
+    /// Those that are none for this Lua.
+    skipped: usize,
     failed: Vec<(String, String)>,
     /// What was reported of errors that nobody awaits, and no test has asked for.
     reports: Vec<String>,
@@ -78,8 +80,9 @@ pub(crate) fn run(name: &str, backend: Arc<dyn Backend>, isolates: usize) {
         std::panic::resume_unwind(panic);
     }
     let progress = lock(&progress);
-    println!("{}: {} passed, {} failed", path.display(), progress.passed, progress.failed.len());
-    assert!(progress.passed + progress.failed.len() > 0, "{} holds no tests", path.display());
+    let (passed, skipped) = (progress.passed, progress.skipped);
+    println!("{}: {passed} passed, {skipped} skipped, {} failed", path.display(), progress.failed.len());
+    assert!(passed + skipped + progress.failed.len() > 0, "{} holds no tests", path.display());
     let mut failures = String::new();
     for (name, error) in &progress.failed {
         let _ = writeln!(failures, "\n{name}:\n{error}");
@@ -149,6 +152,14 @@ fn run_script(lua: &Lua, path: &Path, progress: &Shared) -> mlua::Result<()> {
         })?
     };
     hooks.set("begins", begins)?;
+    let skipped = {
+        let progress = Arc::clone(progress);
+        lua.create_function(move |_, _name: String| {
+            lock(&progress).skipped += 1;
+            Ok(())
+        })?
+    };
+    hooks.set("skipped", skipped)?;
     let ended = {
         let progress = Arc::clone(progress);
         lua.create_function(move |_, (name, error): (String, Option<LuaString>)| {

@@ -11,7 +11,13 @@ use std::time::{Duration, Instant};
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// The backends that every example has to run under.
-pub(crate) const BACKENDS: [&str; 2] = ["tokio", "threads"];
+pub(crate) const BACKENDS: &[&str] = &[
+    "tokio",
+    "threads",
+    "smol",
+    #[cfg(feature = "backend-async-std")]
+    "async-std",
+];
 
 /// What a run came to.
 #[derive(Debug)]

@@ -79,3 +79,20 @@ pub fn a_blocking_job_runs_though_its_backend_is_dropped(backend: Arc<dyn Backen
         ran.wait();
     }
 }
+
+/// However many are queued at once, by whichever threads.
+pub fn a_thousand_blocking_jobs_of_several_threads_run(backend: Arc<dyn Backend>) {
+    let ran = Event::new("a thousand jobs");
+    for _ in 0..4 {
+        let (backend, ran) = (Arc::clone(&backend), ran.clone());
+        thread::spawn(move || {
+            for _ in 0..250 {
+                let ran = ran.clone();
+                backend.run_blocking(Box::new(move || ran.say(())));
+            }
+        });
+    }
+    for _ in 0..1000 {
+        ran.wait();
+    }
+}

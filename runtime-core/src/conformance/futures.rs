@@ -1,7 +1,7 @@
 //! Futures on a worker: order, fairness, panics and wake-ups.
 
 use std::cell::{Cell, RefCell};
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +9,7 @@ use std::task::{Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
-use super::kit::{Event, join, panic_quietly, work, yield_now};
+use super::kit::{Event, OnDrop, join, panic_quietly, work, yield_now};
 use crate::Backend;
 
 /// Ready when `done` is true; yields until then.
@@ -223,5 +223,36 @@ pub fn a_waker_may_outlive_its_worker(backend: Arc<dyn Backend>) {
         waker.wake_by_ref();
         drop(waker.clone());
         waker.wake();
+    }
+}
+
+/// A panic in a destructor, when a future has ended or when its worker does, takes nothing else with it.
+pub fn a_panic_while_a_future_is_dropped_goes_no_further(backend: Arc<dyn Backend>) {
+    let dropped = Event::new("the drop of a future beside one that panics");
+    let say = dropped.clone();
+    let worker = work(&backend, move |spawner| async move {
+        for n in 0..40 {
+            let say = say.clone();
+            let guard = OnDrop(move || {
+                say.say(());
+                panic_quietly();
+            });
+            spawner.spawn_local(Box::pin(async move {
+                let _guard = guard;
+                yield_now().await;
+                if n % 2 == 0 {
+                    pending::<()>().await;
+                }
+            }));
+        }
+        let left = Rc::new(Cell::new(true));
+        let told = Rc::clone(&left);
+        spawner
+            .spawn_local(Box::pin(async move { (yield_now().await, yield_now().await, told.set(false)).2 }));
+        until(|| !left.get()).await;
+    });
+    join(worker);
+    for _ in 0..40 {
+        assert_eq!(dropped.now(), Some(()), "all are dropped by the end of their worker");
     }
 }

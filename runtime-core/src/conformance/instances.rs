@@ -94,3 +94,38 @@ pub fn a_backend_may_be_dropped_on_its_own_worker(backend: Arc<dyn Backend>) {
     drop(backend);
     join(worker);
 }
+
+/// The last reference goes while workers, sleeps and jobs are under way, and new ones come: all of them go on.
+pub fn a_backend_may_be_dropped_under_load(backend: Arc<dyn Backend>) {
+    let (over, end) = (Event::new("what was under way"), Event::new("the word to end"));
+    let mut workers = Vec::new();
+    for _ in 0..4 {
+        let (own, say, told) = (Arc::clone(&backend), over.clone(), end.clone());
+        workers.push(work(&backend, move |spawner| async move {
+            for n in 0..50_u64 {
+                let sleep = own.sleep_until(own.now() + Duration::from_micros(n * 100));
+                let (own, say) = (Arc::clone(&own), say.clone());
+                spawner.spawn_local(Box::pin(async move {
+                    sleep.await;
+                    let second = own.sleep_until(own.now() + Duration::from_micros(100));
+                    let done = say.clone();
+                    own.run_blocking(Box::new(move || done.say(())));
+                    // The last of them drops the backend on this worker.
+                    drop(own);
+                    second.await;
+                    say.say(());
+                }));
+            }
+            drop(own);
+            told.heard().await;
+        }));
+    }
+    drop(backend);
+    for _ in 0..2 * 4 * 50 {
+        over.wait();
+    }
+    for _ in &workers {
+        end.say(());
+    }
+    workers.into_iter().for_each(join);
+}

@@ -15,8 +15,16 @@
 //!
 //! The argument is the path of a function that takes nothing and makes a new backend. The macro expands to a module
 //! `conformance` with a `#[test]` for each promise, named for it. (Call it in modules of your own to test several
-//! ways of making a backend.) A test calls the function of the same name in here, which panics with a sentence that
+//! ways of making a backend.)
+//!
+//! An embedder may make and use a backend inside a runtime of its own. `conformance_tests!(threads, inside enter)` runs the same
+//! tests there: `fn enter(test: impl FnOnce())` calls `test` on a thread that is inside that runtime, as in
+//! `runtime.block_on(async { test() })`.
+//!
+//! A test calls the function of the same name in here, which panics with a sentence that
 //! says what was not as promised. So the functions are not for use outside tests.
+//!
+//! `docs/backend.md` says how a backend is written, with a whole one that is made of std alone.
 //!
 //! Whatever is waited for is given up after 30 s: a lost wake-up fails a test and does not hang it. No
 //! test sleeps to "let it happen". Those on the wall clock allow a machine to be slow, but not a sleep to be short; what
@@ -25,8 +33,10 @@
 mod block_on;
 mod blocking;
 mod futures;
+mod here;
 mod instances;
 mod kit;
+mod long_polls;
 mod moved_clock;
 mod sleeps;
 mod waiting;
@@ -35,7 +45,9 @@ mod workers;
 pub use block_on::*;
 pub use blocking::*;
 pub use futures::*;
+pub use here::*;
 pub use instances::*;
+pub use long_polls::*;
 pub use moved_clock::MovedClock;
 pub use sleeps::*;
 pub use waiting::*;
@@ -45,11 +57,14 @@ pub use workers::*;
 #[macro_export]
 macro_rules! conformance_tests {
     ($make:path) => {
+        $crate::conformance_tests! { $make, inside $crate::conformance::as_it_is }
+    };
+    ($make:path, inside $enter:path) => {
         mod conformance {
             #[allow(unused_imports, reason = "the path may be absolute")]
             use super::*;
 
-            $crate::conformance_tests! { @one $make;
+            $crate::conformance_tests! { @one $make; $enter;
                 a_worker_runs_its_body_on_a_thread_of_that_name
                 a_worker_ends_with_its_body
                 join_gives_up_at_its_bound_and_can_be_repeated
@@ -60,6 +75,7 @@ macro_rules! conformance_tests {
                 a_panic_in_a_body_ends_the_worker_and_join_returns
                 a_name_with_a_zero_byte_is_an_error
                 workers_run_at_the_same_time
+                workers_may_be_started_from_several_threads
                 workers_end_under_load
 
                 futures_run_on_their_workers_thread_and_need_not_be_send
@@ -71,6 +87,7 @@ macro_rules! conformance_tests {
                 who_yields_after_long_polls_lets_other_threads_wakes_pass
                 who_yields_after_long_polls_lets_timers_pass
                 a_panic_in_a_future_ends_it_alone
+                a_panic_while_a_future_is_dropped_goes_no_further
                 a_wake_from_another_thread_is_never_lost
                 a_waker_may_outlive_its_worker
 
@@ -82,6 +99,7 @@ macro_rules! conformance_tests {
                 a_sleep_wakes_who_polled_it_last
                 a_far_sleep_neither_panics_nor_ends
                 ten_thousand_sleeps_end
+                sleeps_may_be_begun_on_several_threads
                 a_sleep_may_be_made_and_polled_anywhere
                 a_sleep_outlives_the_worker_that_polled_it
                 a_sleep_outlives_its_backend
@@ -91,13 +109,16 @@ macro_rules! conformance_tests {
                 blocking_jobs_may_wait_for_each_other
                 a_panic_in_a_blocking_job_ends_it_alone
                 a_blocking_job_runs_though_its_backend_is_dropped
+                a_thousand_blocking_jobs_of_several_threads_run
 
                 block_on_parks_until_its_future_is_ready
                 block_on_may_be_nested
                 block_on_lets_a_panic_through
                 block_on_serves_a_thousand_wakes
 
+                a_backend_serves_the_thread_that_calls_it
                 a_backend_may_be_dropped_on_its_own_worker
+                a_backend_may_be_dropped_under_load
                 a_handle_is_completed_from_another_worker
                 a_cancelled_task_hears_of_it
                 a_task_whose_worker_ends_is_cancelled
@@ -108,17 +129,17 @@ macro_rules! conformance_tests {
                 a_clock_that_stands_still_ends_no_sleep
                 sleepers_wake_in_the_order_of_a_moved_clock
             }
-            $crate::conformance_tests! { @two $make;
+            $crate::conformance_tests! { @two $make; $enter;
                 two_backends_wait_for_each_other
                 a_worker_may_block_on_another_backend
                 dropping_a_backend_leaves_another_alone
             }
         }
     };
-    (@one $make:path; $($promise:ident)*) => {
-        $(#[test] fn $promise() { $crate::conformance::$promise($make()); })*
+    (@one $make:path; $enter:path; $($promise:ident)*) => {
+        $(#[test] fn $promise() { $enter(|| $crate::conformance::$promise($make())); })*
     };
-    (@two $make:path; $($promise:ident)*) => {
-        $(#[test] fn $promise() { $crate::conformance::$promise($make(), $make()); })*
+    (@two $make:path; $enter:path; $($promise:ident)*) => {
+        $(#[test] fn $promise() { $enter(|| $crate::conformance::$promise($make(), $make())); })*
     };
 }

@@ -282,3 +282,31 @@ pub fn a_worker_may_be_blocked_on_a_sleep(backend: Arc<dyn Backend>) {
         }
     }));
 }
+
+/// Four threads and four workers sleep five hundred times each, all on one backend.
+pub fn sleeps_may_be_begun_on_several_threads(backend: Arc<dyn Backend>) {
+    let over = Event::new("the sleeps of eight threads");
+    let sleeper = |backend: &Arc<dyn Backend>| {
+        let (timers, say) = (Arc::clone(backend), over.clone());
+        async move {
+            let sleeps: Vec<_> = (0..500)
+                .map(|n| timers.sleep_until(timers.now() + Duration::from_micros(n * 37 % 5000)))
+                .collect();
+            for sleep in sleeps {
+                sleep.await;
+            }
+            say.say(());
+        }
+    };
+    let mut workers = Vec::new();
+    for _ in 0..4 {
+        let (blocking, sleeps) = (Arc::clone(&backend), sleeper(&backend));
+        std::thread::spawn(move || block_on(&*blocking, sleeps));
+        let sleeps = sleeper(&backend);
+        workers.push(work(&backend, |_| sleeps));
+    }
+    for _ in 0..8 {
+        over.wait();
+    }
+    workers.into_iter().for_each(join);
+}

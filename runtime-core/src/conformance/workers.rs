@@ -220,3 +220,22 @@ pub fn workers_end_under_load(backend: Arc<dyn Backend>) {
     drop(ball);
     assert_eq!(Arc::strong_count(&owned), 1, "what the futures owned is dropped by the end");
 }
+
+/// Eight threads start a worker each at the same moment, and join it.
+pub fn workers_may_be_started_from_several_threads(backend: Arc<dyn Backend>) {
+    let (ran, meet) = (Event::new("the workers of eight threads"), Arc::new(std::sync::Barrier::new(8)));
+    let threads = std::iter::repeat_with(|| {
+        let (backend, ran, meet) = (Arc::clone(&backend), ran.clone(), Arc::clone(&meet));
+        thread::spawn(move || {
+            meet.wait();
+            join(work(&backend, move |_| async move { ran.say(()) }));
+        })
+    });
+    let threads: Vec<_> = threads.take(8).collect();
+    for _ in 0..8 {
+        ran.wait();
+    }
+    for thread in threads {
+        assert!(thread.join().is_ok(), "a worker that another thread started has not ended");
+    }
+}

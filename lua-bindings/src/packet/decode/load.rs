@@ -52,7 +52,9 @@ impl Decoder<'_> {
     }
 
     fn use_of(&self, code: &Code, flags: u8) -> Use {
-        let Some(analysis) = code.analysis.as_ref().filter(|_| cfg!(feature = "lua54")) else {
+        let Some(analysis) =
+            code.analysis.as_ref().filter(|_| cfg!(not(any(feature = "lua51", feature = "luajit"))))
+        else {
             // The functions of Lua 5.1 have an environment each.
             return Use::Own;
         };

@@ -40,20 +40,24 @@ fn another_version() {
 #[test]
 fn another_lua() {
     let here = match () {
+        () if cfg!(feature = "lua55") => "Lua 5.5",
         () if cfg!(feature = "lua54") => "Lua 5.4",
+        () if cfg!(feature = "lua53") => "Lua 5.3",
+        () if cfg!(feature = "lua52") => "Lua 5.2",
         () if cfg!(feature = "lua51") => "Lua 5.1",
         () => "LuaJIT",
     };
-    assert_eq!(with(5, 0x53), format!("a packet of Lua 5.3; this program has {here}"));
-    assert_eq!(with(5, 7), format!("a packet of an unknown Lua (0x7); this program has {here}"));
-    if here != "LuaJIT" {
-        assert_eq!(with(5, b'j'), format!("a packet of LuaJIT; this program has {here}"));
+    for (version, name) in [(0x51, "Lua 5.1"), (0x53, "Lua 5.3"), (0x55, "Lua 5.5"), (b'j', "LuaJIT")] {
+        if name != here {
+            assert_eq!(with(5, version), format!("a packet of {name}; this program has {here}"));
+        }
     }
+    assert_eq!(with(5, 7), format!("a packet of an unknown Lua (0x7); this program has {here}"));
 }
 
 #[test]
 fn other_sizes() {
-    let integer = if cfg!(feature = "lua54") { 8 } else { 0 };
+    let integer = if cfg!(any(feature = "lua53", feature = "lua54", feature = "lua55")) { 8 } else { 0 };
     let word = size_of::<usize>();
     for (at, sizes) in [(6, [2, integer, 8]), (7, [word, 2, 8]), (8, [word, integer, 2])] {
         let said = format!(

@@ -6,6 +6,7 @@ local goroutine = require("goroutine")
 
 local async, await = goroutine.async, goroutine.await
 
+unless_lua("5.1", "a goroutine cannot wait inside `pcall`, `xpcall`, a metamethod or an iterator")
 everywhere("wait_all waits for whatever was started, however it ends", function()
   local ended = goroutine.atomic_int()
   local cancelled = async(function()

@@ -52,6 +52,7 @@ everywhere("any other update, by compare and swap", function()
   gives(values(1000, expected), largest:load(), product:load())
 end)
 
+unless_lua("5.1", "a goroutine cannot wait inside `pcall`, `xpcall`, a metamethod or an iterator")
 everywhere("a table has one owner, and updates are sent to it", function()
   local updates = goroutine.channel()
   local owner = async(function()

@@ -7,7 +7,9 @@ local hooks = ...
 local goroutine = require("goroutine")
 local math_type = math.type or type
 local unpack = table.unpack or unpack
-local has_integers = math.type ~= nil
+
+-- The Lua that runs this, as the marks below name it.
+local this_lua = jit and "jit" or _VERSION:match("%d%.%d")
 
 local passed, failed = 0, 0
 
@@ -27,8 +29,32 @@ local function explain(err)
   return (debug.traceback(tostring(err), 2):gsub("%s*%[C%]: in function 'xpcall'.*", ""))
 end
 
+local skips = false
+
+-- Says that the test that follows is none for some Luas, and why: unless_lua("5.1 jit", "no integers"). The page docs/luas.md is
+-- made of these lines; each has to stand in one piece, right before its test.
+function unless_lua(luas, reason)
+  assert(reason and luas:find("^[5jit%d%. ]+$"), luas)
+  for lua in luas:gmatch("%S+") do
+    skips = skips or lua == this_lua
+  end
+end
+
+-- Whether the mark before this test is for this Lua.
+local function skipped(name)
+  local skip = skips
+  skips = false
+  if skip and hooks then
+    hooks.skipped(name)
+  end
+  return skip
+end
+
 -- Runs a test: `name` is the promise it keeps.
 function test(name, fn)
+  if skipped(name) then
+    return
+  end
   if hooks then
     hooks.begins(name)
   end
@@ -38,6 +64,9 @@ end
 
 -- The same test twice: in the home state, whose blocking calls block the thread, and in a goroutine.
 function everywhere(name, fn)
+  if skipped(name) then
+    return
+  end
   test(name .. " (at home)", fn)
   test(name .. " (in a goroutine)", function()
     local ok, err, traceback = goroutine.await(goroutine.async(fn))
@@ -46,16 +75,6 @@ function everywhere(name, fn)
     end
   end)
 end
-
--- A test of what only Lua with integers, goto, <close> and so on has (5.4 and later).
-local function only_from_54(run)
-  return function(name, fn)
-    if has_integers then
-      run(name, fn)
-    end
-  end
-end
-test54, everywhere54 = only_from_54(test), only_from_54(everywhere)
 
 -- Ends a test file. Under cargo the harness goes on from here.
 function finish()
