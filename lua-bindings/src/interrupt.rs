@@ -165,6 +165,11 @@ impl Interrupts {
         self.pulse.wanted.load(Ordering::Relaxed) && self.pulse.wanted.swap(false, Ordering::SeqCst)
     }
 
+    /// The interrupt is still wanted, a little later.
+    pub(crate) fn put_off(&self) {
+        self.pulse.wanted.store(true, Ordering::SeqCst);
+    }
+
     /// Whether a hook stays installed all the time.
     pub(crate) fn is_permanent(&self) -> bool {
         self.monitor.mode() == Interrupt::Hook

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use mlua::Lua;
 use mlua::ffi::{self, lua_Debug, lua_State};
 
+use super::position::is_ours;
 use super::{Stack, protected_bare};
 use crate::interrupt::Interrupts;
 #[cfg(target_os = "linux")]
@@ -68,7 +69,7 @@ pub(super) unsafe fn interrupts_of<'a>(state: *mut lua_State) -> Option<&'a Inte
 }
 
 /// Called by Lua at an instruction of the innermost running coroutine.
-pub(crate) unsafe extern "C-unwind" fn interrupt_hook(state: *mut lua_State, _: *mut lua_Debug) {
+pub(crate) unsafe extern "C-unwind" fn interrupt_hook(state: *mut lua_State, record: *mut lua_Debug) {
     // SAFETY: a hook has as much room on the stack as a C function, and may yield with no values, or raise. Nothing that
     // needs dropping is held when it does.
     unsafe {
@@ -83,6 +84,11 @@ pub(crate) unsafe extern "C-unwind" fn interrupt_hook(state: *mut lua_State, _: 
                 restore_hook(state);
             }
             return;
+        }
+        // Our own functions are not cut short: between a call that is to wait and the yield, and where a scope waits for its
+        // goroutines, nothing may come in between. The hook is called again at the next instruction.
+        if is_ours(state, record) {
+            return interrupts.put_off();
         }
         let verdict = ours.interrupted();
         if verdict == Verdict::Nothing {
@@ -108,13 +114,13 @@ pub(crate) unsafe extern "C-unwind" fn interrupt_hook(state: *mut lua_State, _: 
     }
 }
 
-#[cfg(feature = "lua54")]
+#[cfg(any(feature = "lua53", feature = "lua54", feature = "lua55"))]
 unsafe fn is_yieldable(state: *mut lua_State) -> bool {
     // SAFETY: reads only.
     unsafe { ffi::lua_isyieldable(state) != 0 }
 }
 
-#[cfg(feature = "lua54")]
+#[cfg(any(feature = "lua53", feature = "lua54", feature = "lua55"))]
 unsafe fn yield_nothing(state: *mut lua_State) {
     // SAFETY: in a count hook, of a coroutine that can yield; it returns, and the hook returns at once.
     unsafe {
@@ -132,10 +138,10 @@ unsafe fn restore_hook(state: *mut lua_State) {
 }
 
 /// A hook cannot yield in this Lua.
-#[cfg(not(feature = "lua54"))]
+#[cfg(not(any(feature = "lua53", feature = "lua54", feature = "lua55")))]
 unsafe fn is_yieldable(_: *mut lua_State) -> bool {
     false
 }
 
-#[cfg(not(feature = "lua54"))]
+#[cfg(not(any(feature = "lua53", feature = "lua54", feature = "lua55")))]
 unsafe fn yield_nothing(_: *mut lua_State) {}

@@ -131,6 +131,18 @@ pub(super) unsafe fn push_where(state: *mut ffi::lua_State) {
 /// What the names of our own chunks begin with.
 const OURS: &[u8] = b"=[goroutine:";
 
+/// Whether the function of `record`, which Lua has given to a hook, is one of our own.
+///
+/// # Safety
+/// That is where `record` comes from.
+pub(super) unsafe fn is_ours(state: *mut ffi::lua_State, record: *mut ffi::lua_Debug) -> bool {
+    // SAFETY: the caller's promise; the source's name lives as long as the function.
+    unsafe {
+        ffi::lua_getinfo(state, c"S".as_ptr(), record) != 0
+            && CStr::from_ptr((*record).source).to_bytes().starts_with(OURS)
+    }
+}
+
 fn position_in(state: *mut ffi::lua_State, level: usize) -> Option<Position> {
     // SAFETY: a zeroed lua_Debug is what lua_getstack fills; the state is the running one.
     unsafe {

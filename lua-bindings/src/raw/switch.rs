@@ -155,14 +155,14 @@ unsafe fn caught(state: *mut lua_State) {
     }
 }
 
-#[cfg(feature = "lua54")]
+#[cfg(any(feature = "lua53", feature = "lua54", feature = "lua55"))]
 unsafe fn is_yieldable(state: *mut lua_State) -> bool {
     // SAFETY: reads only.
     unsafe { ffi::lua_isyieldable(state) != 0 }
 }
 
 /// No hook yields in this Lua.
-#[cfg(not(feature = "lua54"))]
+#[cfg(not(any(feature = "lua53", feature = "lua54", feature = "lua55")))]
 unsafe fn is_yieldable(_: *mut lua_State) -> bool {
     false
 }
