@@ -87,7 +87,7 @@ local OPTIONS = { fits = either(optional, { table = true }), wrong = { { 1 }, { 
 local KEY = { fits = { string = true, number = true, boolean = true }, wrong = { nan } }
 for _, word in ipairs({
   "channel", "handle", "wait group", "atomic int", "scope", "cancelled error", "mutex", "rwmutex", "semaphore", "once", "cond", "barrier",
-  "context", "shared table", "rate limiter", "circuit breaker", "broadcaster",
+  "context", "shared table", "rate limiter", "circuit breaker", "broadcaster", "pool",
 }) do KEY.fits[word] = true end
 
 local function done_handle()

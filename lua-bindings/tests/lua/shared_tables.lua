@@ -162,7 +162,8 @@ everywhere("insert adds at the end, from many goroutines without a hole", functi
   equal(#t, 3)
 end)
 
-everywhere54("pairs goes over a snapshot, ipairs over the list", function()
+unless_lua("5.1 jit", "`pairs` and `ipairs` do not ask a metatable")
+everywhere("pairs goes over a snapshot, ipairs over the list", function()
   local t = shared({ 1, 2, 3, x = "x" })
   local seen = {}
   for key, value in pairs(t) do
@@ -177,7 +178,8 @@ everywhere54("pairs goes over a snapshot, ipairs over the list", function()
   same(list, { "a", "b" })
 end)
 
-everywhere54("the table library works on it", function()
+unless_lua("5.1 5.2 jit", "the table library does not ask a metatable")
+everywhere("the table library works on it", function()
   local t = shared({ 3, 1, 2 })
   table.insert(t, 5)
   table.insert(t, 1, 4)
