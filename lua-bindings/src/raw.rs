@@ -19,6 +19,7 @@ mod entry;
 mod functions;
 mod objects;
 mod position;
+mod prototype;
 
 use std::any::Any;
 use std::ffi::{CStr, c_char, c_int};
@@ -33,6 +34,7 @@ pub(crate) use coroutine::{Coroutine, Resumed};
 pub(crate) use entry::{Primitive, Went, closure};
 pub(crate) use objects::object_of;
 pub(crate) use position::{Position, position};
+pub(crate) use prototype::Prototypes;
 
 /// Where the registry of a state keeps a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

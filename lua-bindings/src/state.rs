@@ -10,7 +10,7 @@ use runtime_core::{WaitGroup, block_on};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::api::CancelledObject;
-use crate::code::{Code, CodeCache};
+use crate::code::{self, Code, CodeCache, Recent};
 use crate::fault::Fault;
 use crate::goroutine::{Reply, Running, Wait};
 use crate::loaded::Loaded;
@@ -18,11 +18,8 @@ use crate::modules;
 use crate::object::Object;
 use crate::packet::{Definitions, Scratch};
 use crate::place::LastPlace;
-use crate::raw::{Key, Stack};
+use crate::raw::{Key, Prototypes, Stack};
 use crate::system::{Ending, System};
-
-/// How many recently dumped closures a state remembers the code of.
-const CODE_SLOTS: usize = 64;
 
 /// Which state this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +43,7 @@ pub(crate) struct State {
     /// The modules that this state has sent by name, whose fields it has noted.
     pub(crate) modules_noted: RefCell<FxHashSet<Box<[u8]>>>,
     codes: RefCell<CodeCache>,
-    recent_codes: RefCell<Vec<Option<Arc<Code>>>>,
+    pub(crate) recent_codes: Recent,
     sharing_modules: Cell<bool>,
     scratch: Cell<Option<Box<Scratch>>>,
     bytes: Cell<Vec<u8>>,
@@ -74,10 +71,10 @@ pub(crate) mod vital {
     /// Finds what has a name, loading its module if need be: value, or nil and a message.
     pub(crate) const RESOLVE: usize = 4;
     pub(crate) const PACKAGE_LOADED: usize = 5;
-    /// Recently dumped closures, weakly.
+    /// The witnesses of [`Recent`](super::Recent), weakly.
     pub(crate) const CODES: usize = 6;
     /// In `CODES`, behind those: the function that started a goroutine last.
-    pub(crate) const LAST_CALLER: usize = super::CODE_SLOTS + 1;
+    pub(crate) const LAST_CALLER: usize = super::code::RECENT + 1;
     /// See [`Loaded`].
     pub(crate) const LOADED: usize = 7;
     /// Reference objects that are values of this state, weakly, by their key.
@@ -145,7 +142,7 @@ impl State {
             modules_seen: Cell::new(0),
             modules_noted: RefCell::default(),
             codes: RefCell::default(),
-            recent_codes: RefCell::new(vec![None; CODE_SLOTS]),
+            recent_codes: Recent::new(Prototypes::of_state(lua)),
             sharing_modules: Cell::new(false),
             scratch: Cell::new(None),
             bytes: Cell::default(),
@@ -178,20 +175,10 @@ impl State {
 
     // Code.
 
-    /// In which slot a closure at this address is remembered.
-    pub(crate) fn code_slot(address: usize) -> usize {
-        (address >> 5) % CODE_SLOTS
-    }
-
-    pub(crate) fn code_in_slot(&self, slot: usize) -> Option<Arc<Code>> {
-        self.recent_codes.borrow().get(slot).cloned().flatten()
-    }
-
-    pub(crate) fn intern_code(&self, dump: &[u8], slot: usize) -> Arc<Code> {
+    /// The code with these bytes, of the function that is now the witness of `key`.
+    pub(crate) fn intern_code(&self, dump: &[u8], key: usize) -> Arc<Code> {
         let code = self.codes.borrow_mut().intern(dump);
-        if let Some(place) = self.recent_codes.borrow_mut().get_mut(slot) {
-            *place = Some(Arc::clone(&code));
-        }
+        self.recent_codes.set(key, &code);
         code
     }
 

@@ -237,7 +237,9 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
     vitals.raw_set(vital::REFRESH_NAMES, &refresh_names)?;
     vitals.raw_set(vital::RESOLVE, resolve)?;
     vitals.raw_set(vital::PACKAGE_LOADED, &package_loaded)?;
-    vitals.raw_set(vital::CODES, weak_table()?)?;
+    let witnesses = lua.create_table_with_capacity(vital::LAST_CALLER, 0)?;
+    witnesses.set_metatable(Some(weak.clone()))?;
+    vitals.raw_set(vital::CODES, witnesses)?;
     vitals.raw_set(vital::LOADED, lua.create_table()?)?;
     vitals.raw_set(vital::OBJECTS, &objects)?;
     vitals.raw_set(vital::ENVIRONMENTS, &environments)?;
