@@ -20,17 +20,33 @@ pub(crate) struct Code {
     pub(crate) bytes: Box<[u8]>,
     /// `None` where this Lua's bytecode cannot be read; then globals are looked for by their names in `bytes`.
     pub(crate) analysis: Option<Analysis>,
+    quick: bool,
 }
 
 impl Code {
     fn new(bytes: &[u8]) -> Self {
-        Self { id: next_id(), bytes: bytes.into(), analysis: bytecode::analyse(bytes).ok() }
+        let analysis = bytecode::analyse(bytes).ok();
+        let quick = cfg!(feature = "lua54")
+            && analysis.as_ref().is_some_and(|analysis| {
+                analysis.env_upvalues.is_empty()
+                    && analysis.globals_read.is_empty()
+                    && analysis.globals_written.is_empty()
+                    && !analysis.env_escapes
+                    && analysis.captured_writes.is_empty()
+            });
+        Self { id: next_id(), bytes: bytes.into(), analysis, quick }
     }
 
     /// Code that came from outside. It is not analysed, so that states do not keep functions that are loaded from it: their
     /// number is that of the packets that come in.
     pub(crate) fn foreign(bytes: &[u8]) -> Self {
-        Self { id: next_id(), bytes: bytes.into(), analysis: None }
+        Self { id: next_id(), bytes: bytes.into(), analysis: None, quick: false }
+    }
+
+    /// Whether the function knows of no globals, and assigns to nothing that it captured: then it is its captured variables
+    /// alone that decide whether it can travel.
+    pub(crate) fn is_quick(&self) -> bool {
+        self.quick
     }
 
     /// Whether `name` stands anywhere in the bytecode.

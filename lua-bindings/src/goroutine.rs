@@ -6,13 +6,16 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use mlua::{Lua, MultiValue};
-use runtime_core::{Completer, Ended, Handle, Outcome, WaitGroup};
+use runtime_core::{Completer, Ended, Handle, Outcome};
 
 use crate::fault::Fault;
+use crate::origin::{Children, Origin};
 use crate::packet::Packet;
+use crate::packet::quick::Quick;
 use crate::pool::Slot;
 use crate::scope::Membership;
 use crate::state::State;
+use crate::system::ErrorReport;
 
 /// The handle of a goroutine: its results, or its failure, as packets for whoever awaits.
 pub(crate) type GoroutineHandle = Handle<Packet, Box<Failure>>;
@@ -28,9 +31,17 @@ pub(crate) struct Failure {
     pub(crate) id: u64,
     /// `file:line` of the call that started the goroutine.
     pub(crate) started_at: Arc<str>,
+    /// Is told of it, if nobody awaits it.
+    pub(crate) tell: ErrorReport,
 }
 
 impl Failure {
+    /// Says that nobody will await it.
+    #[allow(clippy::borrowed_box, reason = "it is called with what a handle keeps")]
+    pub(crate) fn unhandled(this: &Box<Self>) {
+        (this.tell)(&this.report());
+    }
+
     /// The report of a failure that nobody will await.
     pub(crate) fn report(&self) -> String {
         let Self { id, started_at, message, traceback, .. } = self;
@@ -41,21 +52,27 @@ impl Failure {
 /// A goroutine on its way to an isolate.
 pub(crate) struct Start {
     /// The function and its arguments.
-    pub(crate) packet: Packet,
+    pub(crate) shipped: Shipped,
     pub(crate) completer: Completer<Packet, Box<Failure>>,
-    pub(crate) started_at: Arc<str>,
+    /// Also what counts it as long as it lives: among the goroutines of the one who started it.
+    pub(crate) origin: Arc<Origin>,
     /// Where the pool counts it, for a pool's task.
     pub(crate) slot: Option<Slot>,
     /// The scope that waits for it.
     pub(crate) scope: Option<Membership>,
-    /// What counts it as long as it lives: the goroutines of the one who started it.
-    pub(crate) family: Family,
+}
+
+/// The function and the arguments of a goroutine that is to be started.
+pub(crate) enum Shipped {
+    /// The function's code is its origin's.
+    Quick(Quick),
+    Packet(Packet),
 }
 
 impl Start {
     /// Ends it without having run it.
     pub(crate) fn end(self, outcome: Outcome<Packet, Box<Failure>>) {
-        let Self { completer, slot, scope, family, .. } = self;
+        let Self { completer, slot, scope, origin, .. } = self;
         let ended = match &outcome {
             Outcome::Done(_) => Ended::Completed,
             Outcome::Failed(_) => Ended::Failed,
@@ -66,25 +83,8 @@ impl Start {
             if let Some(slot) = slot {
                 slot.finish(ended);
             }
-            drop(family);
+            drop(origin);
         });
-    }
-}
-
-/// One place in the count of those who wait with `wait_all`. Given back when dropped.
-pub(crate) struct Family(WaitGroup);
-
-impl Family {
-    pub(crate) fn join(group: &WaitGroup) -> Self {
-        // Cannot fail: the counter is far from its range's end.
-        let _ = group.add(1);
-        Self(group.clone())
-    }
-}
-
-impl Drop for Family {
-    fn drop(&mut self) {
-        let _ = self.0.done();
     }
 }
 
@@ -119,7 +119,6 @@ pub(crate) struct Running {
     pub(crate) completer: RefCell<Option<Completer<Packet, Box<Failure>>>>,
     pub(crate) handle: GoroutineHandle,
     pub(crate) slot: usize,
-    pub(crate) started_at: Arc<str>,
     /// Set by the call that parks, taken by the future that polls it.
     pub(crate) wait: RefCell<Option<Wait>>,
     /// Set by the future when the wait is over, taken by the call that parked.
@@ -127,7 +126,7 @@ pub(crate) struct Running {
     /// Set by the error handler, where the failing functions are still on the call stack.
     pub(crate) traceback: RefCell<Option<String>>,
     /// The goroutines that this one has started, once it has.
-    pub(crate) children: OnceCell<WaitGroup>,
+    pub(crate) children: OnceCell<Children>,
     /// Whether Lua code has seen the coroutine itself: then it is not used again for another goroutine.
     pub(crate) exposed: Cell<bool>,
     pub(crate) pool_slot: RefCell<Option<Slot>>,

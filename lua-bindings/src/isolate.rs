@@ -32,8 +32,9 @@ pub(crate) struct Isolate {
     pub(crate) lua: Lua,
     pub(crate) state: Rc<State>,
     slots: RefCell<Slots>,
-    /// Notified when the last goroutine has ended.
+    /// Notified when the last goroutine has ended, once somebody waits for that.
     idle: Event,
+    winding_down: Cell<bool>,
     /// Notified when there is something to be collected.
     wanted: Event,
     /// The `package.path` and so on that are in force here.
@@ -87,6 +88,7 @@ impl Isolate {
             state,
             slots: RefCell::default(),
             idle: Event::new(),
+            winding_down: Cell::new(false),
             wanted: Event::new(),
             modules: RefCell::default(),
             close_coroutine: close,
@@ -138,6 +140,7 @@ impl Isolate {
         for running in live {
             running.handle.cancel(Some("shutdown"));
         }
+        self.winding_down.set(true);
         loop {
             let idle = self.idle.listen();
             if self.slots.borrow().live == 0 {
@@ -148,7 +151,7 @@ impl Isolate {
     }
 
     /// Starts a goroutine, and runs it until it parks for the first time.
-    fn start(self: &Rc<Self>, start: Start, spawner: &dyn LocalSpawn) {
+    fn start(self: &Rc<Self>, start: Box<Start>, spawner: &dyn LocalSpawn) {
         if start.completer.cancelled().is_some() {
             return Task::never_started(start);
         }
@@ -234,7 +237,7 @@ impl Isolate {
         if running.is_some_and(|running| running.has_classes.get()) {
             let _ = tables.classes.raw_set(slot + 1, mlua::Nil);
         }
-        if slots.live == 0 {
+        if slots.live == 0 && self.winding_down.get() {
             self.idle.notify(usize::MAX);
         }
     }

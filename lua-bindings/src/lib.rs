@@ -72,6 +72,7 @@ mod isolate;
 mod loaded;
 mod modules;
 mod object;
+mod origin;
 mod packet;
 mod place;
 mod pool;

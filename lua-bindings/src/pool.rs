@@ -8,7 +8,6 @@ use std::sync::Arc;
 use runtime_core::{Cancel, Outcome, Pool, Task};
 
 use crate::goroutine::{GoroutineHandle, Start};
-use crate::system::System;
 
 /// A pool by which goroutines are started.
 pub(crate) type LuaPool = Pool<PoolTask>;
@@ -18,8 +17,7 @@ pub(crate) type Slot = runtime_core::Slot<PoolTask>;
 
 /// A goroutine that a pool starts.
 pub(crate) struct PoolTask {
-    pub(crate) start: Start,
-    pub(crate) system: Arc<System>,
+    pub(crate) start: Box<Start>,
 }
 
 /// How a pool stops a goroutine that it has started.
@@ -41,8 +39,9 @@ impl Task for PoolTask {
     }
 
     fn start(self, slot: Slot) {
-        let Self { mut start, system } = self;
+        let Self { mut start } = self;
         start.slot = Some(slot);
+        let system = Arc::clone(&start.origin.system);
         // Refused only when everything is being shut down: then the goroutine ends as cancelled, as its handle is dropped.
         let _ = system.submit(start);
     }

@@ -6,18 +6,20 @@ use std::sync::Arc;
 
 use futures_lite::future;
 use mlua::{Function, IntoLuaMulti, Lua, MultiValue, Table, Value, WeakLua};
-use runtime_core::{WaitGroup, block_on};
+use runtime_core::block_on;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::api::CancelledObject;
+use crate::api::{CancelledObject, Submitting};
 use crate::code::{self, Code, CodeCache, Recent};
 use crate::fault::Fault;
 use crate::goroutine::{Reply, Running, Wait};
 use crate::loaded::Loaded;
 use crate::modules;
 use crate::object::Object;
+use crate::origin::Children;
 use crate::packet::{Definitions, Scratch};
 use crate::place::LastPlace;
+use crate::pool::LuaPool;
 use crate::raw::{Key, Prototypes, Stack};
 use crate::system::{Ending, System};
 
@@ -52,10 +54,14 @@ pub(crate) struct State {
     /// The addresses of what travels by name, and of classes. Those of classes that are gone may be others' by now.
     named: RefCell<Option<FxHashSet<usize>>>,
     pub(crate) last_place: RefCell<LastPlace>,
+    /// The pool that was submitted to last.
+    pub(crate) recent_pool: RefCell<Option<LuaPool>>,
+    /// A submit on its way from the direct primitive to the general one, which waits for it.
+    pub(crate) submitting: Cell<Option<Submitting>>,
     /// The goroutine whose code is running.
     current: RefCell<Option<Rc<Running>>>,
     /// The goroutines that the home state has started.
-    children: WaitGroup,
+    children: Children,
 }
 
 /// Where shipping and scheduling find the Lua values they need: in a list that the state's registry keeps, so that they
@@ -150,8 +156,10 @@ impl State {
             loaded: Loaded::default(),
             named: RefCell::new(None),
             last_place: RefCell::default(),
+            recent_pool: RefCell::default(),
+            submitting: Cell::new(None),
             current: RefCell::new(None),
-            children: WaitGroup::new(),
+            children: Children::default(),
         }
     }
 
@@ -256,11 +264,11 @@ impl State {
         self.current.replace(running)
     }
 
-    /// The count of goroutines that the running goroutine, or the home state, has started.
-    pub(crate) fn children(&self) -> WaitGroup {
+    /// What is known of the goroutines that the running goroutine, or the home state, has started.
+    pub(crate) fn with_children<R>(&self, act: impl FnOnce(&Children) -> R) -> R {
         match &*self.current.borrow() {
-            Some(running) => running.children.get_or_init(WaitGroup::new).clone(),
-            None => self.children.clone(),
+            Some(running) => act(running.children.get_or_init(Children::default)),
+            None => act(&self.children),
         }
     }
 

@@ -9,11 +9,11 @@ use dashmap::DashMap;
 use event_listener::Event;
 use mlua::Lua;
 use parking_lot::{Mutex, RwLock};
-use runtime_core::{Backend, Close, Report, WorkerHandle};
+use runtime_core::{Backend, Close, WorkerHandle};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::foreign::ForeignType;
-use crate::goroutine::{Failure, Start};
+use crate::goroutine::Start;
 use crate::injector::Injector;
 use crate::isolate;
 use crate::modules::{Fields, Modules};
@@ -54,9 +54,8 @@ pub(crate) struct System {
     pub(crate) foreign: Vec<ForeignType>,
     /// What `now` counts from.
     pub(crate) epoch: Instant,
-    unhandled: Report<Box<Failure>>,
     /// Not bounded: as in Go, starting a goroutine does not wait. Pools and channels give back-pressure.
-    pub(crate) queue: Injector<Start>,
+    pub(crate) queue: Injector<Box<Start>>,
     started: AtomicBool,
     /// Why an isolate could not be set up.
     failed: OnceLock<String>,
@@ -91,10 +90,8 @@ impl System {
         report: ErrorReport,
         foreign: Vec<ForeignType>,
     ) -> Self {
-        let tell = Arc::clone(&report);
         Self {
             epoch: backend.now(),
-            unhandled: Arc::new(move |failure| tell(&failure.report())),
             backend,
             isolates,
             setup,
@@ -154,7 +151,7 @@ impl System {
     }
 
     /// Puts a goroutine into the queue.
-    pub(crate) fn submit(self: &Arc<Self>, start: Start) -> Result<(), StartError> {
+    pub(crate) fn submit(self: &Arc<Self>, start: Box<Start>) -> Result<(), StartError> {
         self.start()?;
         if self.is_closing() {
             return Err(StartError::Closed);
@@ -176,11 +173,6 @@ impl System {
     /// Whether every isolate has a global of this name.
     pub(crate) fn has_global(&self, name: &[u8]) -> bool {
         self.globals.get().is_some_and(|names| names.contains(name))
-    }
-
-    /// What reports a failure that nobody awaits.
-    pub(crate) fn unhandled(&self) -> Report<Box<Failure>> {
-        Arc::clone(&self.unhandled)
     }
 
     pub(crate) fn is_closing(&self) -> bool {

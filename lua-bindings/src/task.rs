@@ -25,13 +25,15 @@ use mlua::{Lua, MultiValue, Value};
 use runtime_core::{Ended, Outcome};
 
 use crate::fault;
-use crate::goroutine::{Failure, Family, Reply, Running, Start, Wait};
+use crate::goroutine::{Failure, Reply, Running, Shipped, Start, Wait};
 use crate::isolate::Isolate;
 use crate::loaded::Lent;
-use crate::packet::{self, Packet, Plain, Refusal, Roots};
+use crate::origin::Origin;
+use crate::packet::{self, Packet, Plain, Refusal, Roots, quick};
 use crate::raw::{Coroutine, Kind, Resumed, Stack, protected, protected_bare};
 use crate::scope::Membership;
 use crate::state::State;
+use crate::system::ErrorReport;
 
 /// How often a goroutine goes on at once, because what it waits for is ready, before its neighbours have a turn.
 const TURNS: usize = 64;
@@ -42,7 +44,7 @@ pub(crate) struct Task {
     running: Rc<Running>,
     coroutine: Coroutine,
     /// The function and its arguments, until the first resume.
-    packet: Option<Packet>,
+    shipped: Option<Shipped>,
     /// Its function, if that is to be given back.
     lent: Option<Lent>,
     wait: Option<Wait>,
@@ -50,7 +52,8 @@ pub(crate) struct Task {
     driven: Option<Pin<Box<AsyncThread<MultiValue>>>>,
     finished: bool,
     scope: Option<Membership>,
-    family: Option<Family>,
+    /// Given back at the end: it counts the goroutine.
+    origin: Option<Arc<Origin>>,
 }
 
 /// What a goroutine came to, before it is told to anybody.
@@ -63,8 +66,8 @@ enum End {
 impl Task {
     /// A goroutine that is about to run on this coroutine: it takes the packet as its function and arguments when it is
     /// first resumed.
-    pub(crate) fn new(isolate: &Rc<Isolate>, start: Start, slot: usize, coroutine: Coroutine) -> Self {
-        let Start { packet, completer, started_at, slot: mut pool_slot, scope, family } = start;
+    pub(crate) fn new(isolate: &Rc<Isolate>, start: Box<Start>, slot: usize, coroutine: Coroutine) -> Self {
+        let Start { shipped, completer, origin, slot: mut pool_slot, scope } = *start;
         if let Some(pool_slot) = &mut pool_slot {
             pool_slot.begin();
         }
@@ -73,7 +76,6 @@ impl Task {
             completer: RefCell::new(Some(completer)),
             handle,
             slot,
-            started_at,
             wait: RefCell::new(None),
             reply: RefCell::new(None),
             traceback: RefCell::new(None),
@@ -89,26 +91,25 @@ impl Task {
             isolate: Rc::clone(isolate),
             running,
             coroutine,
-            packet: Some(packet),
+            shipped: Some(shipped),
             lent: None,
             wait: None,
             driven: None,
             finished: false,
             scope,
-            family: Some(family),
+            origin: Some(origin),
         }
     }
 
     /// Ends a goroutine that was cancelled while it was queued.
-    pub(crate) fn never_started(start: Start) {
+    pub(crate) fn never_started(start: Box<Start>) {
         let reason = start.completer.cancelled().cloned().flatten();
         start.end(Outcome::Cancelled(reason));
     }
 
     /// Ends a goroutine for which the isolate has no coroutine.
-    pub(crate) fn not_startable(start: Start, error: &mlua::Error) {
-        let started_at = Arc::clone(&start.started_at);
-        let failure = failure_of_text(&fault::text(error), start.completer.id(), started_at);
+    pub(crate) fn not_startable(start: Box<Start>, error: &mlua::Error) {
+        let failure = failure_of_text(&fault::text(error), start.completer.id(), Some(&start.origin));
         start.end(Outcome::Failed(Box::new(failure)));
     }
 
@@ -137,24 +138,33 @@ impl Task {
     /// Resumes the coroutine. `None` if it yielded.
     fn resume(&mut self) -> Option<(End, bool)> {
         let coroutine = self.coroutine;
-        let first = self.packet.take();
+        let first = self.shipped.take();
+
         let mut came = Came::Raised(1);
         let Isolate { lua, state, .. } = &*self.isolate;
         let lent = &mut self.lent;
+        let code = self.origin.as_ref().and_then(|origin| origin.code.as_deref());
         let resumed = protected_bare(lua, &mut |stack| {
             let arguments = match &first {
                 None => 0,
                 // Its globals are made while the packet is decoded: it is the running goroutine already.
-                Some(packet) => match packet::decode_onto(stack, lua, state, packet, coroutine) {
-                    Ok((arguments, given)) => {
-                        *lent = given;
-                        arguments
+                Some(shipped) => {
+                    let arrived = match (shipped, code) {
+                        (Shipped::Packet(packet), _) => packet::decode_onto(stack, lua, state, packet, coroutine),
+                        (Shipped::Quick(values), Some(code)) => quick::arrive(stack, state, code, values, coroutine),
+                        (Shipped::Quick(_), None) => Err(packet::Malformed::NoFunction),
+                    };
+                    match arrived {
+                        Ok((arguments, given)) => {
+                            *lent = given;
+                            arguments
+                        }
+                        Err(why) => {
+                            came = Came::Malformed(why.to_string());
+                            return;
+                        }
                     }
-                    Err(why) => {
-                        came = Came::Malformed(why.to_string());
-                        return;
-                    }
-                },
+                }
             };
             came = match stack.resume(coroutine, arguments) {
                 Resumed::Returned(count) => results(stack, lua, state, coroutine, count),
@@ -284,12 +294,14 @@ impl Task {
             Packet::text(&message)
         });
         let traceback = self.running.traceback.borrow_mut().take();
+        let Blame { started_at, tell } = Blame::of(self.origin.as_deref());
         End::Failed(Failure {
             error,
             message,
             traceback: traceback.unwrap_or_else(|| String::from("stack traceback:\n\t[not known]")),
             id: self.running.handle.id(),
-            started_at: self.running.started_at.clone(),
+            started_at,
+            tell,
         })
     }
 
@@ -311,7 +323,7 @@ impl Task {
     }
 
     fn failed_with(&self, message: &str) -> End {
-        End::Failed(failure_of_text(message, self.running.handle.id(), self.running.started_at.clone()))
+        End::Failed(failure_of_text(message, self.running.handle.id(), self.origin.as_deref()))
     }
 
     /// Tells the end to everybody, and gives the slot back.
@@ -339,8 +351,8 @@ impl Task {
                 (Outcome::Cancelled(reason), Ended::Cancelled)
             }
         };
-        let (scope, pool_slot, family) =
-            (self.scope.take(), running.pool_slot.borrow_mut().take(), self.family.take());
+        let (scope, pool_slot, origin) =
+            (self.scope.take(), running.pool_slot.borrow_mut().take(), self.origin.take());
         let Some(completer) = running.completer.borrow_mut().take() else {
             return;
         };
@@ -349,7 +361,7 @@ impl Task {
             if let Some(slot) = pool_slot {
                 slot.finish(ended);
             }
-            drop(family);
+            drop(origin);
         });
     }
 
@@ -450,13 +462,33 @@ impl Drop for Task {
     }
 }
 
-fn failure_of_text(message: &str, id: u64, started_at: Arc<str>) -> Failure {
+/// Where a goroutine that fails was started, and who is told if nobody awaits it.
+struct Blame {
+    started_at: Arc<str>,
+    tell: ErrorReport,
+}
+
+impl Blame {
+    /// A goroutine has its origin until it has ended; after that nobody asks.
+    fn of(origin: Option<&Origin>) -> Self {
+        match origin {
+            Some(origin) => {
+                Self { started_at: Arc::clone(&origin.started_at), tell: Arc::clone(&origin.system.report) }
+            }
+            None => Self { started_at: Arc::from("?"), tell: Arc::new(|_| {}) },
+        }
+    }
+}
+
+fn failure_of_text(message: &str, id: u64, origin: Option<&Origin>) -> Failure {
+    let Blame { started_at, tell } = Blame::of(origin);
     Failure {
         error: Packet::text(message),
         message: message.to_owned(),
         traceback: String::from("stack traceback:\n\t[before its first line]"),
         id,
         started_at,
+        tell,
     }
 }
 

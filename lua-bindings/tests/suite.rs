@@ -109,6 +109,7 @@ files! {
     scope
     shipping_functions
     shipping_globals
+    shipping_prototypes
     shipping_random
     shipping_values
     timeout

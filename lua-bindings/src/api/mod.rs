@@ -11,6 +11,7 @@ mod channel;
 mod classes;
 mod configure;
 mod direct;
+mod direct_pools;
 mod handle;
 mod options;
 mod pools;
@@ -39,6 +40,7 @@ pub(crate) use atomic_int::AtomicIntObject;
 pub(crate) use cancelled::{CancelledObject, is_cancelled};
 pub(crate) use channel::ChannelObject;
 pub(crate) use handle::HandleObject;
+pub(crate) use pools::Submitting;
 pub(crate) use scope::ScopeObject;
 pub(crate) use wait_group::WaitGroupObject;
 

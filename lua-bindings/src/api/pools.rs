@@ -6,7 +6,9 @@ use std::task::{Context as TaskContext, Poll, Waker};
 
 use dashmap::Entry;
 use mlua::{IntoLuaMulti, Lua, MultiValue, Table, Value};
-use runtime_core::{Close, OnFull, Percentiles, Pool, PoolOptions, PoolStats, Status, SubmitErrorKind};
+use runtime_core::{
+    Close, OnFull, Percentiles, Pool, PoolOptions, PoolStats, SlotId, Status, Submit, SubmitErrorKind,
+};
 
 use super::handle::awaited;
 use super::options::Options;
@@ -14,10 +16,11 @@ use super::scope::wait_for_scope;
 use super::start::{Report, prepare};
 use super::{Answer, Args, Context, HandleObject, Outcome, Primitives, ScopeObject};
 use crate::fault::Fault;
-use crate::goroutine::Reply;
+use crate::goroutine::{GoroutineHandle, Reply};
 use crate::object::Object;
 use crate::pool::{LuaPool, PoolTask};
 use crate::scope::Scope;
+use crate::state::State;
 use crate::system::System;
 
 /// More than this many workers or places is taken for a mistake.
@@ -28,13 +31,16 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
     prim.function("pool_submit", |context, args| {
         let name = args.string(1)?;
         args.check_function(2)?;
-        submit(context, name, args.rest(2), 0, Gives::TaskId, None)
+        match context.state.submitting.take() {
+            Some(submitting) => wait_to_submit(context, submitting, Gives::TaskId),
+            None => submit(context, name, args.rest(2), 0, Gives::TaskId, None),
+        }
     })?;
     prim.function("pool_submit_priority", |context, args| {
         let name = args.string(1)?;
         let priority = args.integer(2)?;
         args.check_function(3)?;
-        let pool = find(context, &name);
+        let pool = find(context.state, &name);
         if pool.is_some_and(|pool| !pool.has_priority()) {
             return Err(args.bad(1, &format!("pool '{name}' was not created with priority=true")));
         }
@@ -43,12 +49,15 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
     prim.function("pool_async", |context, args| {
         let name = args.string(1)?;
         args.check_function(2)?;
-        submit(context, name, args.rest(2), 0, Gives::Handle, None)
+        match context.state.submitting.take() {
+            Some(submitting) => wait_to_submit(context, submitting, Gives::Handle),
+            None => submit(context, name, args.rest(2), 0, Gives::Handle, None),
+        }
     })?;
     prim.function("pool_wait", |context, args| {
         let name = args.string(1)?;
         let limit = args.deadline(2, context.state.system.backend.now())?;
-        let Some(pool) = find(context, &name) else {
+        let Some(pool) = find(context.state, &name) else {
             return context.values((false, not_found(&name)));
         };
         let stats = pool.stats();
@@ -63,7 +72,7 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
     prim.function("pool_close", close)?;
     prim.function("pool_stats", |context, args| {
         let name = args.string(1)?;
-        match find(context, &name) {
+        match find(context.state, &name) {
             Some(pool) => {
                 let stats = stats_table(context.lua, &pool.stats())?;
                 context.values(stats)
@@ -76,7 +85,7 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
         let name = args.string(1)?;
         args.table(2)?;
         args.check_function(3)?;
-        match find(context, &name) {
+        match find(context.state, &name) {
             None => context.values((Value::Nil, not_found(&name))),
             Some(pool) if pool.is_closed() => context.values((Value::Nil, "pool is closed")),
             Some(_) => context.values(true),
@@ -90,8 +99,8 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
 }
 
 /// The pool of this name. One that has been closed and has ended is gone, also if who closed it did not wait for that.
-fn find(context: &Context<'_>, name: &str) -> Option<LuaPool> {
-    let pools = &context.state.system.pools;
+pub(super) fn find(state: &State, name: &str) -> Option<LuaPool> {
+    let pools = &state.system.pools;
     let pool = pools.get(name).map(|pool| pool.clone())?;
     if pool.is_closed() {
         let stats = pool.stats();
@@ -161,9 +170,29 @@ fn put(system: &System, name: &str, new: &LuaPool, old: Option<&LuaPool>) -> Opt
 
 /// What a submit gives to the script.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Gives {
+pub(super) enum Gives {
     TaskId,
     Handle,
+}
+
+impl Gives {
+    pub(super) fn report(self) -> Report {
+        match self {
+            Self::TaskId => Report::AtOnce,
+            Self::Handle => Report::IfUnseen,
+        }
+    }
+}
+
+/// A submit that has to wait, and the handle of its task.
+pub(crate) struct Submitting {
+    pub(super) submit: Submit<PoolTask>,
+    pub(super) handle: GoroutineHandle,
+}
+
+/// The place that the running goroutine has in a pool.
+pub(super) fn inside(state: &State) -> Option<SlotId> {
+    state.current().and_then(|running| running.pool_slot.borrow().as_ref().map(runtime_core::Slot::id))
 }
 
 fn submit(
@@ -174,22 +203,21 @@ fn submit(
     gives: Gives,
     scope: Option<Arc<Scope>>,
 ) -> Outcome {
-    let Some(pool) = find(context, &name) else {
+    let Some(pool) = find(context.state, &name) else {
         return context.values((Value::Nil, not_found(&name)));
     };
     if pool.is_closed() {
         return context.values((Value::Nil, "pool is closed"));
     }
-    let report = if gives == Gives::Handle { Report::IfUnseen } else { Report::AtOnce };
-    let (start, handle) = prepare(context, values, report, scope)?;
-    let task = PoolTask { start, system: Arc::clone(&context.state.system) };
-    let inside = context
-        .state
-        .current()
-        .and_then(|running| running.pool_slot.borrow().as_ref().map(runtime_core::Slot::id));
-    let mut submit = pool.submit(task, priority, inside);
+    let (start, handle) = prepare(context, values, gives.report(), scope)?;
+    let submit = pool.submit(PoolTask { start }, priority, inside(context.state));
+    wait_to_submit(context, Submitting { submit, handle }, gives)
+}
+
+fn wait_to_submit(context: &Context<'_>, submitting: Submitting, gives: Gives) -> Outcome {
+    let Submitting { mut submit, handle } = submitting;
     let values = move |lua: &Lua,
-                       state: &crate::state::State,
+                       state: &State,
                        submitted: Result<runtime_core::TaskId, Refused>| match submitted {
         Ok(_) if gives == Gives::Handle => {
             let handle = Object::Handle(HandleObject(handle)).to_value(lua, state)?;
@@ -211,12 +239,12 @@ fn submit(
 }
 
 /// How a refused submit shows in the script.
-enum Refused {
+pub(super) enum Refused {
     Value(String),
     Raise(String),
 }
 
-fn refused(error: runtime_core::SubmitError<PoolTask>) -> Refused {
+pub(super) fn refused(error: runtime_core::SubmitError<PoolTask>) -> Refused {
     match error.kind {
         SubmitErrorKind::WouldDeadlock => Refused::Raise(error.to_string()),
         _ => Refused::Value(error.to_string()),
@@ -241,7 +269,7 @@ fn close(context: &Context<'_>, args: Args) -> Outcome {
     let name = args.string(1)?;
     let given = Options::read(&args, 2, &["cancel"])?;
     let mode = if given.boolean("cancel")?.unwrap_or(false) { Close::Cancel } else { Close::Finish };
-    let Some(pool) = find(context, &name) else {
+    let Some(pool) = find(context.state, &name) else {
         return context.values(false);
     };
     not_from_inside(context, &pool, "pool_close")?;

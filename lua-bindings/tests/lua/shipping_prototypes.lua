@@ -88,6 +88,4 @@ everywhere("an assignment to a captured variable is refused for each new closure
   end
 end)
 
-if done then
-  done()
-end
+finish()
