@@ -102,6 +102,8 @@ pub(crate) enum Reply {
     True,
     /// `false, "timeout exceeded"`.
     TimedOut,
+    /// What a receive gives: a value of a channel, or that it is closed and drained.
+    Received(Option<Packet>),
     /// Values that are made in the state that waited.
     Make(MakeValues),
     /// The goroutine was cancelled while it waited.
@@ -139,6 +141,12 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    /// Leaves the wait of a call that parks.
+    pub(crate) fn park(&self, wait: Wait, shielded: bool) {
+        self.shielded.set(shielded);
+        *self.wait.borrow_mut() = Some(wait);
+    }
+
     /// Whether it was asked to stop.
     pub(crate) fn is_cancelled(&self) -> bool {
         self.handle.is_cancelled()

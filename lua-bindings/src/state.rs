@@ -17,7 +17,7 @@ use crate::loaded::Loaded;
 use crate::modules;
 use crate::object::Object;
 use crate::origin::Children;
-use crate::packet::{Definitions, Scratch};
+use crate::packet::{self, Definitions, Scratch};
 use crate::place::LastPlace;
 use crate::pool::LuaPool;
 use crate::raw::{Key, Prototypes, Stack};
@@ -131,7 +131,7 @@ pub(crate) struct Tables {
 /// Values follow.
 pub(crate) const DONE: i64 = 0;
 /// The goroutine has to park.
-const PARK: i64 = 1;
+pub(crate) const PARK: i64 = 1;
 /// A message follows, to be raised with the caller's position.
 pub(crate) const WRONG: i64 = 2;
 /// An error value follows, to be raised as it is.
@@ -373,8 +373,7 @@ impl State {
         match self.current() {
             Some(running) if running.is_cancelled() && !shielded => self.reply_values(lua, Reply::Cancelled),
             Some(running) => {
-                running.shielded.set(shielded);
-                *running.wait.borrow_mut() = Some(wait);
+                running.park(wait, shielded);
                 PARK.into_lua_multi(lua)
             }
             None if self.role == Role::Isolate => {
@@ -420,6 +419,14 @@ impl State {
             Reply::Nothing => DONE.into_lua_multi(lua),
             Reply::True => (DONE, true).into_lua_multi(lua),
             Reply::TimedOut => (DONE, false, "timeout exceeded").into_lua_multi(lua),
+            Reply::Received(Some(packet)) => {
+                let received = packet::decode(lua, self, &packet).map_err(Fault::from).map(|mut values| {
+                    values.push_back(Value::Boolean(true));
+                    values
+                });
+                self.values(lua, received)
+            }
+            Reply::Received(None) => (DONE, Value::Nil, false).into_lua_multi(lua),
             Reply::Make(make) => self.values(lua, make(lua, self)),
             Reply::Cancelled => {
                 let error = self.cancelled_error(lua)?;

@@ -150,8 +150,12 @@ impl Task {
                 // Its globals are made while the packet is decoded: it is the running goroutine already.
                 Some(shipped) => {
                     let arrived = match (shipped, code) {
-                        (Shipped::Packet(packet), _) => packet::decode_onto(stack, lua, state, packet, coroutine),
-                        (Shipped::Quick(values), Some(code)) => quick::arrive(stack, state, code, values, coroutine),
+                        (Shipped::Packet(packet), _) => {
+                            packet::decode_onto(stack, lua, state, packet, coroutine)
+                        }
+                        (Shipped::Quick(values), Some(code)) => {
+                            quick::arrive(stack, state, code, values, coroutine)
+                        }
                         (Shipped::Quick(_), None) => Err(packet::Malformed::NoFunction),
                     };
                     match arrived {

@@ -200,11 +200,7 @@ end";
 
 /// The rows with processes of their own: what they print are figures.
 const APART: [(&str, &str, &str); 4] = [
-    (
-        "ping-pong between",
-        "100,000 times there and back between goroutines of two isolates",
-        "µs each",
-    ),
+    ("ping-pong between", "100,000 times there and back between goroutines of two isolates", "µs each"),
     ("sleepers", "100,000 goroutines asleep at once for 1 s, and the whole run", "bytes each; s"),
     ("beside", "a goroutine that returns at once, started while 8 others loop for ever, 20 times", "ms"),
     ("timeout", "timeout(200) of an endless loop, 5 times", "ms"),
@@ -284,7 +280,9 @@ fn go(code: &str) -> Result<Vec<f64>, String> {
 fn number(command: &mut Command, name: &str) -> Result<f64, String> {
     let output = command.output().map_err(|_| format!("{name} is not installed"))?;
     let text = String::from_utf8_lossy(&output.stdout);
-    text.trim().parse().map_err(|_| format!("{name} failed: {}", String::from_utf8_lossy(&output.stderr).trim()))
+    text.trim()
+        .parse()
+        .map_err(|_| format!("{name} failed: {}", String::from_utf8_lossy(&output.stderr).trim()))
 }
 
 fn tokio_spawn(count: u32) -> f64 {
@@ -315,10 +313,20 @@ fn print(column: &str, seconds: Result<Vec<f64>, String>, unit: Unit) {
     match (figures, unit) {
         (Err(why), _) => println!("    {column:<32} not measured: {why}"),
         (Ok(all), Unit::Each(_)) => {
-            println!("    {column:<32} {:.2} µs each ({:.2} to {:.2})", median(&all), all[0], all[all.len() - 1]);
+            println!(
+                "    {column:<32} {:.2} µs each ({:.2} to {:.2})",
+                median(&all),
+                all[0],
+                all[all.len() - 1]
+            );
         }
         (Ok(all), Unit::PerSecond(_)) => {
-            println!("    {column:<32} {:.0} per second ({:.0} to {:.0})", median(&all), all[0], all[all.len() - 1]);
+            println!(
+                "    {column:<32} {:.0} per second ({:.0} to {:.0})",
+                median(&all),
+                all[0],
+                all[all.len() - 1]
+            );
         }
     }
 }

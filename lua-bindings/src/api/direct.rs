@@ -6,18 +6,18 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use runtime_core::Outcome as Ended;
+use runtime_core::{Outcome as Ended, TryReceiveError, TrySendError};
 
-use super::channel::Direction;
+use super::channel::{Direction, reply_closed};
 use super::direct_pools;
 use super::pools::Gives;
 use super::start::{Report, assemble};
 use super::{ChannelObject, HandleObject, Primitives};
-use crate::goroutine::{GoroutineHandle, Shipped, Start};
+use crate::goroutine::{GoroutineHandle, Reply, Running, Shipped, Start, Wait};
 use crate::object::Object;
 use crate::packet::{self, Packet, Plain, Roots, quick};
 use crate::raw::{Kind, Number, Primitive, Stack, Went};
-use crate::state::{DONE, State, WRONG, vital};
+use crate::state::{DONE, PARK, Role, State, WRONG, vital};
 
 /// Those that may have to wait, or raise: they answer with a number that says so, as the general primitives do, and a Lua
 /// function around them sees to it.
@@ -25,10 +25,10 @@ const MAY_WAIT: [(&str, Primitive); 9] = [
     ("await", await_ended),
     ("handle_await", await_ended),
     ("channel_send", send),
-    ("channel_receive", receive),
-    ("channel_try_receive", receive),
+    ("channel_receive", |stack, state| receive(stack, state, MayWait::Yes)),
+    ("channel_try_receive", |stack, state| receive(stack, state, MayWait::No)),
     ("channel_function_send", send),
-    ("channel_function_receive", receive),
+    ("channel_function_receive", |stack, state| receive(stack, state, MayWait::Yes)),
     ("pool_submit", |stack, state| direct_pools::submit(stack, state, Gives::TaskId)),
     ("pool_async", |stack, state| direct_pools::submit(stack, state, Gives::Handle)),
 ];
@@ -223,7 +223,7 @@ fn send(stack: &mut Stack<'_>, state: &Rc<State>) -> Went {
         Some(value) => Packet::One(value),
         None => {
             // What would only be encoded again for the wait is left alone.
-            if channel.channel.len() >= channel.channel.capacity() {
+            if state.role == Role::Home && channel.channel.len() >= channel.channel.capacity() {
                 return Went::General;
             }
             stack.remove(1);
@@ -238,23 +238,79 @@ fn send(stack: &mut Stack<'_>, state: &Rc<State>) -> Went {
             }
         }
     };
-    match channel.channel.try_send(packet) {
-        Ok(()) => {
+    match (channel.channel.try_send(packet), state.current()) {
+        (Ok(()), _) => {
             stack.push_number(Number::Integer(DONE));
             stack.push_boolean(true);
             Went::Done(2)
         }
-        Err(_) => Went::General,
+        (Err(TrySendError::Full(packet)), Some(running)) => {
+            let send = channel.channel.send(packet);
+            let sent = async move {
+                match send.await {
+                    Ok(()) => Reply::True,
+                    Err(_) => reply_closed(),
+                }
+            };
+            park(stack, &running, Box::pin(sent))
+        }
+        _ => Went::General,
     }
 }
 
-fn receive(stack: &mut Stack<'_>, state: &Rc<State>) -> Went {
-    let received = channel(stack, state, 2, Direction::Send).map(|channel| channel.channel.try_receive());
-    let Some(Ok(packet)) = received else {
+fn park(stack: &mut Stack<'_>, running: &Running, wait: Wait) -> Went {
+    running.park(wait, false);
+    stack.push_number(Number::Integer(PARK));
+    Went::Done(1)
+}
+
+/// What the call that parked returns.
+pub(super) fn resumed(stack: &mut Stack<'_>, state: &Rc<State>) -> Went {
+    let reply = state.current().and_then(|running| running.reply.borrow_mut().take());
+    match reply {
+        Some(Reply::Nothing) => {
+            stack.push_number(Number::Integer(DONE));
+            Went::Done(1)
+        }
+        Some(Reply::True) => {
+            stack.push_number(Number::Integer(DONE));
+            stack.push_boolean(true);
+            Went::Done(2)
+        }
+        Some(Reply::Received(Some(packet))) => received(stack, state, &packet),
+        reply => {
+            if let Some(running) = state.current() {
+                *running.reply.borrow_mut() = reply;
+            }
+            Went::General
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum MayWait {
+    Yes,
+    No,
+}
+
+fn receive(stack: &mut Stack<'_>, state: &Rc<State>, may_wait: MayWait) -> Went {
+    let Some(channel) = channel(stack, state, 2, Direction::Send) else {
         return Went::General;
     };
+    match (channel.channel.try_receive(), state.current()) {
+        (Ok(packet), _) => received(stack, state, &packet),
+        (Err(TryReceiveError::Empty), Some(running)) if may_wait == MayWait::Yes => {
+            let receive = channel.channel.receive();
+            park(stack, &running, Box::pin(async move { Reply::Received(receive.await) }))
+        }
+        _ => Went::General,
+    }
+}
+
+/// The values of a receive for what it received.
+fn received(stack: &mut Stack<'_>, state: &State, packet: &Packet) -> Went {
     stack.truncate(0);
-    let decoded = match &packet {
+    let decoded = match packet {
         Packet::One(value) => {
             value.push(stack);
             Ok(1)

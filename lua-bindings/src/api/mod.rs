@@ -300,6 +300,7 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
         let state = Rc::clone(&state);
         lua.create_function(move |lua, ()| state.resumed(lua))?
     };
+    let resumed = raw::closure(lua, &state, direct::resumed, &resumed, false)?;
     let abandon = {
         let state = Rc::clone(&state);
         lua.create_function(move |_, ()| {

@@ -216,17 +216,16 @@ fn submit(
 
 fn wait_to_submit(context: &Context<'_>, submitting: Submitting, gives: Gives) -> Outcome {
     let Submitting { mut submit, handle } = submitting;
-    let values = move |lua: &Lua,
-                       state: &State,
-                       submitted: Result<runtime_core::TaskId, Refused>| match submitted {
-        Ok(_) if gives == Gives::Handle => {
-            let handle = Object::Handle(HandleObject(handle)).to_value(lua, state)?;
-            Ok(handle.into_lua_multi(lua)?)
-        }
-        Ok(id) => Ok(id.to_string().into_lua_multi(lua)?),
-        Err(Refused::Value(message)) => Ok((Value::Nil, message).into_lua_multi(lua)?),
-        Err(Refused::Raise(message)) => Err(Fault::Wrong(message)),
-    };
+    let values =
+        move |lua: &Lua, state: &State, submitted: Result<runtime_core::TaskId, Refused>| match submitted {
+            Ok(_) if gives == Gives::Handle => {
+                let handle = Object::Handle(HandleObject(handle)).to_value(lua, state)?;
+                Ok(handle.into_lua_multi(lua)?)
+            }
+            Ok(id) => Ok(id.to_string().into_lua_multi(lua)?),
+            Err(Refused::Value(message)) => Ok((Value::Nil, message).into_lua_multi(lua)?),
+            Err(Refused::Raise(message)) => Err(Fault::Wrong(message)),
+        };
     // Mostly there is room, and nothing to wait for.
     let at_once = Pin::new(&mut submit).poll(&mut TaskContext::from_waker(Waker::noop()));
     if let Poll::Ready(submitted) = at_once {

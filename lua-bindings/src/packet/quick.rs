@@ -52,7 +52,8 @@ pub(crate) fn ship(
     top: i32,
     witnesses: i32,
 ) -> Option<(Arc<Code>, Quick)> {
-    let code = state.recent_codes.find(stack, witnesses, 1, |code| code.is_quick().then(|| Arc::clone(code)))??;
+    let code =
+        state.recent_codes.find(stack, witnesses, 1, |code| code.is_quick().then(|| Arc::clone(code)))??;
     if state.may_be_named(stack.address(1)) {
         return None;
     }
