@@ -122,6 +122,11 @@ impl LocalSpawn for Executor {
         let ticket = self.insert(future);
         READY.with(|ready| ready.tickets.borrow_mut().push_back(ticket));
     }
+
+    fn wake_after_others(&self, waker: &Waker) {
+        self.look_into_inbox(&mut Vec::new());
+        waker.wake_by_ref();
+    }
 }
 
 impl Executor {
@@ -178,8 +183,7 @@ impl Executor {
             if !idle && !self.home.inbox.may_hold_any() {
                 continue;
             }
-            if self.home.inbox.take(&mut woken) {
-                READY.with(|ready| ready.tickets.borrow_mut().extend(woken.drain(..)));
+            if self.look_into_inbox(&mut woken) {
                 if woken.capacity() > PLACES_KEPT {
                     woken = Vec::new();
                 }
@@ -187,6 +191,13 @@ impl Executor {
                 patience.wait(|| self.home.inbox.may_hold_any());
             }
         }
+    }
+
+    /// Queues what other threads have woken; `woken` is empty before and after. Returns whether there was something.
+    fn look_into_inbox(&self, woken: &mut Vec<Ticket>) -> bool {
+        let any = self.home.inbox.take(woken);
+        READY.with(|ready| ready.tickets.borrow_mut().extend(woken.drain(..)));
+        any
     }
 
     /// Polls the task of `ticket`, if it is still there. Returns whether it has ended.

@@ -1,8 +1,11 @@
 //! A worker: a named thread with a current-thread runtime of its own.
 
 use std::cell::Cell;
+use std::future::Future;
 use std::io;
+use std::pin::pin;
 use std::rc::Rc;
+use std::task::{Context, Waker};
 
 use runtime_core::{
     LocalFuture, LocalSpawn, WorkerBody, WorkerHandle, contain_panic, contained, worker_thread,
@@ -62,5 +65,11 @@ impl LocalSpawn for Spawner {
         if !self.closed.get() {
             tokio::task::spawn_local(future);
         }
+    }
+
+    fn wake_after_others(&self, waker: &Waker) {
+        // Tokio keeps the waker of this future, and wakes it after it has looked at its timers and at what came from other
+        // threads. The future itself is not needed any more.
+        let _ = pin!(tokio::task::yield_now()).poll(&mut Context::from_waker(waker));
     }
 }

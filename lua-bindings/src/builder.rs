@@ -11,6 +11,7 @@ use runtime_core::Backend;
 use crate::api;
 use crate::fault;
 use crate::foreign::ForeignType;
+use crate::interrupt::Interrupt;
 use crate::state::Role;
 use crate::system::{Ending, ErrorReport, GRACE, Setup, StartError, System};
 
@@ -22,6 +23,7 @@ pub struct Builder {
     setup: Option<Setup>,
     report: Option<ErrorReport>,
     lazy: bool,
+    interrupt: Interrupt,
     foreign: Vec<ForeignType>,
 }
 
@@ -76,7 +78,15 @@ impl Shutdown {
 impl Goroutines {
     /// Starts to set up a runtime.
     pub fn builder() -> Builder {
-        Builder { backend: None, isolates: None, setup: None, report: None, lazy: false, foreign: Vec::new() }
+        Builder {
+            backend: None,
+            isolates: None,
+            setup: None,
+            report: None,
+            lazy: false,
+            interrupt: Interrupt::default(),
+            foreign: Vec::new(),
+        }
     }
 
     /// Makes `require("goroutine")` give the module in this Lua state, the home state.
@@ -264,6 +274,13 @@ impl Builder {
         self
     }
 
+    /// How goroutines that compute for long are interrupted, so that others run and they can be cancelled. Without this,
+    /// [`Interrupt::default`].
+    pub fn interrupt_by(mut self, interrupt: Interrupt) -> Self {
+        self.interrupt = interrupt;
+        self
+    }
+
     /// Starts the isolates only with the first goroutine. Then an error of `setup` is raised there, by `spawn`.
     pub fn lazy(mut self, lazy: bool) -> Self {
         self.lazy = lazy;
@@ -282,7 +299,8 @@ impl Builder {
         }
         let backend = self.backend.or_else(default_backend).ok_or(BuildError::NoBackend)?;
         let report = self.report.unwrap_or_else(|| Arc::new(to_stderr));
-        let system = Arc::new(System::new(backend, isolates, self.setup, report, self.foreign));
+        let system =
+            Arc::new(System::new(backend, isolates, self.setup, report, self.foreign, self.interrupt));
         let goroutines = Goroutines { system };
         if !self.lazy {
             goroutines.system.start().map_err(|error: StartError| BuildError::Start(error.to_string()))?;

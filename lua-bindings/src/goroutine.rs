@@ -4,6 +4,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use mlua::{Lua, MultiValue};
 use runtime_core::{Completer, Ended, Handle, Outcome};
@@ -138,7 +139,23 @@ pub(crate) struct Running {
     pub(crate) has_classes: Cell<bool>,
     /// Whether cancelling leaves its wait alone: the wait itself sees to an early end.
     pub(crate) shielded: Cell<bool>,
+    pub(crate) stopping: Stopping,
 }
+
+/// How far a goroutine that was cancelled has got.
+#[derive(Default)]
+pub(crate) struct Stopping {
+    /// When it first got the error.
+    raised_at: Cell<Option<Instant>>,
+    /// Whether the error is on its way through the goroutine's functions: nothing has caught it. What runs then is what
+    /// closes `<close>` variables, which may wait like other code.
+    unwinding: Cell<bool>,
+    /// Whether it ends where it was interrupted.
+    stopped: Cell<bool>,
+}
+
+/// How long a cancelled goroutine may take to unwind.
+pub(crate) const UNWINDING: Duration = Duration::from_secs(1);
 
 impl Running {
     /// Leaves the wait of a call that parks.
@@ -150,5 +167,43 @@ impl Running {
     /// Whether it was asked to stop.
     pub(crate) fn is_cancelled(&self) -> bool {
         self.handle.is_cancelled()
+    }
+
+    /// Whether its blocking calls raise: it was cancelled, and is not unwinding, or has been for too long.
+    pub(crate) fn must_stop(&self, now: impl FnOnce() -> Instant) -> bool {
+        self.is_cancelled() && (!self.stopping.unwinding.get() || self.is_overdue(now()))
+    }
+
+    /// Until when it may unwind, if it is unwinding.
+    pub(crate) fn unwinds_until(&self) -> Option<Instant> {
+        self.stopping.raised_at.get().filter(|_| self.stopping.unwinding.get()).map(|at| at + UNWINDING)
+    }
+
+    /// Whether it got the error so long ago that it must have unwound.
+    pub(crate) fn is_overdue(&self, now: Instant) -> bool {
+        self.stopping.raised_at.get().is_some_and(|at| now.saturating_duration_since(at) >= UNWINDING)
+    }
+
+    /// It gets the error of a cancelled goroutine.
+    pub(crate) fn raising(&self, now: Instant) {
+        if self.stopping.raised_at.get().is_none() {
+            self.stopping.raised_at.set(Some(now));
+        }
+        // Elsewhere there are no `<close>` variables: the error comes again at every blocking call.
+        self.stopping.unwinding.set(cfg!(feature = "lua54"));
+    }
+
+    /// It has caught the error, which is raised again from now on.
+    pub(crate) fn caught(&self) {
+        self.stopping.unwinding.set(false);
+    }
+
+    /// It ends where it was interrupted just now.
+    pub(crate) fn stop_here(&self) {
+        self.stopping.stopped.set(true);
+    }
+
+    pub(crate) fn stops_here(&self) -> bool {
+        self.stopping.stopped.get()
     }
 }

@@ -17,6 +17,7 @@ use runtime_core::{LocalSpawn, WorkerBody};
 use crate::api;
 use crate::fault;
 use crate::goroutine::{Running, Start};
+use crate::interrupt::Interrupts;
 use crate::modules::Modules;
 use crate::packet;
 use crate::raw::{self, Coroutine, protected};
@@ -40,6 +41,7 @@ pub(crate) struct Isolate {
     /// The `package.path` and so on that are in force here.
     modules: RefCell<Arc<Modules>>,
     pub(crate) close_coroutine: Option<Function>,
+    pub(crate) spawner: Rc<dyn LocalSpawn>,
     /// Whether there is something to be collected as soon as there is nothing else to do.
     collect: Cell<bool>,
 }
@@ -63,7 +65,7 @@ struct Slot {
 pub(crate) fn body(system: Arc<System>, ready: flume::Sender<Result<(), String>>) -> WorkerBody {
     Box::new(move |spawner| {
         Box::pin(async move {
-            let isolate = match Isolate::new(&system) {
+            let isolate = match Isolate::new(&system, spawner) {
                 Ok(isolate) => Rc::new(isolate),
                 Err(error) => {
                     let _ = ready.send(Err(fault::text(&error)));
@@ -72,17 +74,21 @@ pub(crate) fn body(system: Arc<System>, ready: flume::Sender<Result<(), String>>
             };
             let _ = ready.send(Ok(()));
             drop(ready);
-            isolate.accept(&system, &*spawner).await;
+            isolate.accept(&system).await;
             isolate.wind_down().await;
         })
     })
 }
 
 impl Isolate {
-    fn new(system: &Arc<System>) -> mlua::Result<Self> {
+    fn new(system: &Arc<System>, spawner: Rc<dyn LocalSpawn>) -> mlua::Result<Self> {
         let lua = raw::new_state();
         let state = api::install(&lua, Arc::clone(system), Role::Isolate)?;
         let close = lua.globals().get::<Table>("coroutine")?.get::<Option<Function>>("close")?;
+        // From here on, the monitor knows this thread.
+        let interrupts = Interrupts::begin(&system.monitor);
+        raw::prepare_interrupts(&lua, &state, interrupts.is_permanent()).map_err(mlua::Error::runtime)?;
+        state.set_interrupts(interrupts);
         Ok(Self {
             lua,
             state,
@@ -92,15 +98,16 @@ impl Isolate {
             wanted: Event::new(),
             modules: RefCell::default(),
             close_coroutine: close,
+            spawner,
             collect: Cell::new(false),
         })
     }
 
-    async fn accept(self: &Rc<Self>, system: &Arc<System>, spawner: &dyn LocalSpawn) {
+    async fn accept(self: &Rc<Self>, system: &Arc<System>) {
         loop {
             let mut started = 0;
             while let Some(start) = system.queue.try_pop() {
-                self.start(start, spawner);
+                self.start(start);
                 started += 1;
                 if started == STARTS_IN_A_ROW {
                     break;
@@ -126,7 +133,7 @@ impl Isolate {
                 None
             };
             match future::or(future::or(closing, collect), next).await {
-                Some(start) => self.start(start, spawner),
+                Some(start) => self.start(start),
                 None if system.is_closing() => return,
                 None => {}
             }
@@ -151,7 +158,7 @@ impl Isolate {
     }
 
     /// Starts a goroutine, and runs it until it parks for the first time.
-    fn start(self: &Rc<Self>, start: Box<Start>, spawner: &dyn LocalSpawn) {
+    fn start(self: &Rc<Self>, start: Box<Start>) {
         if start.completer.cancelled().is_some() {
             return Task::never_started(start);
         }
@@ -162,7 +169,7 @@ impl Isolate {
         };
         let mut task = Task::new(self, start, slot, coroutine);
         if !task.run() {
-            spawner.spawn_local(Box::pin(task));
+            self.spawner.spawn_local(Box::pin(task));
         }
     }
 

@@ -68,6 +68,7 @@ mod fault;
 mod foreign;
 mod goroutine;
 mod injector;
+mod interrupt;
 mod isolate;
 mod loaded;
 mod modules;
@@ -83,6 +84,7 @@ mod system;
 mod task;
 
 pub use builder::{BuildError, Builder, Goroutines, InstallError, Shutdown, new_state};
+pub use interrupt::Interrupt;
 pub use packet::face::Packet;
 pub use packet::{Trust, WireError};
 pub use runtime_core::Backend;

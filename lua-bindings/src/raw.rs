@@ -17,9 +17,11 @@
 mod coroutine;
 mod entry;
 mod functions;
+mod hook;
 mod objects;
 mod position;
 mod prototype;
+mod switch;
 
 use std::any::Any;
 use std::ffi::{CStr, c_char, c_int};
@@ -32,9 +34,11 @@ use mlua::{Lua, MultiValue};
 
 pub(crate) use coroutine::{Coroutine, Resumed};
 pub(crate) use entry::{Primitive, Went, closure};
+pub(crate) use hook::{interrupt_hook, prepare_interrupts};
 pub(crate) use objects::object_of;
 pub(crate) use position::{Position, position};
 pub(crate) use prototype::Prototypes;
+pub(crate) use switch::Switches;
 
 /// Where the registry of a state keeps a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

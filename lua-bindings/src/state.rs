@@ -1,8 +1,9 @@
 //! [`State`]: what belongs to one Lua state, be it home or an isolate.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
 use futures_lite::future;
 use mlua::{Function, IntoLuaMulti, Lua, MultiValue, Table, Value, WeakLua};
@@ -13,6 +14,7 @@ use crate::api::{CancelledObject, Submitting};
 use crate::code::{self, Code, CodeCache, Recent};
 use crate::fault::Fault;
 use crate::goroutine::{Reply, Running, Wait};
+use crate::interrupt::Interrupts;
 use crate::loaded::Loaded;
 use crate::modules;
 use crate::object::Object;
@@ -62,6 +64,21 @@ pub(crate) struct State {
     current: RefCell<Option<Rc<Running>>>,
     /// The goroutines that the home state has started.
     children: Children,
+    /// In isolates: how its goroutines are interrupted.
+    interrupts: OnceCell<Interrupts>,
+}
+
+/// What becomes of a goroutine that is interrupted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It goes on: no goroutine runs.
+    Nothing,
+    /// Its neighbours have a turn.
+    Yield,
+    /// It gets the error of a cancelled goroutine.
+    Raise,
+    /// It has had that error, and the time to unwind: it ends here.
+    Stop,
 }
 
 /// Where shipping and scheduling find the Lua values they need: in a list that the state's registry keeps, so that they
@@ -160,6 +177,7 @@ impl State {
             submitting: Cell::new(None),
             current: RefCell::new(None),
             children: Children::default(),
+            interrupts: OnceCell::new(),
         }
     }
 
@@ -255,8 +273,61 @@ impl State {
     }
 
     /// Whether the running goroutine was asked to stop: then its blocking calls raise, also where they need not wait.
-    pub(crate) fn is_cancelled(&self) -> bool {
-        self.current.borrow().as_ref().is_some_and(|running| running.is_cancelled())
+    pub(crate) fn must_stop(&self) -> bool {
+        self.current.borrow().as_ref().is_some_and(|running| running.must_stop(|| self.now()))
+    }
+
+    fn now(&self) -> Instant {
+        self.system.backend.now()
+    }
+
+    /// How goroutines are interrupted here; `None` at home.
+    pub(crate) fn interrupts(&self) -> Option<&Interrupts> {
+        self.interrupts.get()
+    }
+
+    pub(crate) fn set_interrupts(&self, interrupts: Interrupts) {
+        let _ = self.interrupts.set(interrupts);
+    }
+
+    /// What becomes of the running goroutine, which is being interrupted.
+    pub(crate) fn interrupted(&self) -> Verdict {
+        let current = self.current.borrow();
+        match &*current {
+            None => Verdict::Nothing,
+            Some(running) if !running.is_cancelled() => Verdict::Yield,
+            Some(running) if running.is_overdue(self.now()) => Verdict::Stop,
+            Some(running) if running.must_stop(|| self.now()) => Verdict::Raise,
+            Some(_) => Verdict::Yield,
+        }
+    }
+
+    /// The running goroutine, which yields just now, does not go on.
+    pub(crate) fn stop_running(&self) {
+        if let Some(running) = &*self.current.borrow() {
+            running.stop_here();
+        }
+    }
+
+    /// Pushes the error of a cancelled goroutine, which is raised now.
+    pub(crate) fn push_cancelled(&self, stack: &mut Stack<'_>) {
+        Object::Cancelled(self.cancelled_object()).push(stack, self);
+    }
+
+    /// The error is raised again in the running goroutine, which had caught it on its way.
+    pub(crate) fn raising_cancelled(&self) {
+        if let Some(running) = &*self.current.borrow()
+            && running.is_cancelled()
+        {
+            running.raising(self.now());
+        }
+    }
+
+    /// The running goroutine has caught the error: it comes again at its next wait.
+    pub(crate) fn caught_cancelled(&self) {
+        if let Some(running) = &*self.current.borrow() {
+            running.caught();
+        }
     }
 
     /// Makes `running` the running goroutine, and returns the one that was.
@@ -371,7 +442,9 @@ impl State {
     /// wait is not ended by cancelling: it sees to its own end then.
     pub(crate) fn wait(self: &Rc<Self>, lua: &Lua, wait: Wait, shielded: bool) -> mlua::Result<MultiValue> {
         match self.current() {
-            Some(running) if running.is_cancelled() && !shielded => self.reply_values(lua, Reply::Cancelled),
+            Some(running) if !shielded && running.must_stop(|| self.now()) => {
+                self.reply_values(lua, Reply::Cancelled)
+            }
             Some(running) => {
                 running.park(wait, shielded);
                 PARK.into_lua_multi(lua)
@@ -429,20 +502,21 @@ impl State {
             Reply::Received(None) => (DONE, Value::Nil, false).into_lua_multi(lua),
             Reply::Make(make) => self.values(lua, make(lua, self)),
             Reply::Cancelled => {
-                let error = self.cancelled_error(lua)?;
+                let error = Object::Cancelled(self.cancelled_object()).to_value(lua, self)?;
                 (RAISE, error).into_lua_multi(lua)
             }
         }
     }
 
-    /// The error that the running goroutine gets at its blocking calls once it was cancelled.
-    fn cancelled_error(&self, lua: &Lua) -> mlua::Result<Value> {
-        let running = self.current();
-        let error = match &running {
-            Some(running) => CancelledObject::of(&running.handle),
+    /// The error that the running goroutine gets once it was cancelled. It is raised now.
+    fn cancelled_object(&self) -> CancelledObject {
+        match &*self.current.borrow() {
+            Some(running) => {
+                running.raising(self.now());
+                CancelledObject::of(&running.handle)
+            }
             None => CancelledObject::new(None),
-        };
-        Object::Cancelled(error).to_value(lua, self)
+        }
     }
 
     /// The values of a primitive for its outcome.

@@ -15,6 +15,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::foreign::ForeignType;
 use crate::goroutine::Start;
 use crate::injector::Injector;
+use crate::interrupt::{Interrupt, Monitor};
 use crate::isolate;
 use crate::modules::{Fields, Modules};
 use crate::pool::LuaPool;
@@ -60,6 +61,7 @@ pub(crate) struct System {
     /// Why an isolate could not be set up.
     failed: OnceLock<String>,
     workers: Mutex<Vec<Box<dyn WorkerHandle>>>,
+    pub(crate) monitor: Arc<Monitor>,
     closing: AtomicBool,
     ending: AtomicU8,
     closed: Event,
@@ -89,6 +91,7 @@ impl System {
         setup: Option<Setup>,
         report: ErrorReport,
         foreign: Vec<ForeignType>,
+        interrupt: Interrupt,
     ) -> Self {
         Self {
             epoch: backend.now(),
@@ -101,6 +104,7 @@ impl System {
             started: AtomicBool::new(false),
             failed: OnceLock::new(),
             workers: Mutex::default(),
+            monitor: Arc::new(Monitor::new(interrupt)),
             closing: AtomicBool::new(false),
             ending: AtomicU8::new(Ending::None as u8),
             closed: Event::new(),
@@ -131,6 +135,7 @@ impl System {
         if let Some(message) = self.failed.get() {
             return Err(StartError::Setup(message.clone()));
         }
+        self.monitor.start()?;
         let (tell, ready) = flume::bounded(self.isolates);
         for index in 0..self.isolates {
             let body = isolate::body(Arc::clone(self), tell.clone());
@@ -278,6 +283,8 @@ impl System {
             }
         }
         workers.clear();
+        // Until here it has stopped those that computed.
+        self.monitor.end();
         stuck
     }
 }

@@ -22,10 +22,11 @@ use std::task::{Context, Poll};
 
 use mlua::thread::AsyncThread;
 use mlua::{Lua, MultiValue, Value};
-use runtime_core::{Ended, Outcome};
+use runtime_core::{Ended, Outcome, Sleep};
 
 use crate::fault;
-use crate::goroutine::{Failure, Reply, Running, Shipped, Start, Wait};
+use crate::goroutine::{Failure, Reply, Running, Shipped, Start, Stopping, Wait};
+use crate::interrupt::{Interrupts, Yielded};
 use crate::isolate::Isolate;
 use crate::loaded::Lent;
 use crate::origin::Origin;
@@ -51,6 +52,10 @@ pub(crate) struct Task {
     /// mlua's future, once the coroutine has waited in an async function.
     driven: Option<Pin<Box<AsyncThread<MultiValue>>>>,
     finished: bool,
+    /// Whether it was made to yield to its neighbours.
+    interrupted: bool,
+    /// Ends the time that it has to unwind after it was cancelled.
+    unwound: Option<Sleep>,
     scope: Option<Membership>,
     /// Given back at the end: it counts the goroutine.
     origin: Option<Arc<Origin>>,
@@ -85,6 +90,7 @@ impl Task {
             has_environment: Cell::new(false),
             has_classes: Cell::new(false),
             shielded: Cell::new(false),
+            stopping: Stopping::default(),
         });
         isolate.occupy(slot, &running);
         Self {
@@ -96,6 +102,8 @@ impl Task {
             wait: None,
             driven: None,
             finished: false,
+            interrupted: false,
+            unwound: None,
             scope,
             origin: Some(origin),
         }
@@ -118,6 +126,7 @@ impl Task {
         self.status(|completer| completer.running());
         let before = self.isolate.state.set_current(Some(Rc::clone(&self.running)));
         let end = catch_unwind(AssertUnwindSafe(|| self.resume().or_else(|| self.parked())));
+        self.put_down();
         self.isolate.state.set_current(before);
         let end = end.unwrap_or_else(|panic| Some((self.panicked(&*panic), false)));
         match end {
@@ -127,6 +136,24 @@ impl Task {
             }
             None => false,
         }
+    }
+
+    /// Shows that the coroutine is about to run.
+    fn take_up(&self) {
+        if let Some(interrupts) = self.isolate.state.interrupts() {
+            interrupts.take_up(self.coroutine);
+        }
+    }
+
+    fn put_down(&self) {
+        if let Some(interrupts) = self.isolate.state.interrupts() {
+            interrupts.put_down();
+        }
+    }
+
+    /// Whether the coroutine has just yielded because it was interrupted.
+    fn take_yielded(&self) -> Yielded {
+        self.isolate.state.interrupts().map_or(Yielded::No, Interrupts::take_yielded)
     }
 
     fn status(&self, tell: impl FnOnce(&runtime_core::Completer<Packet, Box<Failure>>)) {
@@ -170,6 +197,9 @@ impl Task {
                     }
                 }
             };
+            if let Some(interrupts) = state.interrupts() {
+                interrupts.take_up(coroutine);
+            }
             came = match stack.resume(coroutine, arguments) {
                 Resumed::Returned(count) => results(stack, lua, state, coroutine, count),
                 Resumed::Yielded(_) => Came::Yielded,
@@ -224,8 +254,13 @@ impl Task {
 
     /// Looks at why the coroutine yielded. `Some` if that was its end.
     fn parked(&mut self) -> Option<(End, bool)> {
+        let yielded = self.take_yielded();
+        self.interrupted = yielded != Yielded::No;
+        if yielded == Yielded::Here {
+            return None; // its registers are on its stack
+        }
         self.wait = self.running.wait.borrow_mut().take();
-        if self.wait.is_some() || self.driven.is_some() {
+        if self.wait.is_some() || self.driven.is_some() || self.interrupted {
             let coroutine = self.coroutine;
             if self.driven.is_none() {
                 let _ = protected(&self.isolate.lua, (), |stack| stack.clear(coroutine));
@@ -374,20 +409,52 @@ impl Task {
     fn stop_driven(&mut self) -> (End, bool) {
         self.driven = None;
         self.isolate.collect_when_idle();
+        self.stop()
+    }
+
+    /// Ends a cancelled goroutine where it is. Its `<close>` variables are closed, by functions that cannot wait here; one
+    /// that computes for long is interrupted by an error.
+    fn stop(&mut self) -> (End, bool) {
         if let (Some(close), Ok(thread)) =
             (&self.isolate.close_coroutine, self.isolate.thread(self.running.slot))
         {
-            let _ = close.call::<MultiValue>(thread);
+            let before = self.isolate.state.set_current(Some(Rc::clone(&self.running)));
+            self.take_up();
+            let entered = self
+                .isolate
+                .state
+                .interrupts()
+                .map(|interrupts| interrupts.enter(self.coroutine.as_ptr(), false));
+            let closed = catch_unwind(AssertUnwindSafe(|| drop(close.call::<MultiValue>(thread))));
+            if let (Some(interrupts), Some(entered)) = (self.isolate.state.interrupts(), entered) {
+                interrupts.leave(entered);
+            }
+            self.put_down();
+            self.isolate.state.set_current(before);
+            drop(closed);
         }
         (End::Cancelled, false)
+    }
+
+    /// Whether a cancelled goroutine gets the error now: at once, unless it is unwinding, and then when its time is over.
+    fn poll_stop(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(until) = self.running.unwinds_until() else {
+            return Poll::Ready(());
+        };
+        let backend = &self.isolate.state.system.backend;
+        self.unwound.get_or_insert_with(|| backend.sleep_until(until)).as_mut().poll(cx)
     }
 
     /// Polls mlua's future. `Some` once the goroutine has ended.
     fn poll_driven(&mut self, cx: &mut Context<'_>) -> Option<(End, bool)> {
         let driven = self.driven.as_mut()?;
         self.isolate.state.set_current(Some(Rc::clone(&self.running)));
+        self.isolate.state.interrupts().into_iter().for_each(|interrupts| interrupts.take_up(self.coroutine));
         // A panic that the script has caught, and returns, is resumed by mlua when it reaches Rust.
-        let polled = match catch_unwind(AssertUnwindSafe(|| driven.as_mut().poll(cx))) {
+        let polled = catch_unwind(AssertUnwindSafe(|| driven.as_mut().poll(cx)));
+        self.put_down();
+        self.interrupted = self.take_yielded() != Yielded::No;
+        let polled = match polled {
             Ok(polled) => polled,
             Err(panic) => {
                 self.isolate.state.set_current(None);
@@ -413,6 +480,21 @@ impl Future for Task {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let task = &mut *self;
         for _ in 0..TURNS {
+            if task.interrupted && task.driven.is_none() {
+                task.interrupted = false;
+                if task.running.stops_here() {
+                    let (end, reusable) = task.stop();
+                    task.finish(end, reusable);
+                    return Poll::Ready(());
+                }
+                if task.run() {
+                    return Poll::Ready(());
+                }
+                if task.interrupted {
+                    break; // its neighbours first
+                }
+                continue;
+            }
             let cancelled = match &*task.running.completer.borrow() {
                 Some(completer) => completer.poll_cancelled(cx).is_ready(),
                 None => return Poll::Ready(()),
@@ -420,7 +502,11 @@ impl Future for Task {
             if let Some(wait) = &mut task.wait {
                 let reply = match wait.as_mut().poll(cx) {
                     Poll::Ready(reply) => reply,
-                    Poll::Pending if cancelled && !task.running.shielded.get() => Reply::Cancelled,
+                    Poll::Pending
+                        if cancelled && !task.running.shielded.get() && task.poll_stop(cx).is_ready() =>
+                    {
+                        Reply::Cancelled
+                    }
                     Poll::Pending => {
                         // Said only now: whoever sees it finds the goroutine where it waits.
                         task.status(|completer| completer.waiting());
@@ -433,6 +519,9 @@ impl Future for Task {
                     if task.run() {
                         return Poll::Ready(());
                     }
+                    if task.interrupted {
+                        break;
+                    }
                     continue;
                 }
             }
@@ -440,7 +529,10 @@ impl Future for Task {
             let resumed = task.running.reply.borrow().is_some();
             task.status(|completer| completer.running());
             let end = match task.poll_driven(cx) {
-                None if task.wait.is_none() && cancelled && !resumed => Some(task.stop_driven()),
+                None if task.wait.is_none() && cancelled && !resumed && !task.interrupted => {
+                    Some(task.stop_driven())
+                }
+                None if task.running.stops_here() => Some(task.stop_driven()),
                 end => end,
             };
             if let Some((end, reusable)) = end {
@@ -452,7 +544,10 @@ impl Future for Task {
                 return Poll::Pending;
             }
         }
-        cx.waker().wake_by_ref();
+        match task.interrupted {
+            true => task.isolate.spawner.wake_after_others(cx.waker()),
+            false => cx.waker().wake_by_ref(),
+        }
         Poll::Pending
     }
 }

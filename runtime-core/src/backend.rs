@@ -8,6 +8,7 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
 /// A future that stays on the worker that spawned it.
@@ -29,6 +30,15 @@ pub trait LocalSpawn {
     /// A panic inside it ends that future alone. Futures that are still pending when the worker's body ends
     /// are dropped on the worker's thread; what they spawn while they are dropped is dropped at once.
     fn spawn_local(&self, future: LocalFuture);
+
+    /// Wakes a future of this worker, which is being polled and has computed for long, once everything else that is ready
+    /// has had its turn: the other futures, what other threads have woken meanwhile, timers that are due.
+    ///
+    /// A runtime that looks at those every few dozen polls does well as long as polls are short; a future whose polls take
+    /// milliseconds waits for its next one here. Without an implementation the future is woken at once.
+    fn wake_after_others(&self, waker: &Waker) {
+        waker.wake_by_ref();
+    }
 }
 
 /// A started worker. Dropping it detaches the worker.

@@ -192,7 +192,7 @@ fn send(context: &Context<'_>, args: &Args, this: ChannelObject, offset: usize) 
     this.can_send()?;
     let packet = value(context, args, 1 + offset)?;
     let limit = limit(context, args, 2 + offset)?;
-    if context.state.is_cancelled() {
+    if context.state.must_stop() {
         return Ok(Answer::Wait(Box::pin(std::future::ready(Reply::Cancelled))));
     }
     let packet = match this.channel.try_send(packet) {
@@ -216,7 +216,7 @@ fn send(context: &Context<'_>, args: &Args, this: ChannelObject, offset: usize) 
 fn receive(context: &Context<'_>, args: &Args, this: ChannelObject, offset: usize) -> Outcome {
     this.can_receive()?;
     let limit = limit(context, args, 1 + offset)?;
-    if context.state.is_cancelled() {
+    if context.state.must_stop() {
         return Ok(Answer::Wait(Box::pin(std::future::ready(Reply::Cancelled))));
     }
     match this.channel.try_receive() {

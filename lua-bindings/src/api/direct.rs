@@ -206,7 +206,7 @@ fn channel(stack: &Stack<'_>, state: &State, limit: i32, not: Direction) -> Opti
         Some(Object::Channel(channel))
             if channel.direction != not
                 && matches!(stack.kind(limit), Kind::None | Kind::Nil)
-                && !state.is_cancelled() =>
+                && !state.must_stop() =>
         {
             Some(channel.clone())
         }

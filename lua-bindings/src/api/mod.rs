@@ -31,7 +31,7 @@ use crate::goroutine::{Reply, Wait};
 use crate::modules;
 use crate::object::{CLASSES, Object};
 use crate::packet::{self, Refusal, Roots};
-use crate::raw::{self, Primitive, Went, protected};
+use crate::raw::{self, Primitive, Switches, Went, protected};
 use crate::state::{Role, State, Tables, vital};
 use crate::system::{GRACE, System};
 
@@ -331,11 +331,16 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
             let state = Rc::clone(&state);
             lua.create_function(move |lua, ()| state.complete_environment(lua))?
         };
+        let close = lua.globals().get::<Table>("coroutine")?.raw_get("close")?;
+        let Switches { resume, close, protect } = Switches::new(lua, &park, close)?;
+        prim.table.raw_set("resume", resume)?;
+        prim.table.raw_set("close", close)?;
+        let (pcall, xpcall) = protect.unzip();
         let handler: Value = chunk(
             lua,
             "isolate",
             include_str!("../lua/isolate.lua"),
-            (&prim.table, settle, complete, park, Lua::poll_pending()),
+            (&prim.table, settle, complete, park, Lua::poll_pending(), pcall, xpcall),
         )?;
         state.tables.vitals.raw_set(vital::HANDLER, handler)?;
         let mut globals = FxHashSet::default();
@@ -398,6 +403,10 @@ fn add_isolate(prim: &Primitives<'_>) -> mlua::Result<()> {
         if let Some(running) = state.current() {
             running.exposed.set(true);
         }
+        Ok(())
+    })?;
+    prim.raw("raising", |_, state, ()| {
+        state.raising_cancelled();
         Ok(())
     })?;
     prim.raw("keep_traceback", |_, state, traceback: mlua::LuaString| {

@@ -1,7 +1,8 @@
 -- What an isolate has in place of some standard functions. Called with: the primitives; settle (base.lua); complete(),
 -- which makes the running goroutine's globals a complete table and returns it; park, the value that a blocking call
--- yields; pending, the value that an async function of the embedder's yields.
-local prim, settle, complete, park, pending = ...
+-- yields; pending, the value that an async function of the embedder's yields; protected and protected_with, what takes the
+-- place of pcall and xpcall, if anything does.
+local prim, settle, complete, park, pending, protected, protected_with = ...
 
 local type, select, error, tostring, pcall = type, select, error, tostring, pcall
 local concat = table.concat
@@ -12,9 +13,9 @@ local concat = table.concat
 -- `depth` is how many coroutines deep the running code is in its goroutine: 0 in the goroutine's main coroutine. It is 0
 -- again whenever a goroutine has parked, since every level restores its own.
 
-local raw_resume, raw_yield, raw_create = coroutine.resume, coroutine.yield, coroutine.create
+local resume, raw_yield, raw_create = prim.resume, coroutine.yield, coroutine.create
 local raw_running, raw_status, raw_isyieldable = coroutine.running, coroutine.status, coroutine.isyieldable
-local expose = prim.expose
+local expose, raising = prim.expose, prim.raising
 local depth = 0
 
 local step
@@ -33,7 +34,7 @@ end
 function step(co, ...)
   local level = depth
   depth = level + 1
-  return passed(level, co, raw_resume(co, ...))
+  return passed(level, co, resume(co, ...))
 end
 
 function coroutine.resume(co, ...)
@@ -48,6 +49,9 @@ local function wrapped(co, ok, ...)
     return ...
   end
   local err = ...
+  if type(err) == "userdata" then
+    raising() -- the error of a cancelled goroutine goes on its way
+  end
   if coroutine.close and raw_status(co) ~= "running" then
     coroutine.close(co)
   end
@@ -61,6 +65,16 @@ function coroutine.wrap(fn)
   local co = raw_create(fn)
   return function(...)
     return wrapped(co, step(co, ...))
+  end
+end
+
+local close = prim.close
+if close then
+  function coroutine.close(co)
+    if type(co) ~= "thread" then
+      error("bad argument #1 to 'close' (thread expected, got " .. type(co) .. ")", 2)
+    end
+    return close(co)
   end
 end
 
@@ -88,6 +102,10 @@ if raw_isyieldable then
     end
     return depth > 0
   end
+end
+
+if protected then
+  pcall, xpcall = protected, protected_with
 end
 
 -- Code that is loaded in a goroutine gets the goroutine's globals, not the isolate's.

@@ -15,6 +15,12 @@ pub(crate) struct Coroutine {
     state: *mut ffi::lua_State,
 }
 
+impl Coroutine {
+    pub(crate) fn as_ptr(self) -> *mut ffi::lua_State {
+        self.state
+    }
+}
+
 /// What came of resuming a coroutine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Resumed {

@@ -68,6 +68,8 @@ macro_rules! conformance_tests {
                 futures_that_always_yield_take_turns
                 a_busy_worker_hears_other_threads
                 a_busy_worker_keeps_its_timers
+                who_yields_after_long_polls_lets_other_threads_wakes_pass
+                who_yields_after_long_polls_lets_timers_pass
                 a_panic_in_a_future_ends_it_alone
                 a_wake_from_another_thread_is_never_lost
                 a_waker_may_outlive_its_worker

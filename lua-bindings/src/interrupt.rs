@@ -1,0 +1,203 @@
+//! Interrupts: a goroutine that computes for long makes room for its neighbours, and can be stopped.
+//!
+//! # The parts
+//! - Each isolate has a [`Pulse`], where it shows which coroutine it is running, and how often it has taken up a goroutine.
+//! - The **monitor** (`monitor.rs`) is one thread per runtime that looks at the pulses every few milliseconds while any
+//!   goroutine runs, and sleeps otherwise. It interrupts an isolate that has been running the same goroutine for about
+//!   10 ms.
+//! - The **handler** (`signal.rs`) runs on the isolate's own thread, in the midst of whatever that was doing. It does what
+//!   the stock interpreter does for Ctrl-C: it installs a count hook in the innermost running coroutine.
+//! - The **hook** (`raw/hook.rs`) runs at the next instruction of that coroutine, where everything is allowed again. It asks
+//!   [`State::interrupted`](crate::state::State) what to do: yield, raise the error of a cancelled goroutine, or nothing.
+//!
+//! # Who does what when
+//! 1. The monitor sets [`Pulse::wanted`], then signals the thread. It signals only a thread that is on a processor or waits
+//!    for one: a signal would cut short what sleeps in the kernel (`sleep`, `poll`).
+//! 2. The handler finds the pulse of its thread. If a coroutine runs and an interrupt is wanted, it installs the hook. A
+//!    signal that comes late, when something else runs already, does no harm: the hook decides by what runs then.
+//! 3. The hook takes `wanted` back and yields with nothing. **It stays installed until it is called again**, after the
+//!    coroutine was resumed, finds `wanted` unset and removes itself (or puts back the hook that was there before): a
+//!    coroutine that has yielded in a hook keeps its registers only as long as the hook is there for mlua to see.
+//! 4. Whoever resumed the coroutine finds [`Interrupts::take_yielded`] and hands the yield outward: our
+//!    `coroutine.resume` to the coroutine around it, the goroutine's future to the executor, behind its neighbours.
+//!
+//! Nothing is paid while nobody is interrupted, but for two stores when a goroutine is taken up and put down.
+//!
+//! A hook can yield on Lua 5.3 and later. On 5.1, 5.2 and LuaJIT it can raise only: there a goroutine that computes is not
+//! interrupted for its neighbours, but it can be cancelled. Code that LuaJIT has compiled sees no hooks at all.
+//!
+//! Where there are no such signals ([`Interrupt::Hook`]), every coroutine has a count hook all the time, which slows calls
+//! down by half.
+
+mod monitor;
+#[cfg(target_os = "linux")]
+mod signal;
+mod thread;
+
+use std::cell::Cell;
+use std::ptr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
+
+use mlua::ffi::lua_State;
+
+pub(crate) use monitor::Monitor;
+use thread::ThreadId;
+
+use crate::raw::Coroutine;
+
+/// How goroutines that compute for long are interrupted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Interrupt {
+    /// By this signal, sent to the thread of their isolate; a handler that is installed already still gets those that come
+    /// from elsewhere. Costs nothing while nobody is interrupted. Linux only: elsewhere this is [`Interrupt::Hook`].
+    Signal(i32),
+    /// By a hook that Lua calls every few thousand instructions. Slows code with many calls down to half its speed.
+    Hook,
+    /// Not at all. A goroutine runs until it waits, and one that computes without end cannot be stopped.
+    Never,
+}
+
+impl Default for Interrupt {
+    /// `SIGURG`, which does nothing unless somebody asks for it; Go uses the same.
+    fn default() -> Self {
+        #[cfg(target_os = "linux")]
+        return Self::Signal(libc::SIGURG);
+        #[cfg(not(target_os = "linux"))]
+        return Self::Hook;
+    }
+}
+
+/// What an isolate shows to the monitor and to the signal handler.
+pub(crate) struct Pulse {
+    /// The innermost coroutine that runs; null while no goroutine does. It stays alive as long as it stands here: the
+    /// isolate's thread writes it around the resume that runs it.
+    running: AtomicPtr<lua_State>,
+    /// How often a goroutine was taken up. Written by the isolate alone.
+    turn: AtomicU64,
+    /// Whether the monitor wants the running code to be interrupted.
+    wanted: AtomicBool,
+    thread: ThreadId,
+}
+
+impl Pulse {
+    fn running(&self) -> *mut lua_State {
+        self.running.load(Ordering::SeqCst)
+    }
+
+    fn turn(&self) -> u64 {
+        self.turn.load(Ordering::SeqCst)
+    }
+}
+
+/// Whether a coroutine yielded because the goroutine was interrupted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Yielded {
+    No,
+    /// In its own hook: its stack holds its registers, and must be left alone.
+    Here,
+    /// A coroutine inside it did, and it handed that outward.
+    Inside,
+}
+
+/// The isolate's side: lives on its thread, as long as it runs goroutines.
+pub(crate) struct Interrupts {
+    pulse: Arc<Pulse>,
+    monitor: Arc<Monitor>,
+    /// Set by the hook when it yields, until whoever resumed the coroutine has seen it.
+    yielded: Cell<Yielded>,
+    /// Whether all the coroutines around the innermost one can yield.
+    yieldable: Cell<bool>,
+}
+
+impl Interrupts {
+    /// Makes the calling thread, which is an isolate's, known to the monitor.
+    pub(crate) fn begin(monitor: &Arc<Monitor>) -> Self {
+        let pulse = Arc::new(Pulse {
+            running: AtomicPtr::new(ptr::null_mut()),
+            turn: AtomicU64::new(0),
+            wanted: AtomicBool::new(false),
+            thread: ThreadId::current(),
+        });
+        monitor.watch(&pulse);
+        Self {
+            pulse,
+            monitor: Arc::clone(monitor),
+            yielded: Cell::new(Yielded::No),
+            yieldable: Cell::new(true),
+        }
+    }
+
+    /// A goroutine is about to be resumed.
+    pub(crate) fn take_up(&self, coroutine: Coroutine) {
+        // The isolate alone writes it.
+        self.pulse.turn.store(self.pulse.turn.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        // Pairs with `Monitor::fall_asleep`: either the monitor sees this coroutine, or we see that it sleeps.
+        self.pulse.running.swap(coroutine.as_ptr(), Ordering::SeqCst);
+        self.monitor.wake_if_asleep();
+    }
+
+    /// It has yielded, or ended.
+    pub(crate) fn put_down(&self) {
+        self.pulse.running.store(ptr::null_mut(), Ordering::Release);
+    }
+
+    /// A coroutine of the goroutine's own is about to be resumed; `yieldable`: whether the one that resumes it can yield.
+    /// Returns what [`Interrupts::leave`] restores.
+    pub(crate) fn enter(&self, inner: *mut lua_State, yieldable: bool) -> (*mut lua_State, bool) {
+        let outer = self.pulse.running.swap(inner, Ordering::Relaxed);
+        (outer, self.yieldable.replace(self.yieldable.get() && yieldable))
+    }
+
+    pub(crate) fn leave(&self, (outer, yieldable): (*mut lua_State, bool)) {
+        self.pulse.running.store(outer, Ordering::Relaxed);
+        self.yieldable.set(yieldable);
+    }
+
+    /// Whether the coroutines around the innermost one can yield.
+    pub(crate) fn is_yieldable(&self) -> bool {
+        self.yieldable.get()
+    }
+
+    /// Whether an interrupt is wanted; takes the wish back.
+    pub(crate) fn take_wanted(&self) -> bool {
+        self.pulse.wanted.load(Ordering::Relaxed) && self.pulse.wanted.swap(false, Ordering::SeqCst)
+    }
+
+    /// Whether a hook stays installed all the time.
+    pub(crate) fn is_permanent(&self) -> bool {
+        self.monitor.mode() == Interrupt::Hook
+    }
+
+    /// The hook yields.
+    pub(crate) fn set_yielded(&self) {
+        self.monitor.count();
+        self.yielded.set(Yielded::Here);
+    }
+
+    /// Whether the coroutine that has just yielded did so because the goroutine was interrupted.
+    pub(crate) fn take_yielded(&self) -> Yielded {
+        self.yielded.replace(Yielded::No)
+    }
+
+    /// For whoever has resumed a coroutine of the goroutine's own: whether it was interrupted. The yield is handed outward.
+    pub(crate) fn pass_yielded_on(&self) -> bool {
+        let here = self.yielded.get() == Yielded::Here;
+        if here {
+            self.yielded.set(Yielded::Inside);
+        }
+        here
+    }
+}
+
+impl Drop for Interrupts {
+    fn drop(&mut self) {
+        self.monitor.forget(&self.pulse);
+    }
+}
+
+/// Puts back the hook that the handler has taken out of `state`, if it has, else removes ours. Called on the thread of the
+/// isolate, with its innermost coroutine.
+#[cfg(target_os = "linux")]
+pub(crate) use signal::restore_hook;

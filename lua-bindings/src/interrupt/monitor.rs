@@ -1,0 +1,194 @@
+//! [`Monitor`]: looks at the isolates from time to time, while any runs a goroutine.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+use std::thread::{self, JoinHandle, Thread};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use super::thread::Doing;
+use super::{Interrupt, Pulse};
+
+/// How often the monitor looks.
+const TICK: Duration = Duration::from_millis(5);
+
+/// After how many looks at the same turn of a goroutine it is interrupted, and again after as many: 10 to 15 ms.
+const LONG: u32 = 2;
+
+/// How many looks in a row find nobody at work before the monitor falls asleep.
+const QUIET: u32 = 20;
+
+/// The thread that interrupts, and what it shares with the isolates.
+pub(crate) struct Monitor {
+    mode: Interrupt,
+    pulses: Mutex<Vec<Watched>>,
+    asleep: AtomicBool,
+    ended: AtomicBool,
+    thread: OnceLock<Thread>,
+    /// How often a goroutine was made to yield.
+    interrupts: AtomicU64,
+}
+
+/// One isolate, and what the last look at it has shown.
+struct Watched {
+    pulse: Arc<Pulse>,
+    turn: u64,
+    /// Looks at the same turn.
+    looks: u32,
+}
+
+impl Monitor {
+    pub(crate) fn new(mode: Interrupt) -> Self {
+        Self {
+            mode: if cfg!(not(target_os = "linux")) && matches!(mode, Interrupt::Signal(_)) {
+                Interrupt::Hook
+            } else {
+                mode
+            },
+            pulses: Mutex::default(),
+            asleep: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
+            thread: OnceLock::new(),
+            interrupts: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn mode(&self) -> Interrupt {
+        self.mode
+    }
+
+    /// Starts the thread. It ends when [`Monitor::end`] is called, or the last reference from elsewhere is dropped.
+    pub(crate) fn start(self: &Arc<Self>) -> io::Result<Option<JoinHandle<()>>> {
+        if self.mode == Interrupt::Never {
+            return Ok(None);
+        }
+        #[cfg(target_os = "linux")]
+        if let Interrupt::Signal(signal) = self.mode {
+            super::signal::install(signal)?;
+        }
+        let monitor = Arc::downgrade(self);
+        let thread =
+            thread::Builder::new().name("goroutine-monitor".into()).spawn(move || watch(&monitor))?;
+        let _ = self.thread.set(thread.thread().clone());
+        Ok(Some(thread))
+    }
+
+    pub(crate) fn end(&self) {
+        self.ended.store(true, Ordering::SeqCst);
+        if let Some(thread) = self.thread.get() {
+            thread.unpark();
+        }
+    }
+
+    /// How often a goroutine was made to yield to its neighbours.
+    pub(crate) fn interrupts(&self) -> u64 {
+        self.interrupts.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn count(&self) {
+        self.interrupts.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn watch(&self, pulse: &Arc<Pulse>) {
+        #[cfg(target_os = "linux")]
+        if matches!(self.mode, Interrupt::Signal(_)) {
+            super::signal::enter(pulse);
+        }
+        self.pulses.lock().push(Watched { pulse: Arc::clone(pulse), turn: 0, looks: 0 });
+    }
+
+    /// Called on the pulse's thread. The monitor signals threads with this lock held, so it signals none that is gone.
+    pub(super) fn forget(&self, pulse: &Arc<Pulse>) {
+        self.pulses.lock().retain(|watched| !Arc::ptr_eq(&watched.pulse, pulse));
+        #[cfg(target_os = "linux")]
+        if matches!(self.mode, Interrupt::Signal(_)) {
+            super::signal::leave(pulse);
+        }
+    }
+
+    /// Called by an isolate that has just shown what it runs.
+    pub(super) fn wake_if_asleep(&self) {
+        if self.asleep.load(Ordering::SeqCst)
+            && self.asleep.swap(false, Ordering::SeqCst)
+            && let Some(thread) = self.thread.get()
+        {
+            thread.unpark();
+        }
+    }
+
+    /// Looks at all isolates. Whether any runs a goroutine.
+    fn look(&self) -> bool {
+        let mut busy = false;
+        for watched in &mut *self.pulses.lock() {
+            if watched.pulse.running().is_null() {
+                watched.looks = 0;
+                continue;
+            }
+            busy = true;
+            let turn = watched.pulse.turn();
+            if turn != watched.turn {
+                (watched.turn, watched.looks) = (turn, 0);
+                continue;
+            }
+            watched.looks += 1;
+            if watched.looks % LONG == 0 {
+                self.interrupt(&watched.pulse);
+            }
+        }
+        busy
+    }
+
+    /// Asks an isolate to interrupt what it runs.
+    fn interrupt(&self, pulse: &Pulse) {
+        match self.mode {
+            Interrupt::Signal(signal) => {
+                if pulse.thread.doing() == Doing::Computing {
+                    pulse.wanted.store(true, Ordering::SeqCst);
+                    #[cfg(target_os = "linux")]
+                    pulse.thread.signal(signal);
+                    #[cfg(not(target_os = "linux"))]
+                    let _ = signal;
+                }
+            }
+            Interrupt::Hook => pulse.wanted.store(true, Ordering::SeqCst),
+            Interrupt::Never => {}
+        }
+    }
+
+    /// Says that it sleeps, unless somebody runs a goroutine at this moment. Pairs with `Interrupts::take_up`: an isolate
+    /// shows what it runs, then looks whether the monitor sleeps; here it is the other way round, so at least one of the
+    /// two sees the other.
+    fn fall_asleep(&self) {
+        self.asleep.store(true, Ordering::SeqCst);
+        if self.pulses.lock().iter().any(|watched| !watched.pulse.running().is_null()) {
+            self.asleep.store(false, Ordering::SeqCst);
+        }
+    }
+}
+
+fn watch(monitor: &Weak<Monitor>) {
+    let mut quiet = 0;
+    loop {
+        {
+            let Some(monitor) = monitor.upgrade() else {
+                return;
+            };
+            if monitor.ended.load(Ordering::SeqCst) {
+                return;
+            }
+            quiet = if monitor.look() { 0 } else { quiet + 1 };
+            if quiet >= QUIET {
+                monitor.fall_asleep();
+            }
+            if monitor.asleep.load(Ordering::SeqCst) {
+                drop(monitor);
+                // Spurious wake-ups are harmless. Now and then it looks whether the runtime is there at all.
+                thread::park_timeout(Duration::from_secs(1));
+                continue;
+            }
+        }
+        thread::park_timeout(TICK);
+    }
+}

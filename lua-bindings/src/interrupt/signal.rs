@@ -1,0 +1,203 @@
+//! The signal handler: finds what its thread runs, and installs the hook there.
+//!
+//! What it does is what a handler may do: it reads and writes atomics, asks for the thread it runs on, and calls
+//! `lua_sethook`, which Lua allows in a handler on the thread that runs the state (its own interpreter's handler of Ctrl-C
+//! is the same). It touches no thread-local, which in a loaded library may be allocated on first use.
+#![allow(unsafe_code)]
+
+use std::ffi::{c_int, c_void};
+use std::io;
+use std::mem;
+use std::ptr;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicUsize, Ordering};
+
+use mlua::ffi::{self, lua_State};
+use parking_lot::Mutex;
+
+use super::Pulse;
+use crate::raw::interrupt_hook;
+
+/// One isolate's thread, where the handler finds its pulse. Empty while `thread` is 0.
+struct Place {
+    thread: AtomicUsize,
+    pulse: AtomicPtr<Pulse>,
+}
+
+/// More isolates than a runtime can have; those of all runtimes of the process stand here. One that finds no place is not
+/// interrupted.
+static PLACES: [Place; 4096] =
+    [const { Place { thread: AtomicUsize::new(0), pulse: AtomicPtr::new(ptr::null_mut()) } }; 4096];
+/// Places from here on have never been used.
+static USED: AtomicUsize = AtomicUsize::new(0);
+static PLACING: Mutex<()> = Mutex::new(());
+
+/// What was installed before, by number of signal. Set before our handler is, and never changed.
+static BEFORE: [OnceLock<libc::sigaction>; 65] = [const { OnceLock::new() }; 65];
+
+/// Installs the handler for `signal`, once.
+pub(super) fn install(signal: c_int) -> io::Result<()> {
+    static INSTALLING: Mutex<()> = Mutex::new(());
+    let _one_at_a_time = INSTALLING.lock();
+    let before = usize::try_from(signal).ok().and_then(|signal| BEFORE.get(signal));
+    let Some(before) = before else {
+        return Err(io::Error::from(io::ErrorKind::InvalidInput));
+    };
+    if before.get().is_some() {
+        return Ok(());
+    }
+    // SAFETY: records of integers and pointers, for which zero is a value; the calls get valid pointers to them. The
+    // handler is ready to run when it is installed, since what was there before is noted first.
+    unsafe {
+        let mut old: libc::sigaction = mem::zeroed();
+        if libc::sigaction(signal, ptr::null(), &mut old) != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        let _ = before.set(old);
+        let mut new: libc::sigaction = mem::zeroed();
+        new.sa_sigaction = handle as *const () as usize;
+        new.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART | libc::SA_ONSTACK;
+        libc::sigemptyset(&mut new.sa_mask);
+        if libc::sigaction(signal, &new, ptr::null_mut()) != 0 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(())
+}
+
+/// Lets the handler find this pulse. Called on the thread it belongs to.
+pub(super) fn enter(pulse: &Pulse) {
+    let _one_at_a_time = PLACING.lock();
+    let used = USED.load(Ordering::Relaxed);
+    let free = PLACES[..used].iter().position(|place| place.thread.load(Ordering::Relaxed) == 0);
+    let index = free.unwrap_or(used);
+    let Some(place) = PLACES.get(index) else {
+        return;
+    };
+    place.pulse.store(ptr::from_ref(pulse).cast_mut(), Ordering::Release);
+    place.thread.store(pulse.thread.as_number(), Ordering::Release);
+    USED.fetch_max(index + 1, Ordering::Release);
+}
+
+/// The handler finds it no more. Called on the same thread, so no handler is looking at it.
+pub(super) fn leave(pulse: &Pulse) {
+    let _one_at_a_time = PLACING.lock();
+    for place in &PLACES[..USED.load(Ordering::Relaxed)] {
+        if place.pulse.load(Ordering::Relaxed).cast_const() == ptr::from_ref(pulse) {
+            place.thread.store(0, Ordering::Release);
+            place.pulse.store(ptr::null_mut(), Ordering::Release);
+        }
+    }
+}
+
+unsafe extern "C" fn handle(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
+    // SAFETY: the thread's own place holds a pulse that lives until the thread has left it; other threads' pulses are not
+    // looked at. The coroutine is alive, see `Pulse::running`. Loading a OnceLock that is set takes no lock.
+    unsafe {
+        let this = libc::pthread_self() as usize;
+        for place in &PLACES[..USED.load(Ordering::Acquire)] {
+            if place.thread.load(Ordering::Acquire) == this {
+                let pulse = place.pulse.load(Ordering::Acquire);
+                if !pulse.is_null() && (*pulse).wanted.load(Ordering::SeqCst) {
+                    let running = (*pulse).running();
+                    if !running.is_null() {
+                        install_hook(running);
+                    }
+                    return;
+                }
+            }
+        }
+        // Not from us.
+        let Some(before) = usize::try_from(signal).ok().and_then(|signal| BEFORE.get(signal)?.get()) else {
+            return;
+        };
+        match before.sa_sigaction {
+            libc::SIG_DFL | libc::SIG_IGN => {}
+            handler if before.sa_flags & libc::SA_SIGINFO != 0 => {
+                let handler: extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void) =
+                    mem::transmute(handler);
+                handler(signal, info, context);
+            }
+            handler => {
+                let handler: extern "C" fn(c_int) = mem::transmute(handler);
+                handler(signal);
+            }
+        }
+    }
+}
+
+/// A hook of the user's (a debugger's, a coverage tool's) that ours stands in for.
+struct Displaced {
+    /// Which coroutine's; null while this place is free. Written last when it is filled.
+    state: AtomicPtr<lua_State>,
+    hook: AtomicPtr<c_void>,
+    mask: AtomicI32,
+    count: AtomicI32,
+}
+
+/// Written by handlers and hooks, each for coroutines of its own thread. When it is full, a coroutine that has a hook of
+/// the user's is not interrupted.
+static DISPLACED: [Displaced; 64] = [const {
+    Displaced {
+        state: AtomicPtr::new(ptr::null_mut()),
+        hook: AtomicPtr::new(ptr::null_mut()),
+        mask: AtomicI32::new(0),
+        count: AtomicI32::new(0),
+    }
+}; 64];
+
+/// A place that somebody is just filling.
+const FILLING: *mut lua_State = ptr::dangling_mut();
+
+unsafe fn install_hook(state: *mut lua_State) {
+    // SAFETY: the innermost running coroutine of this very thread; see the module's documentation.
+    unsafe {
+        let there = ffi::lua_gethook(state);
+        if let Some(hook) = there {
+            if ptr::fn_addr_eq(hook, interrupt_hook as ffi::lua_Hook) {
+                return; // it has not been called yet
+            }
+            let filled = DISPLACED.iter().any(|place| {
+                let free = place.state.compare_exchange(
+                    ptr::null_mut(),
+                    FILLING,
+                    Ordering::AcqRel,
+                    Ordering::Relaxed,
+                );
+                if free.is_ok() {
+                    place.hook.store(hook as *mut c_void, Ordering::Relaxed);
+                    place.mask.store(ffi::lua_gethookmask(state), Ordering::Relaxed);
+                    place.count.store(ffi::lua_gethookcount(state), Ordering::Relaxed);
+                    place.state.store(state, Ordering::Release);
+                }
+                free.is_ok()
+            });
+            if !filled {
+                return;
+            }
+        }
+        ffi::lua_sethook(state, Some(interrupt_hook), ffi::LUA_MASKCOUNT, 1);
+    }
+}
+
+/// Puts back the hook that ours stands in for, or removes ours.
+///
+/// # Safety
+/// `state` is the innermost running coroutine of this thread.
+pub(crate) unsafe fn restore_hook(state: *mut lua_State) {
+    for place in &DISPLACED {
+        if place.state.load(Ordering::Acquire) == state {
+            let hook = place.hook.load(Ordering::Relaxed);
+            let (mask, count) = (place.mask.load(Ordering::Relaxed), place.count.load(Ordering::Relaxed));
+            place.state.store(ptr::null_mut(), Ordering::Release);
+            // SAFETY: what lua_gethook has given for this coroutine, and the caller's promise.
+            unsafe {
+                let hook: ffi::lua_Hook = mem::transmute(hook);
+                ffi::lua_sethook(state, Some(hook), mask, count);
+            }
+            return;
+        }
+    }
+    // SAFETY: the caller's promise.
+    unsafe { ffi::lua_sethook(state, None, 0, 0) }
+}

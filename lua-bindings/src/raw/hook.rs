@@ -1,0 +1,139 @@
+//! The hook that interrupts a goroutine (see [`crate::interrupt`]).
+
+use std::ffi::c_void;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+
+use mlua::Lua;
+use mlua::ffi::{self, lua_Debug, lua_State};
+
+use super::{Stack, protected_bare};
+use crate::interrupt::Interrupts;
+#[cfg(target_os = "linux")]
+use crate::interrupt::restore_hook;
+use crate::state::{State, Verdict};
+
+/// After how many instructions the hook is called where it is installed all the time.
+const PERIOD: i32 = 10_000;
+
+/// Its address is the key under which an isolate's registry has its [`State`].
+static STATE: u8 = 0;
+
+fn key() -> *const c_void {
+    (&raw const STATE).cast()
+}
+
+/// Lets the hook find what belongs to this isolate; installs it for all coroutines where that is the way to interrupt them.
+///
+/// # Errors
+/// When memory runs out.
+pub(crate) fn prepare_interrupts(lua: &Lua, state: &Rc<State>, permanent: bool) -> Result<(), String> {
+    protected_bare(lua, &mut |stack| {
+        if !stack.reserve(2) {
+            return;
+        }
+        // SAFETY: room was reserved. The state lives as long as its Lua, whose functions own it; the hook is not called once
+        // that is being closed, since it is for goroutines only. New coroutines take over the hook of the one that makes them.
+        unsafe {
+            ffi::lua_pushlightuserdata(stack.state, Rc::as_ptr(state).cast_mut().cast());
+            ffi::lua_rawsetp(stack.state, ffi::LUA_REGISTRYINDEX, key());
+            if permanent {
+                ffi::lua_sethook(stack.state, Some(interrupt_hook), ffi::LUA_MASKCOUNT, PERIOD);
+            }
+        }
+    })
+}
+
+/// The isolate's [`State`], or `None` in a state that is none.
+///
+/// # Safety
+/// `state` is alive, and has room for one value. What is returned is good as long as it is.
+pub(super) unsafe fn state_of<'a>(state: *mut lua_State) -> Option<&'a State> {
+    // SAFETY: what `prepare_interrupts` has put there.
+    unsafe {
+        ffi::lua_rawgetp(state, ffi::LUA_REGISTRYINDEX, key());
+        let found = ffi::lua_touserdata(state, -1).cast::<State>().cast_const();
+        ffi::lua_pop(state, 1);
+        found.as_ref()
+    }
+}
+
+/// What this isolate shows the monitor.
+///
+/// # Safety
+/// As for `state_of`.
+pub(super) unsafe fn interrupts_of<'a>(state: *mut lua_State) -> Option<&'a Interrupts> {
+    // SAFETY: the same promise.
+    unsafe { state_of(state)?.interrupts() }
+}
+
+/// Called by Lua at an instruction of the innermost running coroutine.
+pub(crate) unsafe extern "C-unwind" fn interrupt_hook(state: *mut lua_State, _: *mut lua_Debug) {
+    // SAFETY: a hook has as much room on the stack as a C function, and may yield with no values, or raise. Nothing that
+    // needs dropping is held when it does.
+    unsafe {
+        let Some(ours) = state_of(state) else {
+            return restore_hook(state);
+        };
+        let Some(interrupts) = ours.interrupts() else {
+            return restore_hook(state);
+        };
+        if !interrupts.take_wanted() {
+            if !interrupts.is_permanent() {
+                restore_hook(state);
+            }
+            return;
+        }
+        let verdict = ours.interrupted();
+        if verdict == Verdict::Nothing {
+            return;
+        }
+        let can_yield = interrupts.is_yieldable() && is_yieldable(state);
+        if can_yield && verdict != Verdict::Raise {
+            if verdict == Verdict::Stop {
+                ours.stop_running();
+            }
+            interrupts.set_yielded();
+            yield_nothing(state);
+            return; // the yield happens now
+        }
+        if verdict != Verdict::Yield {
+            let mut stack = Stack { state, _call: std::marker::PhantomData };
+            let pushed = stack.reserve(8)
+                && catch_unwind(AssertUnwindSafe(|| ours.push_cancelled(&mut stack))).is_ok();
+            if pushed {
+                ffi::lua_error(state);
+            }
+        }
+    }
+}
+
+#[cfg(feature = "lua54")]
+unsafe fn is_yieldable(state: *mut lua_State) -> bool {
+    // SAFETY: reads only.
+    unsafe { ffi::lua_isyieldable(state) != 0 }
+}
+
+#[cfg(feature = "lua54")]
+unsafe fn yield_nothing(state: *mut lua_State) {
+    // SAFETY: in a count hook, of a coroutine that can yield; it returns, and the hook returns at once.
+    unsafe {
+        ffi::lua_yield(state, 0);
+    }
+}
+
+/// Where there are no signals, no hook stands in for another.
+#[cfg(not(target_os = "linux"))]
+unsafe fn restore_hook(state: *mut lua_State) {
+    // SAFETY: the innermost running coroutine.
+    unsafe { ffi::lua_sethook(state, None, 0, 0) }
+}
+
+/// A hook cannot yield in this Lua.
+#[cfg(not(feature = "lua54"))]
+unsafe fn is_yieldable(_: *mut lua_State) -> bool {
+    false
+}
+
+#[cfg(not(feature = "lua54"))]
+unsafe fn yield_nothing(_: *mut lua_State) {}
