@@ -4,7 +4,7 @@
 -- place of pcall and xpcall, if anything does.
 local prim, settle, complete, park, pending, protected, protected_with = ...
 
-local type, select, error, tostring, pcall = type, select, error, tostring, pcall
+local type, select, error, tostring = type, select, error, tostring
 local concat = table.concat
 
 -- Coroutines. A blocking call in a coroutine of the user's parks the whole goroutine: what it yields is handed outward
