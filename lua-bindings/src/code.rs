@@ -89,8 +89,11 @@ pub(crate) const RECENT: usize = 128;
 /// (The code of a prototype never changes. What the debug library can change is captured variables.)
 pub(crate) struct Recent {
     prototypes: Option<Prototypes>,
-    entries: RefCell<Vec<Option<(usize, Arc<Code>)>>>,
+    entries: RefCell<Vec<Option<Entry>>>,
 }
+
+/// What a function is found by, and its code.
+type Entry = (usize, Arc<Code>);
 
 impl Recent {
     pub(crate) fn new(prototypes: Option<Prototypes>) -> Self {
