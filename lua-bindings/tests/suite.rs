@@ -110,6 +110,7 @@ files! {
     shared_tables
     shipping_functions
     shipping_globals
+    shipping_prototypes
     shipping_random
     shipping_values
     timeout
