@@ -14,7 +14,7 @@ use mlua::{Lua, Table};
 use super::{Kind, Stack, protected};
 
 /// Where the word lies: behind the collector's part, the counts, and in Lua 5.1 and LuaJIT the environment.
-const OFFSET: usize = if cfg!(feature = "lua54") { 24 } else { 32 };
+const OFFSET: usize = if cfg!(any(feature = "lua51", feature = "luajit")) { 32 } else { 24 };
 
 /// How many captured variables the closures have that a state is asked with. The first are so many that the word lies
 /// within them wherever Lua may have put its header's end; if it is what it should be, it belongs to the header, which all
