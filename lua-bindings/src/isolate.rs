@@ -20,6 +20,7 @@ use crate::goroutine::{Running, Start, Waiting};
 use crate::inquiry::Inquiries;
 use crate::interrupt::Interrupts;
 use crate::modules::{self, Modules};
+use crate::packet;
 use crate::raw::{self, Coroutine, protected};
 use crate::state::{Role, State};
 use crate::system::System;
@@ -44,6 +45,8 @@ pub(crate) struct Isolate {
     pub(crate) spawner: Rc<dyn LocalSpawn>,
     /// Whether there is something to be collected as soon as there is nothing else to do.
     collect: Cell<bool>,
+    /// Whether a goroutine has just failed because its memory limit was reached.
+    pub(crate) starved: Cell<bool>,
     /// The last question that was answered; see [`crate::inquiry`].
     pub(crate) answered: Cell<u64>,
 }
@@ -84,6 +87,25 @@ pub(crate) fn body(system: Arc<System>, ready: flume::Sender<Result<(), String>>
     })
 }
 
+/// Does what the script wants to be done in each isolate.
+fn prepare(lua: &Lua, state: &Rc<State>) -> mlua::Result<()> {
+    let settings = state.system.settings();
+    if let Some(limit) = settings.memory_limit {
+        lua.set_memory_limit(limit)
+            .map_err(|_| mlua::Error::runtime("configure: this Lua cannot limit its memory"))?;
+    }
+    if let Some(packet) = settings.on_start.clone() {
+        drop(settings);
+        let wrong = |error: String| mlua::Error::runtime(format!("on_start: {error}"));
+        let decoded = packet::decode(lua, state, &packet).map_err(|error| wrong(error.to_string()))?;
+        let Some(mlua::Value::Function(on_start)) = decoded.into_iter().next() else {
+            return Err(wrong("no function has arrived".into()));
+        };
+        on_start.call::<()>(()).map_err(|error| wrong(fault::text(&error)))?;
+    }
+    Ok(())
+}
+
 impl Isolate {
     pub(crate) fn new(system: &Arc<System>, spawner: Rc<dyn LocalSpawn>) -> mlua::Result<Self> {
         let lua = raw::new_state();
@@ -93,6 +115,7 @@ impl Isolate {
         let interrupts = Interrupts::begin(&system.monitor);
         raw::prepare_interrupts(&lua, &state, interrupts.is_permanent()).map_err(mlua::Error::runtime)?;
         state.set_interrupts(interrupts);
+        prepare(&lua, &state)?;
         Ok(Self {
             lua,
             state,
@@ -105,6 +128,7 @@ impl Isolate {
             spawner,
             collect: Cell::new(false),
             answered: Cell::new(0),
+            starved: Cell::new(false),
         })
     }
 

@@ -78,6 +78,7 @@ mod pool;
 mod raw;
 mod registry;
 mod scope;
+mod settings;
 mod shared;
 mod state;
 mod system;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use dashmap::DashMap;
 use event_listener::Event;
 use mlua::Lua;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 use runtime_core::{Backend, Channel, Close, WorkerBody, WorkerHandle};
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -23,6 +23,7 @@ use crate::modules::{Fields, Libraries, Modules};
 use crate::packet::Packet;
 use crate::pool::LuaPool;
 use crate::registry::Registry;
+use crate::settings::Settings;
 
 /// Called with each new isolate, to register what its goroutines may use.
 pub(crate) type Setup = Arc<dyn Fn(&Lua) -> mlua::Result<()> + Send + Sync>;
@@ -52,7 +53,7 @@ pub(crate) enum Ending {
 /// have begun to listen, so that none misses it.
 pub(crate) struct System {
     pub(crate) backend: Arc<dyn Backend>,
-    pub(crate) isolates: usize,
+    settings: RwLock<Settings>,
     pub(crate) setup: Option<Setup>,
     pub(crate) report: ErrorReport,
     /// The embedder's types that travel.
@@ -108,7 +109,7 @@ impl System {
         Self {
             epoch: backend.now(),
             backend,
-            isolates,
+            settings: RwLock::new(Settings::new(isolates)),
             setup,
             report,
             foreign,
@@ -133,6 +134,22 @@ impl System {
         }
     }
 
+    /// As they are now.
+    pub(crate) fn settings(&self) -> RwLockReadGuard<'_, Settings> {
+        self.settings.read()
+    }
+
+    /// Changes the settings, unless the isolates are there already: then it does not, and says so.
+    pub(crate) fn change_settings(&self, change: impl FnOnce(&mut Settings)) -> bool {
+        // Whoever starts the isolates holds this lock.
+        let workers = self.workers.lock();
+        let early = workers.is_empty() && !self.started.load(Ordering::Acquire);
+        if early {
+            change(&mut self.settings.write());
+        }
+        early
+    }
+
     /// Whether there are isolates that take goroutines.
     pub(crate) fn is_started(&self) -> bool {
         self.started.load(Ordering::Acquire) && !self.is_closing()
@@ -154,13 +171,14 @@ impl System {
             return Err(StartError::Setup(message.clone()));
         }
         self.monitor.start()?;
-        let (tell, ready) = flume::bounded(self.isolates);
-        for index in 0..self.isolates {
+        let isolates = self.settings().isolates;
+        let (tell, ready) = flume::bounded(isolates);
+        for index in 0..isolates {
             let body = isolate::body(Arc::clone(self), tell.clone());
             workers.push(self.backend.start_worker(&format!("isolate-{index}"), body)?);
         }
         drop(tell);
-        for _ in 0..self.isolates {
+        for _ in 0..isolates {
             let message = match ready.recv() {
                 Ok(Ok(())) => continue,
                 Ok(Err(message)) => message,
@@ -343,7 +361,7 @@ impl System {
         self.pools.clear();
         // Whoever comes second, as the end of a script that was interrupted, waits for the first to be through.
         let Some(mut workers) = self.workers.try_lock_until(deadline) else {
-            return self.isolates;
+            return self.settings().isolates;
         };
         let mut stuck = 0;
         for worker in &mut *workers {

@@ -323,8 +323,17 @@ impl Task {
             Value::Error(error) => fault::text(error),
             other => other.to_string().unwrap_or_else(|_| format!("a {} value", other.type_name())),
         };
+        let limit = self.isolate.state.system.settings().memory_limit;
+        let out_of_memory = limit.filter(|_| message == "not enough memory");
+        if let Some(limit) = out_of_memory {
+            self.isolate.starved.set(true);
+            message = format!(
+                "not enough memory: an isolate may have {limit} bytes, see configure{{memory_limit = ...}}"
+            );
+        }
         let packet = match error {
             Value::Error(_) => Ok(Packet::text(&message)),
+            _ if out_of_memory.is_some() => Ok(Packet::text(&message)),
             error => packet::encode(
                 &self.isolate.lua,
                 &self.isolate.state,
@@ -385,6 +394,10 @@ impl Task {
             });
         }
         self.isolate.release(running.slot, reusable);
+        if self.isolate.starved.replace(false) {
+            // Lua does not collect by itself where a stack has no memory to grow: the next goroutine would fail, too.
+            let _ = self.isolate.lua.gc_collect();
+        }
         // Before anybody hears of the end: whoever has awaited it finds its locks free.
         if let Some(holder) = running.holder.get() {
             holder.release_all();

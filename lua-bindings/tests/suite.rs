@@ -78,6 +78,7 @@ files! {
     close_variables
     cond
     contexts
+    configure
     coroutines
     flow
     globals_apart
