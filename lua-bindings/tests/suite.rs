@@ -77,8 +77,8 @@ files! {
     classes_styles
     close_variables
     cond
-    contexts
     configure
+    contexts
     coroutines
     flow
     globals_apart

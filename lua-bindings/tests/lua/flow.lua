@@ -80,7 +80,7 @@ everywhere("an error drops its value, and goes to the errors whole", function()
 end)
 
 everywhere("errors do not hold it up: the last 1024 are kept", function()
-  local out, errors = pipeline(counting(1500), { { fn = function(n) error(n) end } })
+  local out, errors = pipeline(counting(1500), { { fn = function(n) error(n, 0) end } })
   same(all(out), {})
   local kept = all(errors)
   equal(#kept, 1024)

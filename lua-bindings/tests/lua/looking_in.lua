@@ -89,6 +89,7 @@ everywhere("dump tells of each what it waits for, for how long, where it was sta
   h:await()
 end)
 
+unless_lua("5.1 5.2 jit", "a goroutine that computes keeps its isolate")
 everywhere("one that computes does not keep dump waiting", function()
   local stop, running = goroutine.atomic_int(), goroutine.atomic_int()
   local h = async(function()
