@@ -47,6 +47,8 @@ pub(crate) struct Isolate {
     collect: Cell<bool>,
     /// Whether a goroutine has just failed because its memory limit was reached.
     pub(crate) starved: Cell<bool>,
+    /// How many goroutines here were interrupted and have more to compute.
+    computing: Cell<usize>,
     /// The last question that was answered; see [`crate::inquiry`].
     pub(crate) answered: Cell<u64>,
 }
@@ -129,6 +131,7 @@ impl Isolate {
             collect: Cell::new(false),
             answered: Cell::new(0),
             starved: Cell::new(false),
+            computing: Cell::new(0),
         })
     }
 
@@ -147,6 +150,16 @@ impl Isolate {
             }
             if started > 0 {
                 future::yield_now().await;
+                continue;
+            }
+            if self.computing.get() > 0 {
+                // Those take what comes at each interrupt. Another isolate may be free, and is to be woken for it.
+                let wanted = self.wanted.listen();
+                if self.computing.get() > 0 && !system.is_closing() {
+                    let closing = system.closing();
+                    future::or(closing, future::or(wanted, self.is_asked())).await;
+                    self.answer();
+                }
                 continue;
             }
             if self.collect.replace(false) {
@@ -196,6 +209,26 @@ impl Isolate {
         }
     }
 
+    /// Starts the next goroutine that waits for a free isolate, if one does.
+    pub(crate) fn begin_next(self: &Rc<Self>) {
+        if !self.state.system.is_closing()
+            && let Some(waiting) = self.state.system.queue.try_pop()
+        {
+            self.begin(waiting);
+        }
+    }
+
+    /// Counts those that were interrupted and have more to compute. While there are some, the isolate is not among those
+    /// that are woken for what is to be started.
+    pub(crate) fn count_computing(&self, more: isize) {
+        let before = self.computing.get();
+        let now = before.saturating_add_signed(more);
+        self.computing.set(now);
+        if (before == 0) != (now == 0) {
+            self.wanted.notify(1);
+        }
+    }
+
     /// Starts a goroutine from a queue, if it has not been cancelled there.
     fn begin(self: &Rc<Self>, waiting: Waiting) {
         if let Some(start) = waiting.take() {
@@ -215,6 +248,7 @@ impl Isolate {
         };
         let mut task = Task::new(self, start, slot, coroutine);
         if !task.run() {
+            task.computes();
             self.spawner.spawn_local(Box::pin(task));
         }
     }

@@ -55,6 +55,8 @@ pub(crate) struct Task {
     finished: bool,
     /// Whether it was made to yield to its neighbours.
     interrupted: bool,
+    /// Whether the isolate counts it among those that were interrupted and have more to compute.
+    counted: bool,
     /// Ends the time that it has to unwind after it was cancelled.
     unwound: Option<Sleep>,
     scope: Option<Membership>,
@@ -107,6 +109,7 @@ impl Task {
             driven: None,
             finished: false,
             interrupted: false,
+            counted: false,
             unwound: None,
             scope,
             context,
@@ -140,6 +143,20 @@ impl Task {
                 true
             }
             None => false,
+        }
+    }
+
+    /// It was interrupted, if it was, and goes on when it is polled next.
+    pub(crate) fn computes(&mut self) {
+        if self.interrupted && !self.counted {
+            self.counted = true;
+            self.isolate.count_computing(1);
+        }
+    }
+
+    fn goes_on(&mut self) {
+        if std::mem::take(&mut self.counted) {
+            self.isolate.count_computing(-1);
         }
     }
 
@@ -502,6 +519,7 @@ impl Future for Task {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let task = &mut *self;
+        task.goes_on();
         for _ in 0..TURNS {
             if task.interrupted && task.driven.is_none() {
                 task.interrupted = false;
@@ -567,9 +585,13 @@ impl Future for Task {
                 return Poll::Pending;
             }
         }
-        match task.interrupted {
-            true => task.isolate.spawner.wake_after_others(cx.waker()),
-            false => cx.waker().wake_by_ref(),
+        if task.interrupted {
+            task.computes();
+            // What has not started yet does not wait until all that compute here have had their turn.
+            task.isolate.begin_next();
+            task.isolate.spawner.wake_after_others(cx.waker());
+        } else {
+            cx.waker().wake_by_ref();
         }
         Poll::Pending
     }
@@ -578,6 +600,7 @@ impl Future for Task {
 impl Drop for Task {
     /// A task that is dropped before its end belonged to a worker that has ended.
     fn drop(&mut self) {
+        self.goes_on();
         if !self.finished {
             self.finish(End::Cancelled, false);
         }
