@@ -23,6 +23,7 @@ pub struct Builder {
     setup: Option<Setup>,
     report: Option<ErrorReport>,
     lazy: bool,
+    time_slice: Option<Duration>,
     interrupt: Interrupt,
     foreign: Vec<ForeignType>,
 }
@@ -84,6 +85,7 @@ impl Goroutines {
             setup: None,
             report: None,
             lazy: false,
+            time_slice: None,
             interrupt: Interrupt::default(),
             foreign: Vec::new(),
         }
@@ -281,6 +283,13 @@ impl Builder {
         self
     }
 
+    /// How long a goroutine computes before others get their turn, about; 10 ms without this. Between them the isolates do
+    /// something else for some microseconds, so much shorter slices cost time.
+    pub fn time_slice(mut self, slice: Duration) -> Self {
+        self.time_slice = Some(slice);
+        self
+    }
+
     /// Starts the isolates only with the first goroutine. Then an error of `setup` is raised there, by `spawn`.
     pub fn lazy(mut self, lazy: bool) -> Self {
         self.lazy = lazy;
@@ -301,6 +310,9 @@ impl Builder {
         let report = self.report.unwrap_or_else(|| Arc::new(to_stderr));
         let system =
             Arc::new(System::new(backend, isolates, self.setup, report, self.foreign, self.interrupt));
+        if let Some(slice) = self.time_slice {
+            system.change_settings(|settings| settings.time_slice = slice);
+        }
         let goroutines = Goroutines { system };
         if !self.lazy {
             goroutines.system.start().map_err(|error: StartError| BuildError::Start(error.to_string()))?;

@@ -170,7 +170,7 @@ impl System {
         if let Some(message) = self.failed.get() {
             return Err(StartError::Setup(message.clone()));
         }
-        self.monitor.start()?;
+        self.monitor.start(self.settings().time_slice)?;
         let isolates = self.settings().isolates;
         let (tell, ready) = flume::bounded(isolates);
         for index in 0..isolates {

@@ -83,6 +83,7 @@ files! {
     flow
     globals_apart
     handles
+    interrupts
     libraries
     lock_stress
     looking_in

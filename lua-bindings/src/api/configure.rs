@@ -1,5 +1,7 @@
 //! `configure`.
 
+use std::time::Duration;
+
 use mlua::{IntoLuaMulti as _, MultiValue};
 
 use super::options::Options;
@@ -8,8 +10,8 @@ use crate::fault::Fault;
 use crate::packet::Roots;
 
 /// What can be said only before the isolates are started.
-const EARLY: [&str; 4] = ["isolates", "memory_limit", "on_start", "max_blocked"];
-const KNOWN: [&str; 5] = ["copy_modules", EARLY[0], EARLY[1], EARLY[2], EARLY[3]];
+const EARLY: [&str; 5] = ["isolates", "memory_limit", "on_start", "max_blocked", "time_slice"];
+const KNOWN: [&str; 6] = ["copy_modules", EARLY[0], EARLY[1], EARLY[2], EARLY[3], EARLY[4]];
 
 /// With less than this no isolate could be set up.
 const LEAST_MEMORY: i64 = 1024 * 1024;
@@ -32,6 +34,7 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
         let isolates = options.count("isolates", 1, 1024)?;
         let memory_limit = options.count("memory_limit", LEAST_MEMORY, MOST_MEMORY)?;
         let max_blocked = options.count("max_blocked", 1, 100_000)?;
+        let time_slice = options.number("time_slice", f64::MIN_POSITIVE)?;
         let on_start = options.function("on_start")?;
         let early = EARLY.into_iter().find(|name| options.has(name));
         if let Some(name) = early {
@@ -45,6 +48,7 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
             let changed = context.state.system.change_settings(|settings| {
                 settings.isolates = isolates.unwrap_or(settings.isolates);
                 settings.max_blocked = max_blocked.unwrap_or(settings.max_blocked);
+                settings.time_slice = time_slice.map_or(settings.time_slice, milliseconds);
                 settings.memory_limit = memory_limit.or(settings.memory_limit);
                 settings.on_start = on_start.or(settings.on_start.take());
             });
@@ -57,6 +61,12 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
         }
         Ok(Answer::Values(MultiValue::new()))
     })
+}
+
+/// A slice that never ends is an hour: a thread looks at the goroutines that often.
+fn milliseconds(number: f64) -> Duration {
+    const HOUR: f64 = 3_600_000.0;
+    Duration::from_secs_f64(number.min(HOUR) / 1000.0)
 }
 
 fn too_late(context: &Context<'_>, name: &str) -> Fault {

@@ -4,21 +4,24 @@ use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::thread::{self, JoinHandle, Thread};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
 use super::thread::Doing;
 use super::{Interrupt, Pulse};
 
-/// How often the monitor looks.
-const TICK: Duration = Duration::from_millis(5);
+/// How long a goroutine computes before it is interrupted, if it is not said otherwise.
+pub(crate) const TIME_SLICE: Duration = Duration::from_millis(10);
 
-/// After how many looks at the same turn of a goroutine it is interrupted, and again after as many: 10 to 15 ms.
+/// After how many looks at the same turn of a goroutine it is interrupted, and again after as many.
 const LONG: u32 = 2;
 
-/// How many looks in a row find nobody at work before the monitor falls asleep.
-const QUIET: u32 = 20;
+/// Between looks that are closer than this the monitor does not sleep: it would sleep longer.
+const SHORT: Duration = Duration::from_micros(100);
+
+/// For how many time slices nobody is found at work before the monitor falls asleep.
+const QUIET: u32 = 10;
 
 /// The thread that interrupts, and what it shares with the isolates.
 pub(crate) struct Monitor {
@@ -60,7 +63,7 @@ impl Monitor {
     }
 
     /// Starts the thread. It ends when [`Monitor::end`] is called, or the last reference from elsewhere is dropped.
-    pub(crate) fn start(self: &Arc<Self>) -> io::Result<Option<JoinHandle<()>>> {
+    pub(crate) fn start(self: &Arc<Self>, time_slice: Duration) -> io::Result<Option<JoinHandle<()>>> {
         if self.mode == Interrupt::Never {
             return Ok(None);
         }
@@ -69,8 +72,9 @@ impl Monitor {
             super::signal::install(signal)?;
         }
         let monitor = Arc::downgrade(self);
-        let thread =
-            thread::Builder::new().name("goroutine-monitor".into()).spawn(move || watch(&monitor))?;
+        let thread = thread::Builder::new()
+            .name("goroutine-monitor".into())
+            .spawn(move || watch(&monitor, time_slice / LONG))?;
         let _ = self.thread.set(thread.thread().clone());
         Ok(Some(thread))
     }
@@ -83,7 +87,6 @@ impl Monitor {
     }
 
     /// How often a goroutine was made to yield to its neighbours.
-    #[allow(dead_code, reason = "for tests")]
     pub(crate) fn interrupts(&self) -> u64 {
         self.interrupts.load(Ordering::Relaxed)
     }
@@ -169,8 +172,8 @@ impl Monitor {
     }
 }
 
-fn watch(monitor: &Weak<Monitor>) {
-    let mut quiet = 0;
+fn watch(monitor: &Weak<Monitor>, tick: Duration) {
+    let mut last_busy = Instant::now();
     loop {
         {
             let Some(monitor) = monitor.upgrade() else {
@@ -179,8 +182,10 @@ fn watch(monitor: &Weak<Monitor>) {
             if monitor.ended.load(Ordering::SeqCst) {
                 return;
             }
-            quiet = if monitor.look() { 0 } else { quiet + 1 };
-            if quiet >= QUIET {
+            let now = Instant::now();
+            if monitor.look() {
+                last_busy = now;
+            } else if now - last_busy >= tick * LONG * QUIET {
                 monitor.fall_asleep();
             }
             if monitor.asleep.load(Ordering::SeqCst) {
@@ -190,6 +195,10 @@ fn watch(monitor: &Weak<Monitor>) {
                 continue;
             }
         }
-        thread::park_timeout(TICK);
+        if tick < SHORT {
+            thread::yield_now();
+        } else {
+            thread::park_timeout(tick);
+        }
     }
 }
