@@ -152,7 +152,7 @@ impl fmt::Debug for Goroutines {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Goroutines")
             .field("backend", &self.system.backend.name())
-            .field("isolates", &self.system.isolates)
+            .field("isolates", &self.system.settings().isolates)
             .finish_non_exhaustive()
     }
 }

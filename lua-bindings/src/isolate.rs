@@ -20,6 +20,7 @@ use crate::goroutine::{Running, Start, Waiting};
 use crate::inquiry::Inquiries;
 use crate::interrupt::Interrupts;
 use crate::modules::{self, Modules};
+use crate::packet;
 use crate::raw::{self, Coroutine, protected};
 use crate::state::{Role, State};
 use crate::system::System;
@@ -33,8 +34,9 @@ pub(crate) struct Isolate {
     pub(crate) lua: Lua,
     pub(crate) state: Rc<State>,
     slots: RefCell<Slots>,
-    /// Notified when the last goroutine has ended.
+    /// Notified when the last goroutine has ended, once somebody waits for that.
     idle: Event,
+    idle_wanted: Cell<bool>,
     /// Notified when there is something to be collected.
     wanted: Event,
     /// The `package.path` and so on that are in force here.
@@ -43,6 +45,8 @@ pub(crate) struct Isolate {
     pub(crate) spawner: Rc<dyn LocalSpawn>,
     /// Whether there is something to be collected as soon as there is nothing else to do.
     collect: Cell<bool>,
+    /// Whether a goroutine has just failed because its memory limit was reached.
+    pub(crate) starved: Cell<bool>,
     /// The last question that was answered; see [`crate::inquiry`].
     pub(crate) answered: Cell<u64>,
 }
@@ -83,6 +87,25 @@ pub(crate) fn body(system: Arc<System>, ready: flume::Sender<Result<(), String>>
     })
 }
 
+/// Does what the script wants to be done in each isolate.
+fn prepare(lua: &Lua, state: &Rc<State>) -> mlua::Result<()> {
+    let settings = state.system.settings();
+    if let Some(limit) = settings.memory_limit {
+        lua.set_memory_limit(limit)
+            .map_err(|_| mlua::Error::runtime("configure: this Lua cannot limit its memory"))?;
+    }
+    if let Some(packet) = settings.on_start.clone() {
+        drop(settings);
+        let wrong = |error: String| mlua::Error::runtime(format!("on_start: {error}"));
+        let decoded = packet::decode(lua, state, &packet).map_err(|error| wrong(error.to_string()))?;
+        let Some(mlua::Value::Function(on_start)) = decoded.into_iter().next() else {
+            return Err(wrong("no function has arrived".into()));
+        };
+        on_start.call::<()>(()).map_err(|error| wrong(fault::text(&error)))?;
+    }
+    Ok(())
+}
+
 impl Isolate {
     pub(crate) fn new(system: &Arc<System>, spawner: Rc<dyn LocalSpawn>) -> mlua::Result<Self> {
         let lua = raw::new_state();
@@ -92,17 +115,20 @@ impl Isolate {
         let interrupts = Interrupts::begin(&system.monitor);
         raw::prepare_interrupts(&lua, &state, interrupts.is_permanent()).map_err(mlua::Error::runtime)?;
         state.set_interrupts(interrupts);
+        prepare(&lua, &state)?;
         Ok(Self {
             lua,
             state,
             slots: RefCell::default(),
             idle: Event::new(),
+            idle_wanted: Cell::new(false),
             wanted: Event::new(),
             modules: RefCell::default(),
             close_coroutine: close,
             spawner,
             collect: Cell::new(false),
             answered: Cell::new(0),
+            starved: Cell::new(false),
         })
     }
 
@@ -160,6 +186,7 @@ impl Isolate {
 
     /// Ready when no goroutine is left here.
     pub(crate) async fn has_ended_all(&self) {
+        self.idle_wanted.set(true);
         loop {
             let idle = self.idle.listen();
             if self.slots.borrow().live == 0 {
@@ -263,7 +290,7 @@ impl Isolate {
         if running.is_some_and(|running| running.has_classes.get()) {
             let _ = tables.classes.raw_set(slot + 1, mlua::Nil);
         }
-        if slots.live == 0 {
+        if slots.live == 0 && self.idle_wanted.get() {
             self.idle.notify(usize::MAX);
         }
     }

@@ -8,25 +8,24 @@ use std::time::Instant;
 use futures_lite::future;
 use mlua::{Function, IntoLuaMulti, Lua, MultiValue, Table, Value, WeakLua};
 use runtime_core::locks::Holder;
-use runtime_core::{WaitGroup, block_on, deadline};
+use runtime_core::{block_on, deadline};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::api::CancelledObject;
-use crate::code::{Code, CodeCache};
+use crate::api::{CancelledObject, Submitting};
+use crate::code::{self, Code, CodeCache, Recent};
 use crate::fault::Fault;
 use crate::goroutine::{Reply, Running, Wait};
 use crate::interrupt::Interrupts;
 use crate::loaded::Loaded;
 use crate::modules;
 use crate::object::Object;
-use crate::packet::{Definitions, Scratch};
+use crate::origin::Children;
+use crate::packet::{self, Definitions, Scratch};
 use crate::place::LastPlace;
-use crate::raw::{self, Key, Stack};
+use crate::pool::LuaPool;
+use crate::raw::{self, Key, Prototypes, Stack};
 use crate::registry::Meter;
 use crate::system::{Ending, GRACE, System};
-
-/// How many recently dumped closures a state remembers the code of.
-const CODE_SLOTS: usize = 64;
 
 /// Which state this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +51,7 @@ pub(crate) struct State {
     /// What home's strings have for methods and isolates' strings have not, as it was at the first start.
     own_methods: RefCell<Option<Vec<Vec<u8>>>>,
     codes: RefCell<CodeCache>,
-    recent_codes: RefCell<Vec<Option<Arc<Code>>>>,
+    pub(crate) recent_codes: Recent,
     sharing_modules: Cell<bool>,
     scratch: Cell<Option<Box<Scratch>>>,
     bytes: Cell<Vec<u8>>,
@@ -61,10 +60,14 @@ pub(crate) struct State {
     /// The addresses of what travels by name, and of classes. Those of classes that are gone may be others' by now.
     named: RefCell<Option<FxHashSet<usize>>>,
     pub(crate) last_place: RefCell<LastPlace>,
+    /// The pool that was submitted to last.
+    pub(crate) recent_pool: RefCell<Option<LuaPool>>,
+    /// A submit on its way from the direct primitive to the general one, which waits for it.
+    pub(crate) submitting: Cell<Option<Submitting>>,
     /// The goroutine whose code is running.
     current: RefCell<Option<Rc<Running>>>,
     /// The goroutines that the home state has started.
-    children: WaitGroup,
+    children: Children,
     /// Once the home state is known to be closed: until when its finalizers may wait.
     closing_until: Cell<Option<Instant>>,
     /// What the code outside goroutines holds of locks, once it has locked one.
@@ -104,10 +107,10 @@ pub(crate) mod vital {
     /// Finds what has a name, loading its module if need be: value, or nil and a message.
     pub(crate) const RESOLVE: usize = 4;
     pub(crate) const PACKAGE_LOADED: usize = 5;
-    /// Recently dumped closures, weakly.
+    /// The witnesses of [`Recent`](super::Recent), weakly.
     pub(crate) const CODES: usize = 6;
     /// In `CODES`, behind those: the function that started a goroutine last.
-    pub(crate) const LAST_CALLER: usize = super::CODE_SLOTS + 1;
+    pub(crate) const LAST_CALLER: usize = super::code::RECENT + 1;
     /// See [`Loaded`].
     pub(crate) const LOADED: usize = 7;
     /// Reference objects that are values of this state, weakly, by their key.
@@ -177,7 +180,7 @@ impl State {
             modules_noted: RefCell::default(),
             own_methods: RefCell::default(),
             codes: RefCell::default(),
-            recent_codes: RefCell::new(vec![None; CODE_SLOTS]),
+            recent_codes: Recent::new(Prototypes::of_state(lua)),
             sharing_modules: Cell::new(false),
             scratch: Cell::new(None),
             bytes: Cell::default(),
@@ -185,8 +188,10 @@ impl State {
             loaded: Loaded::default(),
             named: RefCell::new(None),
             last_place: RefCell::default(),
+            recent_pool: RefCell::default(),
+            submitting: Cell::new(None),
             current: RefCell::new(None),
-            children: WaitGroup::new(),
+            children: Children::default(),
             closing_until: Cell::new(None),
             holder: OnceCell::new(),
             interrupts: OnceCell::new(),
@@ -214,20 +219,10 @@ impl State {
 
     // Code.
 
-    /// In which slot a closure at this address is remembered.
-    pub(crate) fn code_slot(address: usize) -> usize {
-        (address >> 5) % CODE_SLOTS
-    }
-
-    pub(crate) fn code_in_slot(&self, slot: usize) -> Option<Arc<Code>> {
-        self.recent_codes.borrow().get(slot).cloned().flatten()
-    }
-
-    pub(crate) fn intern_code(&self, dump: &[u8], slot: usize) -> Arc<Code> {
+    /// The code with these bytes, of the function that is now the witness of `key`.
+    pub(crate) fn intern_code(&self, dump: &[u8], key: usize) -> Arc<Code> {
         let code = self.codes.borrow_mut().intern(dump);
-        if let Some(place) = self.recent_codes.borrow_mut().get_mut(slot) {
-            *place = Some(Arc::clone(&code));
-        }
+        self.recent_codes.set(key, &code);
         code
     }
 
@@ -376,11 +371,11 @@ impl State {
         self.current.replace(running)
     }
 
-    /// The count of goroutines that the running goroutine, or the home state, has started.
-    pub(crate) fn children(&self) -> WaitGroup {
+    /// What is known of the goroutines that the running goroutine, or the home state, has started.
+    pub(crate) fn with_children<R>(&self, act: impl FnOnce(&Children) -> R) -> R {
         match &*self.current.borrow() {
-            Some(running) => running.children.get_or_init(WaitGroup::new).clone(),
-            None => self.children.clone(),
+            Some(running) => act(running.children.get_or_init(Children::default)),
+            None => act(&self.children),
         }
     }
 
@@ -496,8 +491,7 @@ impl State {
                 self.reply_values(lua, Reply::Cancelled)
             }
             Some(running) => {
-                running.shielded.set(shielded);
-                *running.wait.borrow_mut() = Some(wait);
+                running.park(wait, shielded);
                 PARK.into_lua_multi(lua)
             }
             None if self.role == Role::Isolate => {
@@ -568,6 +562,14 @@ impl State {
             Reply::Nothing => DONE.into_lua_multi(lua),
             Reply::True => (DONE, true).into_lua_multi(lua),
             Reply::TimedOut => (DONE, false, "timeout exceeded").into_lua_multi(lua),
+            Reply::Received(Some(packet)) => {
+                let received = packet::decode(lua, self, &packet).map_err(Fault::from).map(|mut values| {
+                    values.push_back(Value::Boolean(true));
+                    values
+                });
+                self.values(lua, received)
+            }
+            Reply::Received(None) => (DONE, Value::Nil, false).into_lua_multi(lua),
             Reply::Make(make) => self.values(lua, make(lua, self)),
             Reply::Cancelled => {
                 let error = Object::Cancelled(self.cancelled_object()).to_value(lua, self)?;

@@ -26,14 +26,16 @@ use runtime_core::{Ended, Outcome, Sleep};
 
 use crate::api::ContextMember;
 use crate::fault;
-use crate::goroutine::{Failure, Family, GoroutineCompleter, Reply, Running, Start, Stopping, Wait};
+use crate::goroutine::{Failure, GoroutineCompleter, Reply, Running, Shipped, Start, Stopping, Wait};
 use crate::interrupt::{Interrupts, Yielded};
 use crate::isolate::Isolate;
 use crate::loaded::Lent;
-use crate::packet::{self, Packet, Plain, Refusal, Roots};
+use crate::origin::{Member, Origin};
+use crate::packet::{self, Packet, Plain, Refusal, Roots, quick};
 use crate::raw::{Coroutine, Kind, Resumed, Stack, protected, protected_bare};
 use crate::scope::Membership;
 use crate::state::State;
+use crate::system::ErrorReport;
 
 /// How often a goroutine goes on at once, because what it waits for is ready, before its neighbours have a turn.
 const TURNS: usize = 64;
@@ -44,7 +46,7 @@ pub(crate) struct Task {
     running: Rc<Running>,
     coroutine: Coroutine,
     /// The function and its arguments, until the first resume.
-    packet: Option<Packet>,
+    shipped: Option<Shipped>,
     /// Its function, if that is to be given back.
     lent: Option<Lent>,
     wait: Option<Wait>,
@@ -57,7 +59,8 @@ pub(crate) struct Task {
     unwound: Option<Sleep>,
     scope: Option<Membership>,
     context: Option<ContextMember>,
-    family: Option<Family>,
+    /// Given back at the end: it counts the goroutine.
+    member: Option<Member>,
 }
 
 /// What a goroutine came to, before it is told to anybody.
@@ -71,7 +74,7 @@ impl Task {
     /// A goroutine that is about to run on this coroutine: it takes the packet as its function and arguments when it is
     /// first resumed.
     pub(crate) fn new(isolate: &Rc<Isolate>, start: Start, slot: usize, coroutine: Coroutine) -> Self {
-        let Start { packet, completer, started_at, slot: mut pool_slot, scope, context, family } = start;
+        let Start { shipped, completer, member, slot: mut pool_slot, scope, context } = start;
         if let Some(pool_slot) = &mut pool_slot {
             pool_slot.begin();
         }
@@ -80,7 +83,6 @@ impl Task {
             completer: RefCell::new(Some(completer)),
             handle,
             slot,
-            started_at,
             wait: RefCell::new(None),
             reply: RefCell::new(None),
             traceback: RefCell::new(None),
@@ -99,7 +101,7 @@ impl Task {
             isolate: Rc::clone(isolate),
             running,
             coroutine,
-            packet: Some(packet),
+            shipped: Some(shipped),
             lent: None,
             wait: None,
             driven: None,
@@ -108,7 +110,7 @@ impl Task {
             unwound: None,
             scope,
             context,
-            family: Some(family),
+            member: Some(member),
         }
     }
 
@@ -120,8 +122,7 @@ impl Task {
 
     /// Ends a goroutine for which the isolate has no coroutine.
     pub(crate) fn not_startable(start: Start, error: &mlua::Error) {
-        let started_at = Arc::clone(&start.started_at);
-        let failure = failure_of_text(&fault::text(error), start.completer.id(), started_at);
+        let failure = failure_of_text(&fault::text(error), start.completer.id(), Some(&*start.member));
         start.end(Outcome::Failed(Box::new(failure)));
     }
 
@@ -169,24 +170,37 @@ impl Task {
     /// Resumes the coroutine. `None` if it yielded.
     fn resume(&mut self) -> Option<(End, bool)> {
         let coroutine = self.coroutine;
-        let first = self.packet.take();
+        let first = self.shipped.take();
+
         let mut came = Came::Raised(1);
         let Isolate { lua, state, .. } = &*self.isolate;
         let lent = &mut self.lent;
+        let code = self.member.as_ref().and_then(|member| member.code.as_deref());
         let resumed = protected_bare(lua, &mut |stack| {
             let arguments = match &first {
                 None => 0,
                 // Its globals are made while the packet is decoded: it is the running goroutine already.
-                Some(packet) => match packet::decode_onto(stack, lua, state, packet, coroutine) {
-                    Ok((arguments, given)) => {
-                        *lent = given;
-                        arguments
+                Some(shipped) => {
+                    let arrived = match (shipped, code) {
+                        (Shipped::Packet(packet), _) => {
+                            packet::decode_onto(stack, lua, state, packet, coroutine)
+                        }
+                        (Shipped::Quick(values), Some(code)) => {
+                            quick::arrive(stack, state, code, values, coroutine)
+                        }
+                        (Shipped::Quick(_), None) => Err(packet::Malformed::NoFunction),
+                    };
+                    match arrived {
+                        Ok((arguments, given)) => {
+                            *lent = given;
+                            arguments
+                        }
+                        Err(why) => {
+                            came = Came::Malformed(why.to_string());
+                            return;
+                        }
                     }
-                    Err(why) => {
-                        came = Came::Malformed(why.to_string());
-                        return;
-                    }
-                },
+                }
             };
             if let Some(interrupts) = state.interrupts() {
                 interrupts.take_up(coroutine);
@@ -309,8 +323,17 @@ impl Task {
             Value::Error(error) => fault::text(error),
             other => other.to_string().unwrap_or_else(|_| format!("a {} value", other.type_name())),
         };
+        let limit = self.isolate.state.system.settings().memory_limit;
+        let out_of_memory = limit.filter(|_| message == "not enough memory");
+        if let Some(limit) = out_of_memory {
+            self.isolate.starved.set(true);
+            message = format!(
+                "not enough memory: an isolate may have {limit} bytes, see configure{{memory_limit = ...}}"
+            );
+        }
         let packet = match error {
             Value::Error(_) => Ok(Packet::text(&message)),
+            _ if out_of_memory.is_some() => Ok(Packet::text(&message)),
             error => packet::encode(
                 &self.isolate.lua,
                 &self.isolate.state,
@@ -324,12 +347,14 @@ impl Task {
             Packet::text(&message)
         });
         let traceback = self.running.traceback.borrow_mut().take();
+        let Blame { started_at, tell } = Blame::of(self.member.as_deref());
         End::Failed(Failure {
             error,
             message,
             traceback: traceback.unwrap_or_else(|| String::from("stack traceback:\n\t[not known]")),
             id: self.running.handle.id(),
-            started_at: self.running.started_at.clone(),
+            started_at,
+            tell,
         })
     }
 
@@ -351,7 +376,7 @@ impl Task {
     }
 
     fn failed_with(&self, message: &str) -> End {
-        End::Failed(failure_of_text(message, self.running.handle.id(), self.running.started_at.clone()))
+        End::Failed(failure_of_text(message, self.running.handle.id(), self.member.as_deref()))
     }
 
     /// Tells the end to everybody, and gives the slot back.
@@ -369,6 +394,10 @@ impl Task {
             });
         }
         self.isolate.release(running.slot, reusable);
+        if self.isolate.starved.replace(false) {
+            // Lua does not collect by itself where a stack has no memory to grow: the next goroutine would fail, too.
+            let _ = self.isolate.lua.gc_collect();
+        }
         // Before anybody hears of the end: whoever has awaited it finds its locks free.
         if let Some(holder) = running.holder.get() {
             holder.release_all();
@@ -384,7 +413,7 @@ impl Task {
             }
         };
         let (scope, context) = (self.scope.take(), self.context.take());
-        let (pool_slot, family) = (running.pool_slot.borrow_mut().take(), self.family.take());
+        let (pool_slot, member) = (running.pool_slot.borrow_mut().take(), self.member.take());
         let Some(completer) = running.completer.borrow_mut().take() else {
             return;
         };
@@ -394,7 +423,7 @@ impl Task {
             if let Some(slot) = pool_slot {
                 slot.finish(ended);
             }
-            drop(family);
+            drop(member);
         });
     }
 
@@ -555,13 +584,33 @@ impl Drop for Task {
     }
 }
 
-fn failure_of_text(message: &str, id: u64, started_at: Arc<str>) -> Failure {
+/// Where a goroutine that fails was started, and who is told if nobody awaits it.
+struct Blame {
+    started_at: Arc<str>,
+    tell: ErrorReport,
+}
+
+impl Blame {
+    /// A goroutine has its origin until it has ended; after that nobody asks.
+    fn of(origin: Option<&Origin>) -> Self {
+        match origin {
+            Some(origin) => {
+                Self { started_at: Arc::clone(&origin.started_at), tell: Arc::clone(&origin.system.report) }
+            }
+            None => Self { started_at: Arc::from("?"), tell: Arc::new(|_| {}) },
+        }
+    }
+}
+
+fn failure_of_text(message: &str, id: u64, origin: Option<&Origin>) -> Failure {
+    let Blame { started_at, tell } = Blame::of(origin);
     Failure {
         error: Packet::text(message),
         message: message.to_owned(),
         traceback: String::from("stack traceback:\n\t[before its first line]"),
         id,
         started_at,
+        tell,
     }
 }
 

@@ -78,6 +78,7 @@ files! {
     close_variables
     cond
     contexts
+    configure
     coroutines
     flow
     globals_apart
@@ -110,6 +111,7 @@ files! {
     shared_tables
     shipping_functions
     shipping_globals
+    shipping_prototypes
     shipping_random
     shipping_values
     timeout

@@ -18,6 +18,7 @@ mod configure;
 mod context;
 mod direct;
 mod direct_locks;
+mod direct_pools;
 mod flow;
 mod handle;
 mod locks;
@@ -67,7 +68,7 @@ pub(crate) use context::{ContextMember, ContextObject};
 pub(crate) use handle::HandleObject;
 pub(crate) use mutex::MutexObject;
 pub(crate) use once::OnceObject;
-pub(crate) use pools::PoolObject;
+pub(crate) use pools::{PoolObject, Submitting};
 pub(crate) use rate_limiter::RateLimiterObject;
 pub(crate) use rw_mutex::RwMutexObject;
 pub(crate) use scope::ScopeObject;
@@ -293,7 +294,9 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
     vitals.raw_set(vital::REFRESH_NAMES, &refresh_names)?;
     vitals.raw_set(vital::RESOLVE, resolve)?;
     vitals.raw_set(vital::PACKAGE_LOADED, &package_loaded)?;
-    vitals.raw_set(vital::CODES, weak_table()?)?;
+    let witnesses = lua.create_table_with_capacity(vital::LAST_CALLER, 0)?;
+    witnesses.set_metatable(Some(weak.clone()))?;
+    vitals.raw_set(vital::CODES, witnesses)?;
     vitals.raw_set(vital::LOADED, lua.create_table()?)?;
     vitals.raw_set(vital::OBJECTS, &objects)?;
     vitals.raw_set(vital::ENVIRONMENTS, &environments)?;
@@ -364,6 +367,7 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
         let state = Rc::clone(&state);
         lua.create_function(move |lua, ()| state.resumed(lua))?
     };
+    let resumed = raw::closure(lua, &state, direct::resumed, &resumed, false)?;
     let abandon = {
         let state = Rc::clone(&state);
         lua.create_function(move |_, ()| {

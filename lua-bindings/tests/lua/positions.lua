@@ -4,7 +4,7 @@ if not test then
 end
 local goroutine = require("goroutine")
 
-local exact = math.type ~= nil -- before Lua 5.4 a frame that made a tail call is gone
+local exact = math.type ~= nil -- before Lua 5.3 the module's functions are Lua's, and a frame that tail-called one is gone
 local function line() return debug.getinfo(2, "l").currentline end
 
 -- What `fn` raises names this line of this file; without one, that of the call by pcall.

@@ -112,6 +112,25 @@ everywhere("the end of a goroutine is a case", function()
   gives(values(1, false, "no", "string"), index, ok, err, type(traceback))
 end)
 
+everywhere("the end of a context is a case", function()
+  local never = channel()
+  local function got(...) return select("#", ...), ... end
+  local ctx, cancel = goroutine.context()
+  local h = async(function(ctx) goroutine.sleep(5) ctx:cancel() end, ctx)
+  gives(values(2, 1, "context canceled"), goroutine.select({ { channel = never, receive = true }, { context = ctx, handler = got } }))
+  h:await()
+  -- One that has ended is ready.
+  gives(values(1, 1, "context canceled"), goroutine.select({ { context = ctx, handler = got }, { channel = never, receive = true } }))
+  gives(values(1), goroutine.select({ { context = ctx }, { default = true } }))
+  cancel()
+  local short = goroutine.context():with_timeout(5)
+  gives(values(1, 1, "context deadline exceeded"), goroutine.select({ { context = short, handler = got } }))
+  -- One that loses goes on.
+  local other = goroutine.context()
+  gives(values(1), goroutine.select({ { after = 1 }, { context = other } }))
+  equal(other:is_cancelled(), false)
+end)
+
 everywhere("a time is a case", function()
   local never = channel()
   local took, index, result = timed(goroutine.select, {
