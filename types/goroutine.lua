@@ -147,8 +147,12 @@ function goroutine.backend() end
 
 ---@class goroutine.ConfigureOptions
 ---@field copy_modules? string[] Names of modules that are sent as they are, not by name. Once named they stay so.
+---@field isolates? integer How many isolates there are, 1 to 1024; as many as cores unless said.
+---@field memory_limit? integer How many bytes the Lua state of an isolate may take, from 1 MiB on; no limit unless said. Not on LuaJIT.
+---@field on_start? fun() What each isolate calls before its first goroutine. The globals that it sets all goroutines there see.
+---@field max_blocked? integer How many isolates there may be for goroutines of `blocking`; 512 unless said.
 
----Sets how goroutines are run.
+---Sets how goroutines are run: all but `copy_modules` only before the first goroutine is started.
 ---@param options goroutine.ConfigureOptions
 function goroutine.configure(options) end
 

@@ -20,7 +20,9 @@ fn load(lua: &Lua, path: &str) -> Function {
 /// A state with the module, and what the types declare.
 fn declared() -> (Goroutines, Lua, Table) {
     // The errors of the functions that are tried are nobody's concern.
-    let goroutines = Goroutines::builder().isolates(2).on_unhandled_error(|_| {}).build().unwrap();
+    let builder = Goroutines::builder().isolates(2).on_unhandled_error(|_| {});
+    // Lazy: `configure` may say how the isolates are as long as there are none.
+    let goroutines = builder.lazy(true).build().unwrap();
     // All libraries, `debug` too: methods are found by metatables.
     let lua = goroutine::new_state();
     goroutines.install(&lua).unwrap();
@@ -69,6 +71,7 @@ fn further_arguments_are_passed_on_where_that_is_declared_and_nowhere_else() {
 #[test]
 fn tables_of_options_have_the_declared_fields() {
     check("options");
+    check("options_of_configure");
     check("cases_of_select");
 }
 
