@@ -1,6 +1,7 @@
 //! `types/goroutine.lua`, which editors read, declares what the module has: nothing is missing there, nothing is too much, and the
 //! module takes and gives what it says. It is called with each of its declarations, and with what they rule out.
-#![cfg(all(test, feature = "backend-tokio", feature = "lua54"))]
+#![cfg(test)]
+#![cfg(all(feature = "backend-tokio", feature = "lua54"))]
 
 use std::path::Path;
 use std::time::Duration;
