@@ -57,6 +57,7 @@ fn as_many_arguments_are_required_as_are_declared() {
 #[test]
 fn declared_arguments_are_accepted_and_give_the_declared_results() {
     check("what_is_declared_is_accepted");
+    check("results");
 }
 
 #[test]

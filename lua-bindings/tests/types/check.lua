@@ -541,6 +541,24 @@ function checks.cases_of_select()
   end
 end
 
+-- The fields that only some results have.
+function checks.results()
+  local failed, slow = goroutine.async(function() error("expected", 0) end), goroutine.async(goroutine.sleep, 60000)
+  failed:await()
+  local results = goroutine.await_all({ make["goroutine.Handle"](), failed, slow }, 10)
+  slow:cancel()
+  local used = {}
+  for i, result in ipairs(results) do
+    fits("goroutine.Result", result, nil, "result " .. i)
+    for name in pairs(result) do
+      used[name] = true
+    end
+  end
+  for name in pairs(classes["goroutine.Result"].fields) do
+    assert(used[name], "a field that no result has: " .. name)
+  end
+end
+
 -- In the page: `name(a [, b])` in the first column of tables, and in lines that begin so.
 function checks.signatures_in_the_page()
   local signatures, found = {}, {}
