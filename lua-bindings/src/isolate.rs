@@ -8,6 +8,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use event_listener::Event;
 use futures_lite::future;
@@ -82,7 +83,7 @@ pub(crate) fn body(system: Arc<System>, ready: flume::Sender<Result<(), String>>
             let answering = Inquiries::begin(&system);
             let _ = ready.send(Ok(()));
             drop(ready);
-            isolate.accept(&system).await;
+            isolate.accept(&system, None).await;
             drop(answering);
             isolate.wind_down().await;
         })
@@ -135,7 +136,9 @@ impl Isolate {
         })
     }
 
-    async fn accept(self: &Rc<Self>, system: &Arc<System>) {
+    /// Starts goroutines until everything is closed, or, if it is to stay for a bounded time only, there has been nothing to do
+    /// for so long.
+    pub(crate) async fn accept(self: &Rc<Self>, system: &Arc<System>, stay: Option<Duration>) {
         loop {
             let mut started = 0;
             while let Some(waiting) = system.queue.try_pop() {
@@ -165,6 +168,7 @@ impl Isolate {
             if self.collect.replace(false) {
                 let _ = self.lua.gc_collect();
             }
+            let mut left = false;
             let next = async { Some(system.queue.pop().await) };
             let closing = async {
                 system.closing().await;
@@ -178,9 +182,19 @@ impl Isolate {
                 self.is_asked().await;
                 None
             };
-            match future::or(future::or(closing, future::or(collect, asked)), next).await {
+            let leaving = async {
+                match stay {
+                    Some(stay) => system.backend.sleep_until(system.backend.now() + stay).await,
+                    None => future::pending().await,
+                }
+                left = true;
+                None
+            };
+            let other = future::or(closing, future::or(collect, future::or(asked, leaving)));
+            match future::or(other, next).await {
                 Some(waiting) => self.begin(waiting),
                 None if system.is_closing() => return,
+                None if left && self.slots.borrow().live == 0 => return,
                 None => {}
             }
             self.answer();

@@ -80,6 +80,7 @@ mod registry;
 mod scope;
 mod settings;
 mod shared;
+mod spares;
 mod state;
 mod system;
 mod task;

@@ -24,6 +24,7 @@ use crate::packet::Packet;
 use crate::pool::LuaPool;
 use crate::registry::Registry;
 use crate::settings::Settings;
+use crate::spares::Spares;
 
 /// Called with each new isolate, to register what its goroutines may use.
 pub(crate) type Setup = Arc<dyn Fn(&Lua) -> mlua::Result<()> + Send + Sync>;
@@ -70,6 +71,7 @@ pub(crate) struct System {
     pub(crate) registry: Arc<Registry>,
     pub(crate) inquiries: Inquiries,
     pub(crate) blocking: Blocking,
+    pub(crate) spares: Spares,
     closing: AtomicBool,
     ending: AtomicU8,
     closed: Event,
@@ -121,6 +123,7 @@ impl System {
             registry: Arc::default(),
             inquiries: Inquiries::default(),
             blocking: Blocking::default(),
+            spares: Spares::default(),
             closing: AtomicBool::new(false),
             ending: AtomicU8::new(Ending::None as u8),
             closed: Event::new(),
@@ -170,7 +173,13 @@ impl System {
         if let Some(message) = self.failed.get() {
             return Err(StartError::Setup(message.clone()));
         }
-        self.monitor.start(self.settings().time_slice)?;
+        let system = Arc::downgrade(self);
+        let take_over = move |asleep, stuck| {
+            if let Some(system) = system.upgrade() {
+                system.take_over(asleep, stuck);
+            }
+        };
+        self.monitor.start(self.settings().time_slice, take_over)?;
         let isolates = self.settings().isolates;
         let (tell, ready) = flume::bounded(isolates);
         for index in 0..isolates {

@@ -99,6 +99,7 @@ files! {
     pool_stress
     pools
     positions
+    processes
     rate_limiter
     refusals
     replacing

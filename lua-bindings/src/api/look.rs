@@ -38,7 +38,7 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
         ])?;
         let stats = context.lua.create_table()?;
         stats.raw_set("isolates", system.inquiries.isolates())?;
-        stats.raw_set("blocked", system.blocking.running())?;
+        stats.raw_set("blocked", system.blocking.running() + system.spares.count())?;
         stats.raw_set("goroutines", goroutines)?;
         stats.raw_set("interrupts", system.monitor.interrupts())?;
         stats.raw_set("shipped_bytes", system.registry.shipped())?;

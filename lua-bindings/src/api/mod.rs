@@ -28,6 +28,8 @@ mod mutex;
 mod once;
 mod options;
 mod pools;
+#[cfg(unix)]
+mod processes;
 mod rate_limiter;
 mod retry;
 mod rw_mutex;
@@ -362,6 +364,8 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
     direct::add(&prim)?;
     if isolate {
         add_isolate(&prim)?;
+        #[cfg(unix)]
+        processes::add(&prim)?;
     }
     let resumed = {
         let state = Rc::clone(&state);
@@ -491,6 +495,7 @@ fn add_isolate(prim: &Primitives<'_>) -> mlua::Result<()> {
         }
         Ok(())
     })?;
+    prim.raw("in_goroutine", |_, state, ()| Ok(state.current().is_some()))?;
     prim.raw("raising", |_, state, ()| {
         state.raising_cancelled();
         Ok(())
