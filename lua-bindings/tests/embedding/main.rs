@@ -13,6 +13,7 @@
 #[macro_use]
 #[path = "../support/backends.rs"]
 mod backends;
+mod blocking;
 mod building;
 mod errors;
 mod foreign;
