@@ -103,7 +103,7 @@ impl<T> Injector<T> {
     }
 
     /// Looks at the front last: there items come from the back, and do not go there.
-    fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.front.count.load(Ordering::SeqCst) == 0
             && self.back.count.load(Ordering::SeqCst) == 0
             && self.front.count.load(Ordering::SeqCst) == 0

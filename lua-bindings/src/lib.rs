@@ -61,6 +61,7 @@ mod blocking;
 mod builder;
 mod bytecode;
 mod code;
+mod deadlock;
 mod fault;
 mod foreign;
 mod goroutine;

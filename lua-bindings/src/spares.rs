@@ -28,6 +28,10 @@ pub(crate) struct Spares {
 }
 
 impl Spares {
+    pub(crate) fn are_starting(&self) -> bool {
+        self.starting.load(Ordering::SeqCst) > 0
+    }
+
     pub(crate) fn count(&self) -> usize {
         self.there.load(Ordering::SeqCst)
     }

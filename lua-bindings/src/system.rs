@@ -13,6 +13,7 @@ use runtime_core::{Backend, Channel, Close, WorkerBody, WorkerHandle};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::blocking::Blocking;
+use crate::deadlock::{Counting, Detector, Outside, Pending};
 use crate::foreign::ForeignType;
 use crate::goroutine::{Start, Waiting};
 use crate::injector::Injector;
@@ -72,6 +73,8 @@ pub(crate) struct System {
     pub(crate) inquiries: Inquiries,
     pub(crate) blocking: Blocking,
     pub(crate) spares: Spares,
+    /// Looks for deadlocks, if that is wanted.
+    pub(crate) detector: Option<Detector>,
     closing: AtomicBool,
     ending: AtomicU8,
     closed: Event,
@@ -107,7 +110,14 @@ impl System {
         report: ErrorReport,
         foreign: Vec<ForeignType>,
         interrupt: Interrupt,
+        detect_deadlocks: bool,
     ) -> Self {
+        let mut backend = backend;
+        let detector = detect_deadlocks.then(|| {
+            let (outside, inner) = (Outside::default(), Arc::clone(&backend));
+            backend = Arc::new(Counting { inner: Arc::clone(&inner), outside: outside.clone() });
+            Detector { backend: inner, outside }
+        });
         Self {
             epoch: backend.now(),
             backend,
@@ -124,6 +134,7 @@ impl System {
             inquiries: Inquiries::default(),
             blocking: Blocking::default(),
             spares: Spares::default(),
+            detector,
             closing: AtomicBool::new(false),
             ending: AtomicU8::new(Ending::None as u8),
             closed: Event::new(),
@@ -135,6 +146,11 @@ impl System {
             libraries: OnceLock::new(),
             home_modules: RwLock::default(),
         }
+    }
+
+    /// Says that something outside of Lua may wake a goroutine, until it is dropped.
+    pub(crate) fn woken_from_outside(&self) -> Option<Pending> {
+        self.detector.as_ref().map(|detector| detector.outside.pending())
     }
 
     /// As they are now.

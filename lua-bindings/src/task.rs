@@ -25,6 +25,7 @@ use mlua::{Lua, MultiValue, Value};
 use runtime_core::{Ended, Outcome, Sleep};
 
 use crate::api::ContextMember;
+use crate::deadlock::Pending;
 use crate::fault;
 use crate::goroutine::{Failure, GoroutineCompleter, Reply, Running, Shipped, Start, Stopping, Wait};
 use crate::interrupt::{Interrupts, Yielded};
@@ -52,6 +53,8 @@ pub(crate) struct Task {
     wait: Option<Wait>,
     /// mlua's future, once the coroutine has waited in an async function.
     driven: Option<Pin<Box<AsyncThread<MultiValue>>>>,
+    /// Says that it is.
+    awaits_outside: Option<Pending>,
     finished: bool,
     /// Whether it was made to yield to its neighbours.
     interrupted: bool,
@@ -107,6 +110,7 @@ impl Task {
             lent: None,
             wait: None,
             driven: None,
+            awaits_outside: None,
             finished: false,
             interrupted: false,
             counted: false,
@@ -303,6 +307,7 @@ impl Task {
         match driven {
             Ok(driven) => {
                 self.driven = Some(Box::pin(driven));
+                self.awaits_outside = self.isolate.state.system.woken_from_outside();
                 None
             }
             Err(error) => Some((self.failed_with(&fault::text(&error)), false)),
@@ -401,6 +406,7 @@ impl Task {
         self.finished = true;
         self.wait = None;
         self.driven = None;
+        self.awaits_outside = None;
         let running = &self.running;
         let reusable = reusable && !running.exposed.get() && matches!(end, End::Done(_));
         if let Some(lent) = self.lent.take() {
@@ -448,6 +454,7 @@ impl Task {
     /// raised there. mlua keeps the function's future in Lua; it is dropped by the collection that is asked for here.
     fn stop_driven(&mut self) -> (End, bool) {
         self.driven = None;
+        self.awaits_outside = None;
         self.isolate.collect_when_idle();
         self.stop()
     }

@@ -68,6 +68,7 @@ pub(crate) use circuit_breaker::CircuitBreakerObject;
 pub(crate) use cond::CondObject;
 pub(crate) use context::{ContextMember, ContextObject};
 pub(crate) use handle::HandleObject;
+pub(crate) use look::describe;
 pub(crate) use mutex::MutexObject;
 pub(crate) use once::OnceObject;
 pub(crate) use pools::{PoolObject, Submitting};

@@ -174,6 +174,15 @@ impl Monitor {
         }
     }
 
+    /// How often all isolates together have taken up goroutines, if none runs one now and all their threads are asleep.
+    pub(crate) fn turns_if_all_sleep(&self) -> Option<u64> {
+        let pulses = self.pulses.lock();
+        let sleeps = |watched: &Watched| {
+            watched.pulse.running().is_null() && watched.pulse.thread.doing() == Doing::Sleeping
+        };
+        pulses.iter().all(sleeps).then(|| pulses.iter().map(|watched| watched.pulse.turn()).sum())
+    }
+
     /// Called by an isolate that has just shown what it runs.
     pub(super) fn wake_if_asleep(&self) {
         if self.asleep.load(Ordering::SeqCst)

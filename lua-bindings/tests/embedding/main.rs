@@ -15,6 +15,7 @@
 mod backends;
 mod blocking;
 mod building;
+mod deadlocks;
 mod errors;
 mod foreign;
 mod functions;
