@@ -345,17 +345,12 @@ impl Task {
             Value::Error(error) => fault::text(error),
             other => other.to_string().unwrap_or_else(|_| format!("a {} value", other.type_name())),
         };
-        let limit = self.isolate.state.system.settings().memory_limit;
-        let out_of_memory = limit.filter(|_| message == "not enough memory");
-        if let Some(limit) = out_of_memory {
-            self.isolate.starved.set(true);
-            message = format!(
-                "not enough memory: an isolate may have {limit} bytes, see configure{{memory_limit = ...}}"
-            );
-        }
+        let out_of_memory = self.out_of_memory(&message);
+        let is_out_of_memory = out_of_memory.is_some();
+        message = out_of_memory.unwrap_or(message);
         let packet = match error {
             Value::Error(_) => Ok(Packet::text(&message)),
-            _ if out_of_memory.is_some() => Ok(Packet::text(&message)),
+            _ if is_out_of_memory => Ok(Packet::text(&message)),
             error => packet::encode(
                 &self.isolate.lua,
                 &self.isolate.state,
@@ -398,7 +393,20 @@ impl Task {
     }
 
     fn failed_with(&self, message: &str) -> End {
+        let out_of_memory = self.out_of_memory(message);
+        let message = out_of_memory.as_deref().unwrap_or(message);
         End::Failed(failure_of_text(message, self.running.handle.id(), self.member.as_deref()))
+    }
+
+    /// If this error says that memory has run out, and there is a limit: one that names it. What the goroutine held is
+    /// collected when it has ended.
+    fn out_of_memory(&self, message: &str) -> Option<String> {
+        let limit = self.isolate.state.system.settings().memory_limit;
+        let limit = limit.filter(|_| message == "not enough memory")?;
+        self.isolate.starved.set(true);
+        Some(format!(
+            "not enough memory: an isolate may have {limit} bytes, see configure{{memory_limit = ...}}"
+        ))
     }
 
     /// Tells the end to everybody, and gives the slot back.

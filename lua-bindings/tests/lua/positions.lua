@@ -83,7 +83,8 @@ test("a refusal in tail position", function()
   local here = line() + 1
   local function start() return goroutine.async(function() return captured end) end
   local _, err = pcall(start)
-  contains(err, "positions.lua:" .. here .. ": cannot send upvalue 'captured' (coroutine)")
+  -- Where LuaJIT tail-calls a function in C, too, the frame is gone.
+  contains(err, "positions.lua:" .. (jit and here + 1 or here) .. ": cannot send upvalue 'captured' (coroutine)")
 end)
 
 finish()
