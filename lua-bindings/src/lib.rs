@@ -69,6 +69,7 @@ mod inquiry;
 mod interrupt;
 mod isolate;
 mod loaded;
+mod local;
 mod modules;
 mod object;
 mod origin;

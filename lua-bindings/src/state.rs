@@ -8,7 +8,7 @@ use std::time::Instant;
 use futures_lite::future;
 use mlua::{Function, IntoLuaMulti, Lua, MultiValue, Table, Value, WeakLua};
 use runtime_core::locks::Holder;
-use runtime_core::{block_on, deadline};
+use runtime_core::deadline;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::api::{CancelledObject, Submitting};
@@ -17,6 +17,7 @@ use crate::fault::Fault;
 use crate::goroutine::{Reply, Running, Wait};
 use crate::interrupt::Interrupts;
 use crate::loaded::Loaded;
+use crate::local::Local;
 use crate::modules;
 use crate::object::Object;
 use crate::origin::Children;
@@ -74,6 +75,8 @@ pub(crate) struct State {
     holder: OnceCell<Holder>,
     /// In isolates: how its goroutines are interrupted.
     interrupts: OnceCell<Interrupts>,
+    /// The scheduler of the goroutines that run in the home state, once `goroutine.local` was loaded there.
+    local: OnceCell<Local>,
     /// What it has sent.
     pub(crate) meter: Meter,
 }
@@ -195,6 +198,7 @@ impl State {
             closing_until: Cell::new(None),
             holder: OnceCell::new(),
             interrupts: OnceCell::new(),
+            local: OnceCell::new(),
             meter,
         }
     }
@@ -326,6 +330,20 @@ impl State {
         let _ = self.interrupts.set(interrupts);
     }
 
+    /// The scheduler of the goroutines that run in this state, if it is home and has some.
+    pub(crate) fn local(&self) -> Option<&Local> {
+        self.local.get()
+    }
+
+    pub(crate) fn set_local(&self, local: Local) {
+        let _ = self.local.set(local);
+    }
+
+    /// The running goroutine, if it is one of an isolate: those have globals and classes of their own.
+    fn apart(&self) -> Option<Rc<Running>> {
+        if self.role == Role::Home { None } else { self.current() }
+    }
+
     /// What becomes of the running goroutine, which is being interrupted.
     pub(crate) fn interrupted(&self) -> Verdict {
         let current = self.current.borrow();
@@ -403,7 +421,7 @@ impl State {
     pub(crate) fn push_environment_if_made(&self, stack: &mut Stack<'_>) {
         match self.environment_slot() {
             Some(slot) => self.push_environment_of(stack, slot),
-            None if self.current.borrow().is_some() => stack.push_nil(),
+            None if self.apart().is_some() => stack.push_nil(),
             None => stack.push_globals(),
         }
     }
@@ -424,7 +442,7 @@ impl State {
 
     /// The globals of the running goroutine, made if need be; those of the state outside a goroutine.
     pub(crate) fn make_environment(&self, lua: &Lua) -> mlua::Result<Table> {
-        let Some(running) = self.current() else {
+        let Some(running) = self.apart() else {
             return Ok(lua.globals());
         };
         if running.has_environment.get() {
@@ -440,7 +458,7 @@ impl State {
     /// Copies the standard globals into those of the running goroutine: some of its code looks at the table itself.
     pub(crate) fn complete_environment(&self, lua: &Lua) -> mlua::Result<Table> {
         let environment = self.make_environment(lua)?;
-        if self.current.borrow().is_some() {
+        if self.apart().is_some() {
             self.tables.complete.call::<()>(&environment)?;
         }
         Ok(environment)
@@ -448,7 +466,7 @@ impl State {
 
     /// Makes touching these globals raise: they could not travel.
     pub(crate) fn poison_globals(&self, lua: &Lua, poison: &FxHashMap<Vec<u8>, String>) -> mlua::Result<()> {
-        if self.current.borrow().is_none() {
+        if self.apart().is_none() {
             return Ok(()); // home has these globals itself
         }
         let reasons = lua.create_table_with_capacity(0, poison.len())?;
@@ -462,7 +480,7 @@ impl State {
 
     /// Pushes the classes of the running goroutine, or of the state outside a goroutine, by id. On failure pushes nothing.
     pub(crate) fn push_classes(&self, stack: &mut Stack<'_>, lua: &Lua) -> mlua::Result<()> {
-        let running = self.current();
+        let running = self.apart();
         let slot = running.as_ref().map_or(0, |running| running.slot + 1);
         if let Some(running) = &running
             && !running.has_classes.get()
@@ -490,6 +508,9 @@ impl State {
             Some(running) if !shielded && running.must_stop(|| self.now()) => {
                 self.reply_values(lua, Reply::Cancelled)
             }
+            Some(running) if self.parking(|| raw::running(lua)).is_none() => {
+                self.wait_in_place(lua, &running, wait, shielded)
+            }
             Some(running) => {
                 running.park(wait, shielded);
                 PARK.into_lua_multi(lua)
@@ -505,10 +526,10 @@ impl State {
                 };
                 let wait = async { Some(wait.await) };
                 let reply = match self.last_wait(lua) {
-                    None => block_on(&*self.system.backend, future::or(closing, wait)),
+                    None => self.block(lua, future::or(closing, wait)),
                     Some(limit) => {
                         let wait = deadline(&*self.system.backend, Some(limit), future::or(closing, wait));
-                        match block_on(&*self.system.backend, wait) {
+                        match self.block(lua, wait) {
                             Some(reply) => reply,
                             None => return (WRONG, TOO_LATE).into_lua_multi(lua),
                         }
@@ -557,7 +578,7 @@ impl State {
         }
     }
 
-    fn reply_values(&self, lua: &Lua, reply: Reply) -> mlua::Result<MultiValue> {
+    pub(crate) fn reply_values(&self, lua: &Lua, reply: Reply) -> mlua::Result<MultiValue> {
         match reply {
             Reply::Nothing => DONE.into_lua_multi(lua),
             Reply::True => (DONE, true).into_lua_multi(lua),

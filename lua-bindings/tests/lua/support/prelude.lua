@@ -40,6 +40,15 @@ function unless_lua(luas, reason)
   end
 end
 
+-- Whether the goroutines of this file run in the home state itself: then nothing is copied, and nothing interrupts them.
+local is_local = goroutine == package.loaded["goroutine.local"]
+
+-- Says that the test that follows is none for goroutine.local, and why.
+function unless_local(reason)
+  assert(reason)
+  skips = skips or is_local
+end
+
 -- Whether the mark before this test is for this Lua.
 local function skipped(name)
   local skip = skips
