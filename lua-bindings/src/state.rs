@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use futures_lite::future;
 use mlua::{Function, IntoLuaMulti, Lua, MultiValue, Table, Value, WeakLua};
-use runtime_core::locks::Holder;
 use runtime_core::deadline;
+use runtime_core::locks::Holder;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::api::{CancelledObject, Submitting};

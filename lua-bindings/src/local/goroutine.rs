@@ -167,7 +167,9 @@ impl Goroutine {
                     return Some(End::Raised);
                 }
                 Some(match self.failed_with(&message) {
-                    End::Failed(failure) => End::Failed(Failure { traceback: fault::traceback(&traceback), ..failure }),
+                    End::Failed(failure) => {
+                        End::Failed(Failure { traceback: fault::traceback(&traceback), ..failure })
+                    }
                     end => end,
                 })
             }

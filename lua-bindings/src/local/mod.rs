@@ -57,8 +57,7 @@ pub(crate) enum Flavour {
 pub(crate) const POOL_KIND: u8 = 1;
 
 /// What is said where they cannot be started.
-pub(crate) const ONLY_AT_HOME: &str =
-    "goroutine.local starts goroutines in the state that has loaded it, and not in an isolate: use require(\"goroutine\") here";
+pub(crate) const ONLY_AT_HOME: &str = "goroutine.local starts goroutines in the state that has loaded it, and not in an isolate: use require(\"goroutine\") here";
 
 /// Where the results of a coroutine begin: what `xpcall` returns comes first, where goroutines are run by it.
 const FIRST: i32 = if cfg!(feature = "lua51") { 1 } else { 2 };
@@ -99,8 +98,7 @@ impl Local {
     pub(crate) fn new(lua: &Lua, state: &State) -> mlua::Result<Self> {
         let mut threads = None;
         protected(lua, &state.tables.threads, |stack| threads = Some(stack.keep()))?;
-        let close =
-            lua.globals().get::<mlua::Table>("coroutine")?.get::<Option<Function>>("close")?;
+        let close = lua.globals().get::<mlua::Table>("coroutine")?.get::<Option<Function>>("close")?;
         Ok(Self {
             post: Arc::new(Post::new()),
             threads: threads.ok_or_else(|| mlua::Error::runtime("the Lua stack is full"))?,
@@ -169,7 +167,12 @@ impl Local {
     ///
     /// # Errors
     /// When memory runs out, or they are too many.
-    pub(crate) fn keep_values(&self, lua: &Lua, state: &State, values: MultiValue) -> mlua::Result<Arc<Kept>> {
+    pub(crate) fn keep_values(
+        &self,
+        lua: &Lua,
+        state: &State,
+        values: MultiValue,
+    ) -> mlua::Result<Arc<Kept>> {
         let mut kept = None;
         protected(lua, values, |stack| kept = self.keep(stack, state))?;
         kept.ok_or_else(|| mlua::Error::runtime("cannot send arguments to a goroutine: there are too many"))
@@ -196,7 +199,7 @@ impl Local {
     }
 
     /// Lets the coroutines go that nobody needs any more.
-    fn sweep(&self, stack: &mut Stack<'_>) {
+    pub(crate) fn sweep(&self, stack: &mut Stack<'_>) {
         let Some(freed) = self.post.take_freed() else {
             return;
         };
@@ -251,11 +254,9 @@ impl Local {
         let values = protected(lua, (), |stack| {
             let _ = self.push_kept(stack, kept);
         });
-        let copied = values
-            .map_err(|error| crate::fault::text(&error))
-            .and_then(|values| {
-                packet::encode(lua, state, values, Roots::Values(noun)).map_err(|why| why.to_string())
-            });
+        let copied = values.map_err(|error| crate::fault::text(&error)).and_then(|values| {
+            packet::encode(lua, state, values, Roots::Values(noun)).map_err(|why| why.to_string())
+        });
         kept.set_copy(copied.unwrap_or_else(|why| Packet::text(&why)));
     }
 
@@ -374,8 +375,14 @@ impl Local {
         result
     }
 
-    /// The goroutines that have started and wait.
-    pub(crate) fn living(&self) -> Vec<(Rc<Running>, Coroutine)> {
+    /// The goroutines that have started and wait, and the one that runs.
+    pub(crate) fn living(&self, state: &State) -> Vec<(Rc<Running>, Coroutine)> {
+        let mut living = self.parked();
+        living.extend(state.current().zip(self.main.get()));
+        living
+    }
+
+    fn parked(&self) -> Vec<(Rc<Running>, Coroutine)> {
         self.parked.borrow().iter().flatten().map(|one| one.living()).collect()
     }
 
@@ -383,7 +390,8 @@ impl Local {
 
     /// Asks all that live to stop.
     fn cancel_all(&self) {
-        let mut handles: Vec<_> = self.living().into_iter().map(|(running, _)| running.handle.clone()).collect();
+        let mut handles: Vec<_> =
+            self.parked().into_iter().map(|(running, _)| running.handle.clone()).collect();
         {
             let mut turns = self.turns.borrow_mut();
             let mut more = VecDeque::new();

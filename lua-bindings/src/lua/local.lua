@@ -1,7 +1,8 @@
 -- The module `goroutine.local`: what `goroutine` has, with goroutines that run in the home state itself. Called with: the
 -- primitives of this flavour, and those of both in `shared`; the module of the other flavour; park, the value that a blocking
--- call yields; settle and face (base.lua). Gives the module, and the error handler of its goroutines.
-local prim, parallel, park, settle, face = ...
+-- call yields; face (base.lua). Gives the module, something to keep as long as the state lives, and the error handler of its
+-- goroutines.
+local prim, parallel, park, face = ...
 
 local type, select, error, tostring, rawget = type, select, error, tostring, rawget
 local next, ipairs, setmetatable = next, ipairs, setmetatable

@@ -119,7 +119,9 @@ pub(crate) fn decode_stack(
 /// Why a packet cannot be decoded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Malformed {
-    #[error("what a goroutine of goroutine.local has come to is in the state that it ran in, and was not copied in time")]
+    #[error(
+        "what a goroutine of goroutine.local has come to is in the state that it ran in, and was not copied in time"
+    )]
     Elsewhere,
     #[error("malformed packet: it ends too early")]
     Short,

@@ -135,6 +135,18 @@ pub(super) unsafe fn home_of(state: *mut lua_State) -> Option<Rc<State>> {
     }
 }
 
+/// Lets go what was kept for a handle that has just been collected, so that the next collection takes it.
+///
+/// # Safety
+/// `state` is alive, and has room for some values.
+pub(super) unsafe fn sweep_home(state: *mut lua_State) {
+    // SAFETY: the same promise.
+    let home = unsafe { home_of(state) };
+    if let Some(local) = home.as_ref().and_then(|home| home.local()) {
+        local.sweep(&mut Stack { state, _call: PhantomData });
+    }
+}
+
 /// The [`State`] by the upvalue of one of the functions here; `None` when it is being closed.
 unsafe fn anchored(state: *mut lua_State) -> Option<Rc<State>> {
     // SAFETY: the upvalue is the anchor, which lives as long as the function.

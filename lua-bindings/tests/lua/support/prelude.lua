@@ -49,9 +49,17 @@ function unless_local(reason)
   skips = skips or is_local
 end
 
+local all_skipped = false
+
+-- The same for all tests of a file.
+function never_local(reason)
+  assert(reason)
+  all_skipped = is_local
+end
+
 -- Whether the mark before this test is for this Lua.
 local function skipped(name)
-  local skip = skips
+  local skip = skips or all_skipped
   skips = false
   if skip and hooks then
     hooks.skipped(name)
