@@ -93,6 +93,9 @@ files! {
     globals_apart
     handles
     libraries
+    local_mixed
+    local_older_references
+    local_sharing
     lock_stress
     looking_in
     many_values

@@ -27,9 +27,6 @@ use crate::scope::Membership;
 use crate::state::State;
 use crate::task::{Blame, failure_of_text, panic_text};
 
-/// How often a goroutine goes on at once, because what it waits for is ready, before its neighbours have a turn.
-const TURNS: usize = 16;
-
 /// A goroutine that has started.
 pub(super) struct Goroutine {
     running: Rc<Running>,
@@ -193,11 +190,20 @@ impl Goroutine {
         }
     }
 
-    /// Goes on with a goroutine that has parked or was woken, as far as it can. True once it has ended.
-    pub(super) fn poll(&mut self, local: &Local, lua: &Lua, state: &Rc<State>) -> bool {
+    /// Goes on with a goroutine that was `woken`, or has just parked. True once it has ended.
+    ///
+    /// A wait that is ready as soon as it is there lets the neighbours have a turn all the same.
+    pub(super) fn poll(&mut self, local: &Local, lua: &Lua, state: &Rc<State>, woken: bool) -> bool {
         let waker = self.waker(local);
         let mut cx = Context::from_waker(&waker);
-        for _ in 0..TURNS {
+        let mut woken = woken;
+        loop {
+            if self.driven.is_none() && self.running.reply.borrow().is_some() {
+                if self.run(local, lua, state) {
+                    return true;
+                }
+                woken = false;
+            }
             let cancelled = match &*self.running.completer.borrow() {
                 Some(completer) => completer.poll_cancelled(&mut cx).is_ready(),
                 None => return true,
@@ -220,8 +226,9 @@ impl Goroutine {
                 self.wait = None;
                 *self.running.reply.borrow_mut() = Some(reply);
                 if self.driven.is_none() {
-                    if self.run(local, lua, state) {
-                        return true;
+                    if !woken {
+                        waker.wake_by_ref();
+                        return false;
                     }
                     continue;
                 }
@@ -241,8 +248,6 @@ impl Goroutine {
                 return false;
             }
         }
-        waker.wake();
-        false
     }
 
     /// Whether a cancelled goroutine gets the error now: at once, unless it is unwinding, and then when its time is over.

@@ -317,7 +317,7 @@ impl Local {
                     };
                     if let Some(goroutine) = goroutine {
                         self.waiting.set(self.waiting.get() - 1);
-                        self.go_on(lua, state, goroutine);
+                        self.go_on(lua, state, goroutine, true);
                     }
                 }
             }
@@ -341,12 +341,12 @@ impl Local {
         };
         let mut goroutine = Goroutine::new(start, coroutine);
         if !goroutine.run(self, lua, state) {
-            self.go_on(lua, state, Box::new(goroutine));
+            self.go_on(lua, state, Box::new(goroutine), false);
         }
     }
 
-    fn go_on(&self, lua: &Lua, state: &Rc<State>, mut goroutine: Box<Goroutine>) {
-        if goroutine.poll(self, lua, state) {
+    fn go_on(&self, lua: &Lua, state: &Rc<State>, mut goroutine: Box<Goroutine>, woken: bool) {
+        if goroutine.poll(self, lua, state, woken) {
             return;
         }
         let slot = goroutine.slot();
