@@ -106,6 +106,12 @@ fn make(lua: &Lua, state: &Rc<State>, parts: &Table) -> mlua::Result<Table> {
 }
 
 fn add_home(prim: &Primitives<'_>) -> mlua::Result<()> {
+    prim.raw("expose", |_, state, ()| {
+        if let Some(running) = state.current() {
+            running.exposed.set(true);
+        }
+        Ok(())
+    })?;
     prim.raw("raising", |_, state, ()| {
         state.raising_cancelled();
         Ok(())

@@ -322,6 +322,9 @@ impl Goroutine {
 
     /// Tells what it came to.
     fn end(&mut self, local: &Local, lua: &Lua, state: &Rc<State>, end: End) {
+        if matches!(end, End::Done(_)) && !self.running.exposed.get() && self.driven.is_none() {
+            local.reuse(self.running.slot);
+        }
         let (outcome, ended) = match end {
             End::Done(packet) => (Outcome::Done(packet), Ended::Completed),
             End::Kept => (Outcome::Done(self.keep(local, lua, state, "result")), Ended::Completed),

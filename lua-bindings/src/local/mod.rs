@@ -88,11 +88,27 @@ pub(crate) struct Local {
     close_coroutine: Option<Function>,
 }
 
+/// The coroutines, and which of their places are free.
 #[derive(Default)]
 struct Slots {
-    coroutines: Vec<Option<Coroutine>>,
-    free: Vec<usize>,
+    slots: Vec<Slot>,
+    /// Those whose coroutine has returned, and can run another function: nobody can tell that it is the same.
+    reusable: Vec<usize>,
+    /// Those without one.
+    bare: Vec<usize>,
+    /// What was freed, while it is looked through.
+    freed: Vec<usize>,
 }
+
+#[derive(Clone, Copy, Default)]
+struct Slot {
+    coroutine: Option<Coroutine>,
+    /// Whether it has returned, its stack is empty, and no Lua code has seen the coroutine itself.
+    reusable: bool,
+}
+
+/// How many coroutines are kept for goroutines to come.
+const REUSABLE: usize = 1000;
 
 impl Local {
     pub(crate) fn new(lua: &Lua, state: &State) -> mlua::Result<Self> {
@@ -136,14 +152,18 @@ impl Local {
             stack.truncate(0);
             return None;
         }
-        let coroutine = stack.push_coroutine();
-        stack.push_kept(self.threads);
-        stack.push_copy(count + 1);
-        // Not under a borrow: this may raise.
-        let slot = self.slots.borrow_mut().take();
-        stack.raw_set_index(count + 2, slot + 1);
-        stack.truncate(count);
-        self.slots.borrow_mut().coroutines[slot] = Some(coroutine);
+        let reused = self.slots.borrow_mut().take_reusable();
+        let (slot, coroutine) = reused.unwrap_or_else(|| {
+            let coroutine = stack.push_coroutine();
+            let slot = self.slots.borrow_mut().take_bare();
+            // Not under a borrow: this may raise.
+            stack.push_kept(self.threads);
+            stack.push_copy(count + 1);
+            stack.raw_set_index(count + 2, slot + 1);
+            stack.truncate(count);
+            self.slots.borrow_mut().slots[slot].coroutine = Some(coroutine);
+            (slot, coroutine)
+        });
         let kept = Arc::new(Kept::new(slot, Arc::clone(&self.post)));
         state.push_vitals(stack);
         let mut moved = true;
@@ -190,7 +210,7 @@ impl Local {
     }
 
     fn coroutine(&self, slot: usize) -> Option<Coroutine> {
-        self.slots.borrow().coroutines.get(slot).copied().flatten()
+        self.slots.borrow().slots.get(slot)?.coroutine
     }
 
     /// The coroutine of a slot as a value of mlua's, for what raw access cannot do.
@@ -198,25 +218,30 @@ impl Local {
         state.tables.threads.raw_get(slot + 1)
     }
 
-    /// Lets the coroutines go that nobody needs any more.
+    /// The coroutine in this slot has returned, and can be used again.
+    fn reuse(&self, slot: usize) {
+        if let Some(slot) = self.slots.borrow_mut().slots.get_mut(slot) {
+            slot.reusable = true;
+        }
+    }
+
+    /// Takes back the slots that nobody needs any more, and lets their coroutines go, unless those can be used again.
     pub(crate) fn sweep(&self, stack: &mut Stack<'_>) {
-        let Some(freed) = self.post.take_freed() else {
-            return;
-        };
-        let at = stack.top() + 1;
-        if stack.reserve(4) {
-            stack.push_kept(self.threads);
-            for slot in &freed {
-                stack.push_nil();
-                stack.raw_set_index(at, slot + 1);
+        let mut freed = std::mem::take(&mut self.slots.borrow_mut().freed);
+        if self.post.take_freed(&mut freed) {
+            let at = stack.top() + 1;
+            let has_room = stack.reserve(4);
+            for slot in freed.drain(..) {
+                if !self.slots.borrow_mut().free(slot) && has_room {
+                    // This does not raise: the entry is there.
+                    stack.push_kept(self.threads);
+                    stack.push_nil();
+                    stack.raw_set_index(at, slot + 1);
+                    stack.pop(1);
+                }
             }
-            stack.pop(1);
         }
-        let mut slots = self.slots.borrow_mut();
-        for slot in freed {
-            slots.coroutines[slot] = None;
-            slots.free.push(slot);
-        }
+        self.slots.borrow_mut().freed = freed;
     }
 
     // What goes to other states.
@@ -422,11 +447,30 @@ impl Local {
 }
 
 impl Slots {
-    fn take(&mut self) -> usize {
-        self.free.pop().unwrap_or_else(|| {
-            self.coroutines.push(None);
-            self.coroutines.len() - 1
+    fn take_reusable(&mut self) -> Option<(usize, Coroutine)> {
+        let index = self.reusable.pop()?;
+        let slot = &mut self.slots[index];
+        slot.reusable = false;
+        Some((index, slot.coroutine?))
+    }
+
+    fn take_bare(&mut self) -> usize {
+        self.bare.pop().unwrap_or_else(|| {
+            self.slots.push(Slot::default());
+            self.slots.len() - 1
         })
+    }
+
+    /// Takes a slot back. Whether its coroutine stays in it.
+    fn free(&mut self, index: usize) -> bool {
+        let stays = self.slots[index].reusable && self.reusable.len() < REUSABLE;
+        if stays {
+            self.reusable.push(index);
+        } else {
+            self.slots[index] = Slot::default();
+            self.bare.push(index);
+        }
+        stays
     }
 }
 

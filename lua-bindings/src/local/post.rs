@@ -96,14 +96,15 @@ impl Post {
         self.any_freed.store(true, Ordering::Release);
     }
 
-    /// The slots that nobody needs any more.
-    pub(super) fn take_freed(&self) -> Option<Vec<usize>> {
+    /// Moves the slots that nobody needs any more to `freed`, which is empty. False if there are none.
+    pub(super) fn take_freed(&self, freed: &mut Vec<usize>) -> bool {
         if !self.any_freed.load(Ordering::Acquire) {
-            return None;
+            return false;
         }
-        let mut freed = self.freed.lock();
+        let mut ours = self.freed.lock();
         self.any_freed.store(false, Ordering::Release);
-        Some(std::mem::take(&mut *freed))
+        std::mem::swap(&mut *ours, freed);
+        true
     }
 }
 

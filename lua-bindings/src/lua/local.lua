@@ -29,7 +29,8 @@ end
 
 local raw_yield, raw_create, raw_status, raw_close = coroutine.yield, coroutine.create, coroutine.status, coroutine.close
 local raw_running, raw_isyieldable = coroutine.running, coroutine.isyieldable
-local resume, in_main, raising, pending = prim.resume, prim.in_main, prim.raising, prim.pending
+local resume, in_main, pending = prim.resume, prim.in_main, prim.pending
+local raising, expose = prim.raising, prim.expose
 
 local step
 
@@ -82,7 +83,11 @@ coroutine.yield = prim.yielding
 
 function coroutine.running()
   local co, main = raw_running()
-  return co, main or in_main()
+  if in_main() then
+    expose()
+    return co, true
+  end
+  return co, main
 end
 
 if raw_isyieldable then

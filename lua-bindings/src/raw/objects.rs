@@ -123,9 +123,10 @@ unsafe extern "C-unwind" fn collect(state: *mut ffi::lua_State) -> c_int {
         (*ffi::lua_touserdata(state, 1).cast::<Block>()).take()
     };
     // It may be the last handle of a goroutine whose error nobody has seen, which is reported then.
-    let handle = matches!(object, Some(Object::Handle(_)));
+    // What is kept for it may be let go at once.
+    let keeps = matches!(&object, Some(Object::Handle(handle)) if handle.keeps());
     drop_contained(object);
-    if handle {
+    if keeps {
         // SAFETY: a finalizer's stack, with more room than that takes.
         unsafe { sweep_home(state) };
     }
