@@ -12,6 +12,7 @@ use runtime_core::{Completer, Ended, Handle, Outcome, Watch};
 
 use crate::api::ContextMember;
 use crate::fault::Fault;
+use crate::local::Kept;
 use crate::origin::{Children, Member};
 use crate::packet::Packet;
 use crate::packet::quick::Quick;
@@ -78,6 +79,8 @@ pub(crate) enum Shipped {
     /// The function's code is its origin's.
     Quick(Quick),
     Packet(Packet),
+    /// They are in the home state, and it runs there.
+    Kept(Arc<Kept>),
 }
 
 /// What a goroutine needs to run, while it stands in a queue. It lies with its handle: whoever cancels it then takes it from
@@ -225,6 +228,35 @@ pub(crate) struct Stopping {
 pub(crate) const UNWINDING: Duration = Duration::from_secs(1);
 
 impl Running {
+    /// One that is about to run in this slot.
+    pub(crate) fn new(completer: GoroutineCompleter, slot: usize, pool_slot: Option<Slot>) -> Self {
+        let handle = completer.handle();
+        Self {
+            completer: RefCell::new(Some(completer)),
+            handle,
+            slot,
+            wait: RefCell::new(None),
+            reply: RefCell::new(None),
+            traceback: RefCell::new(None),
+            children: OnceCell::new(),
+            holder: OnceCell::new(),
+            exposed: Cell::new(false),
+            pool_slot: RefCell::new(pool_slot),
+            has_environment: Cell::new(false),
+            has_classes: Cell::new(false),
+            shielded: Cell::new(false),
+            stopping: Stopping::default(),
+            parked: Cell::new(None),
+        }
+    }
+
+    /// Says something of it to those who look at its handle, unless it has ended.
+    pub(crate) fn tell(&self, tell: impl FnOnce(&GoroutineCompleter)) {
+        if let Some(completer) = &*self.completer.borrow() {
+            tell(completer);
+        }
+    }
+
     /// Leaves the wait of a call that parks.
     pub(crate) fn park(&self, wait: Wait, shielded: bool) {
         self.shielded.set(shielded);

@@ -70,6 +70,7 @@ mod inquiry;
 mod interrupt;
 mod isolate;
 mod loaded;
+mod local;
 mod modules;
 mod object;
 mod origin;

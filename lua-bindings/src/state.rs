@@ -8,8 +8,8 @@ use std::time::Instant;
 
 use futures_lite::future;
 use mlua::{Function, IntoLuaMulti, Lua, MultiValue, Table, Value, WeakLua};
+use runtime_core::deadline;
 use runtime_core::locks::Holder;
-use runtime_core::{block_on, deadline};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::api::{CancelledObject, Submitting};
@@ -18,6 +18,7 @@ use crate::fault::Fault;
 use crate::goroutine::{Reply, Running, Wait};
 use crate::interrupt::Interrupts;
 use crate::loaded::Loaded;
+use crate::local::Local;
 use crate::modules;
 use crate::object::Object;
 use crate::origin::Children;
@@ -77,6 +78,8 @@ pub(crate) struct State {
     interrupts: OnceCell<Interrupts>,
     /// What the home state waits in, or has waited in last.
     waits_in: Cell<&'static str>,
+    /// The scheduler of the goroutines that run in the home state, once `goroutine.local` was loaded there.
+    local: OnceCell<Local>,
     /// What it has sent.
     pub(crate) meter: Meter,
 }
@@ -199,6 +202,7 @@ impl State {
             holder: OnceCell::new(),
             interrupts: OnceCell::new(),
             waits_in: Cell::new("a blocking call"),
+            local: OnceCell::new(),
             meter,
         }
     }
@@ -330,6 +334,20 @@ impl State {
         let _ = self.interrupts.set(interrupts);
     }
 
+    /// The scheduler of the goroutines that run in this state, if it is home and has some.
+    pub(crate) fn local(&self) -> Option<&Local> {
+        self.local.get()
+    }
+
+    pub(crate) fn set_local(&self, local: Local) {
+        let _ = self.local.set(local);
+    }
+
+    /// The running goroutine, if it is one of an isolate: those have globals and classes of their own.
+    fn apart(&self) -> Option<Rc<Running>> {
+        if self.role == Role::Home { None } else { self.current() }
+    }
+
     /// What becomes of the running goroutine, which is being interrupted.
     pub(crate) fn interrupted(&self) -> Verdict {
         let current = self.current.borrow();
@@ -407,7 +425,7 @@ impl State {
     pub(crate) fn push_environment_if_made(&self, stack: &mut Stack<'_>) {
         match self.environment_slot() {
             Some(slot) => self.push_environment_of(stack, slot),
-            None if self.current.borrow().is_some() => stack.push_nil(),
+            None if self.apart().is_some() => stack.push_nil(),
             None => stack.push_globals(),
         }
     }
@@ -428,7 +446,7 @@ impl State {
 
     /// The globals of the running goroutine, made if need be; those of the state outside a goroutine.
     pub(crate) fn make_environment(&self, lua: &Lua) -> mlua::Result<Table> {
-        let Some(running) = self.current() else {
+        let Some(running) = self.apart() else {
             return Ok(lua.globals());
         };
         if running.has_environment.get() {
@@ -444,7 +462,7 @@ impl State {
     /// Copies the standard globals into those of the running goroutine: some of its code looks at the table itself.
     pub(crate) fn complete_environment(&self, lua: &Lua) -> mlua::Result<Table> {
         let environment = self.make_environment(lua)?;
-        if self.current.borrow().is_some() {
+        if self.apart().is_some() {
             self.tables.complete.call::<()>(&environment)?;
         }
         Ok(environment)
@@ -452,7 +470,7 @@ impl State {
 
     /// Makes touching these globals raise: they could not travel.
     pub(crate) fn poison_globals(&self, lua: &Lua, poison: &FxHashMap<Vec<u8>, String>) -> mlua::Result<()> {
-        if self.current.borrow().is_none() {
+        if self.apart().is_none() {
             return Ok(()); // home has these globals itself
         }
         let reasons = lua.create_table_with_capacity(0, poison.len())?;
@@ -466,7 +484,7 @@ impl State {
 
     /// Pushes the classes of the running goroutine, or of the state outside a goroutine, by id. On failure pushes nothing.
     pub(crate) fn push_classes(&self, stack: &mut Stack<'_>, lua: &Lua) -> mlua::Result<()> {
-        let running = self.current();
+        let running = self.apart();
         let slot = running.as_ref().map_or(0, |running| running.slot + 1);
         if let Some(running) = &running
             && !running.has_classes.get()
@@ -494,6 +512,9 @@ impl State {
             Some(running) if !shielded && running.must_stop(|| self.now()) => {
                 self.reply_values(lua, Reply::Cancelled)
             }
+            Some(running) if self.parking(|| raw::running(lua)).is_none() => {
+                self.wait_in_place(lua, &running, wait, shielded)
+            }
             Some(running) => {
                 running.park(wait, shielded);
                 PARK.into_lua_multi(lua)
@@ -509,13 +530,13 @@ impl State {
                 };
                 let wait = async { Some(wait.await) };
                 let reply = match self.last_wait(lua) {
-                    None => match self.block(future::or(closing, wait)) {
+                    None => match self.block_unless_deadlocked(lua, future::or(closing, wait)) {
                         Ok(reply) => reply,
                         Err(deadlock) => return (WRONG, deadlock).into_lua_multi(lua),
                     },
                     Some(limit) => {
                         let wait = deadline(&*self.system.backend, Some(limit), future::or(closing, wait));
-                        match block_on(&*self.system.backend, wait) {
+                        match self.block(lua, wait) {
                             Some(reply) => reply,
                             None => return (WRONG, TOO_LATE).into_lua_multi(lua),
                         }
@@ -533,14 +554,19 @@ impl State {
     }
 
     /// Blocks the home state without a limit. The error describes a deadlock.
-    fn block<T>(&self, wait: impl Future<Output = T>) -> Result<T, String> {
+    fn block_unless_deadlocked<T>(
+        self: &Rc<Self>,
+        lua: &Lua,
+        wait: impl Future<Output = T>,
+    ) -> Result<T, String> {
         let system = &self.system;
         match &system.detector {
-            None => Ok(block_on(&*system.backend, wait)),
+            None => Ok(self.block(lua, wait)),
             Some(detector) => {
-                let deadlock = async { Err(detector.found(system, self.waits_in.get()).await) };
+                let turns = || self.local().map_or(0, Local::turns);
+                let deadlock = async { Err(detector.found(system, self.waits_in.get(), turns).await) };
                 let wait = async { Ok(wait.await) };
-                block_on(&*system.backend, future::or(wait, deadlock))
+                self.block(lua, future::or(wait, deadlock))
             }
         }
     }
@@ -578,7 +604,7 @@ impl State {
         }
     }
 
-    fn reply_values(&self, lua: &Lua, reply: Reply) -> mlua::Result<MultiValue> {
+    pub(crate) fn reply_values(&self, lua: &Lua, reply: Reply) -> mlua::Result<MultiValue> {
         match reply {
             Reply::Nothing => DONE.into_lua_multi(lua),
             Reply::True => (DONE, true).into_lua_multi(lua),

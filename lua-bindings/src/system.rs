@@ -15,7 +15,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::blocking::Blocking;
 use crate::deadlock::{Counting, Detector, Outside, Pending};
 use crate::foreign::ForeignType;
-use crate::goroutine::{Start, Waiting};
+use crate::goroutine::{Shipped, Start, Waiting};
 use crate::injector::Injector;
 use crate::inquiry::Inquiries;
 use crate::interrupt::{Interrupt, Monitor};
@@ -236,6 +236,11 @@ impl System {
 
     /// Puts a goroutine into the queue.
     pub(crate) fn submit(self: &Arc<Self>, start: Start) -> Result<(), StartError> {
+        if let Shipped::Kept(kept) = &start.shipped {
+            let post = Arc::clone(kept.post());
+            let taken = !self.is_closing() && post.start(start.queue(None));
+            return if taken { Ok(()) } else { Err(StartError::Closed) };
+        }
         self.start()?;
         if self.is_closing() {
             return Err(StartError::Closed);

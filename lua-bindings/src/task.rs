@@ -12,7 +12,6 @@
 //! where it waited), and the call that parked raises.
 
 use std::any::Any;
-use std::cell::{Cell, OnceCell, RefCell};
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -27,7 +26,7 @@ use runtime_core::{Ended, Outcome, Sleep};
 use crate::api::ContextMember;
 use crate::deadlock::Pending;
 use crate::fault;
-use crate::goroutine::{Failure, GoroutineCompleter, Reply, Running, Shipped, Start, Stopping, Wait};
+use crate::goroutine::{Failure, GoroutineCompleter, Reply, Running, Shipped, Start, Wait};
 use crate::interrupt::{Interrupts, Yielded};
 use crate::isolate::Isolate;
 use crate::loaded::Lent;
@@ -83,24 +82,7 @@ impl Task {
         if let Some(pool_slot) = &mut pool_slot {
             pool_slot.begin();
         }
-        let handle = completer.handle();
-        let running = Rc::new(Running {
-            completer: RefCell::new(Some(completer)),
-            handle,
-            slot,
-            wait: RefCell::new(None),
-            reply: RefCell::new(None),
-            traceback: RefCell::new(None),
-            children: OnceCell::new(),
-            holder: OnceCell::new(),
-            exposed: Cell::new(false),
-            pool_slot: RefCell::new(pool_slot),
-            has_environment: Cell::new(false),
-            has_classes: Cell::new(false),
-            shielded: Cell::new(false),
-            stopping: Stopping::default(),
-            parked: Cell::new(None),
-        });
+        let running = Rc::new(Running::new(completer, slot, pool_slot));
         isolate.occupy(slot, &running);
         Self {
             isolate: Rc::clone(isolate),
@@ -209,7 +191,9 @@ impl Task {
                         (Shipped::Quick(values), Some(code)) => {
                             quick::arrive(stack, state, code, values, coroutine)
                         }
-                        (Shipped::Quick(_), None) => Err(packet::Malformed::NoFunction),
+                        (Shipped::Quick(_), None) | (Shipped::Kept(_), _) => {
+                            Err(packet::Malformed::NoFunction)
+                        }
                     };
                     match arrived {
                         Ok((arguments, given)) => {
@@ -376,9 +360,7 @@ impl Task {
     }
 
     fn panicked(&self, panic: &(dyn Any + Send)) -> End {
-        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-        self.failed_with(&format!("a Rust function panicked: {}", text.unwrap_or_default()))
+        self.failed_with(&panic_text(panic))
     }
 
     /// The end of a goroutine that returned what cannot be sent.
@@ -623,14 +605,14 @@ impl Drop for Task {
 }
 
 /// Where a goroutine that fails was started, and who is told if nobody awaits it.
-struct Blame {
-    started_at: Arc<str>,
-    tell: ErrorReport,
+pub(crate) struct Blame {
+    pub(crate) started_at: Arc<str>,
+    pub(crate) tell: ErrorReport,
 }
 
 impl Blame {
     /// A goroutine has its origin until it has ended; after that nobody asks.
-    fn of(origin: Option<&Origin>) -> Self {
+    pub(crate) fn of(origin: Option<&Origin>) -> Self {
         match origin {
             Some(origin) => {
                 Self { started_at: Arc::clone(&origin.started_at), tell: Arc::clone(&origin.system.report) }
@@ -640,7 +622,14 @@ impl Blame {
     }
 }
 
-fn failure_of_text(message: &str, id: u64, origin: Option<&Origin>) -> Failure {
+/// What is said of a panic that has reached us.
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    format!("a Rust function panicked: {}", text.unwrap_or_default())
+}
+
+pub(crate) fn failure_of_text(message: &str, id: u64, origin: Option<&Origin>) -> Failure {
     let Blame { started_at, tell } = Blame::of(origin);
     Failure {
         error: Packet::text(message),

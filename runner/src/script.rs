@@ -54,6 +54,7 @@ pub(crate) fn run(run: &Run) -> ExitCode {
         Ok(code) => code,
         Err(error) => fail(FAILED, error),
     };
+    goroutines.wind_down(&lua, GRACE);
     // The state goes first: handles that it drops may have errors to report.
     drop(lua);
     let _ = goroutines.shutdown(GRACE);
@@ -62,7 +63,10 @@ pub(crate) fn run(run: &Run) -> ExitCode {
 
 fn start(lua: &Lua, goroutines: &Goroutines, run: &Run, name: &str, source: &[u8]) -> mlua::Result<ExitCode> {
     log::install(lua)?;
-    let module = goroutines.module(lua)?;
+    let module = match run.local {
+        true => goroutines.local_module(lua)?,
+        false => goroutines.module(lua)?,
+    };
     lua.globals().raw_set("goroutine", module)?;
     let arg = lua.create_table()?;
     arg.raw_set(0, name)?;

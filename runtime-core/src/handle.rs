@@ -143,6 +143,8 @@ struct Shared<T, E, Q> {
     /// The runner's waker, for cancelling.
     runner: AtomicWaker,
     name: Mutex<Option<Arc<str>>>,
+    /// Whether others than the runner's thread may await it.
+    shared: AtomicBool,
     reporting: Reporting<E>,
 }
 
@@ -161,6 +163,7 @@ impl<T, E, Q> Handle<T, E, Q> {
             queued: Mutex::new(None),
             runner: AtomicWaker::new(),
             name: Mutex::new(None),
+            shared: AtomicBool::new(false),
             reporting,
         });
         (Self { shared: sync::Arc::clone(&shared) }, Completer { shared })
@@ -196,6 +199,17 @@ impl<T, E, Q> Handle<T, E, Q> {
         *self.shared.name.lock() = Some(Arc::from(name));
     }
 
+    /// Notes that it may be awaited on other threads than the one that runs the task, for a runner to whom that makes a
+    /// difference.
+    pub fn share(&self) {
+        self.shared.shared.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether [`share`](Self::share) was called.
+    pub fn is_shared(&self) -> bool {
+        self.shared.shared.load(Ordering::SeqCst)
+    }
+
     /// How it ended, or `None` while it has not. Counts as having been seen: a failure returned here is not
     /// reported as one that nobody awaited.
     pub fn outcome(&self) -> Option<&Outcome<T, E>> {
@@ -204,6 +218,11 @@ impl<T, E, Q> Handle<T, E, Q> {
             self.shared.seen.store(true, Ordering::Release);
         }
         outcome
+    }
+
+    /// The same, for those who only look in: it does not count as having been seen.
+    pub fn peek(&self) -> Option<&Outcome<T, E>> {
+        self.shared.outcome.get()
     }
 
     /// A future that is ready once the task has ended. It keeps this handle alive.

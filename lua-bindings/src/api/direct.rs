@@ -60,7 +60,7 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
 }
 
 /// Where the script is on the call stack: a whole primitive itself is 0.
-const WHOLE_CALLER: usize = 1;
+pub(super) const WHOLE_CALLER: usize = 1;
 
 /// The same for one that has a Lua function around it.
 pub(super) const FACED: usize = 2;
@@ -108,7 +108,7 @@ pub(super) fn prepare(
 
 /// Where the script stands. A loop starts its goroutines from one line, so the place of the last start is mostly this one.
 /// On top are the vitals, and the table of closures that they have.
-fn place(stack: &mut Stack<'_>, state: &State, caller: usize) -> Arc<str> {
+pub(super) fn place(stack: &mut Stack<'_>, state: &State, caller: usize) -> Arc<str> {
     let at = stack.top() - 1;
     let Some(line) = stack.push_caller(caller) else {
         return Arc::from("?");
@@ -239,7 +239,7 @@ fn send(stack: &mut Stack<'_>, state: &Rc<State>) -> Went {
             }
         }
     };
-    match (channel.channel.try_send(packet), state.current()) {
+    match (channel.channel.try_send(packet), state.parking(|| stack.coroutine())) {
         (Ok(()), _) => {
             stack.push_number(Number::Integer(DONE));
             stack.push_boolean(true);
@@ -299,7 +299,7 @@ fn receive(stack: &mut Stack<'_>, state: &Rc<State>, may_wait: MayWait) -> Went 
     let Some(channel) = channel(stack, state, 2, Direction::Send) else {
         return Went::General;
     };
-    match (channel.channel.try_receive(), state.current()) {
+    match (channel.channel.try_receive(), state.parking(|| stack.coroutine())) {
         (Ok(packet), _) => received(stack, state, &packet),
         (Err(TryReceiveError::Empty), Some(running)) if may_wait == MayWait::Yes => {
             let receive = channel.channel.receive();

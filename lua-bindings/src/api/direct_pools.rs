@@ -7,7 +7,8 @@ use std::task::{Context, Poll, Waker};
 
 use super::HandleObject;
 use super::direct::{FACED, prepare};
-use super::pools::{Gives, Refused, Submitting, find, inside, refused};
+use super::pools::{Gives, Refused, Submitting, find, flavour_of, inside, refused};
+use crate::local::Flavour;
 use crate::object::Object;
 use crate::pool::PoolTask;
 use crate::raw::{Kind, Number, Stack, Went};
@@ -26,7 +27,7 @@ pub(super) fn submit(stack: &mut Stack<'_>, state: &Rc<State>, gives: Gives) -> 
         recent = std::str::from_utf8(stack.string(1)).ok().and_then(|name| find(state, name));
     }
     // A pool that is not closed has its name still: it is taken over once the pool has ended.
-    let Some(pool) = recent.filter(|pool| !pool.is_closed()) else {
+    let Some(pool) = recent.filter(|pool| !pool.is_closed() && flavour_of(pool) == Flavour::Parallel) else {
         return Went::General;
     };
     stack.remove(1);

@@ -14,12 +14,23 @@ use super::{Answer, Args, CancelledObject, Context, Named, Outcome, Primitives};
 use crate::fault::Fault;
 use crate::goroutine::{GoroutineHandle, Reply};
 use crate::object::Object;
-use crate::packet;
+use crate::packet::{self, Packet};
 use crate::state::State;
 
 /// The handle of a goroutine as a Lua value.
 #[derive(Clone)]
 pub(crate) struct HandleObject(pub(crate) GoroutineHandle);
+
+impl HandleObject {
+    /// Whether what its goroutine has come to is kept in the home state.
+    pub(crate) fn keeps(&self) -> bool {
+        match self.0.peek() {
+            Some(Ended::Done(packet)) => matches!(packet, Packet::Kept(_)),
+            Some(Ended::Failed(failure)) => matches!(failure.error, Packet::Kept(_)),
+            _ => false,
+        }
+    }
+}
 
 impl Named for HandleObject {
     const NAME: &'static str = "handle";

@@ -9,7 +9,7 @@ use runtime_core::Status;
 
 use super::{Answer, HandleObject, Primitives};
 use crate::goroutine::Reply;
-use crate::inquiry::Seen;
+use crate::inquiry::{Seen, look};
 use crate::object::Object;
 use crate::registry::Entry;
 
@@ -46,8 +46,11 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
     })?;
     prim.function("dump", |context, _| {
         let system = Arc::clone(&context.state.system);
+        let here = context.state.local().map(|local| local.living(context.state));
+        let here = here.map_or_else(Vec::new, |living| look(context.lua, living));
         Ok(Answer::Wait(Box::pin(async move {
-            let seen = system.inquiries.ask(&system).await;
+            let mut seen = system.inquiries.ask(&system).await;
+            seen.extend(here);
             let now = system.backend.now();
             let mut text = String::new();
             for entry in system.registry.living() {

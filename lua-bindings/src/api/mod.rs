@@ -21,6 +21,7 @@ mod direct_locks;
 mod direct_pools;
 mod flow;
 mod handle;
+mod local;
 mod locks;
 mod look;
 mod metatables;
@@ -51,6 +52,7 @@ use rustc_hash::FxHashSet;
 
 use crate::fault::{self, Fault};
 use crate::goroutine::{Reply, Wait};
+use crate::local::Flavour;
 use crate::modules;
 use crate::object::Object;
 use crate::packet::{self, Refusal, Roots};
@@ -68,6 +70,7 @@ pub(crate) use circuit_breaker::CircuitBreakerObject;
 pub(crate) use cond::CondObject;
 pub(crate) use context::{ContextMember, ContextObject};
 pub(crate) use handle::HandleObject;
+pub(crate) use local::{NAME as LOCAL, wind_down};
 pub(crate) use look::describe;
 pub(crate) use mutex::MutexObject;
 pub(crate) use once::OnceObject;
@@ -109,9 +112,16 @@ pub(crate) struct Context<'a> {
     pub(crate) state: &'a Rc<State>,
     /// Where the script is on the call stack, as seen from the primitive.
     caller: usize,
+    /// Where the goroutines run that it starts.
+    flavour: Flavour,
 }
 
 impl Context<'_> {
+    /// The same call, for goroutines that run elsewhere.
+    pub(crate) fn of(&self, flavour: Flavour) -> Self {
+        Self { flavour, ..*self }
+    }
+
     /// These values, now.
     pub(crate) fn values(&self, values: impl IntoLuaMulti) -> Outcome {
         Ok(Answer::Values(values.into_lua_multi(self.lua)?))
@@ -146,9 +156,15 @@ struct Primitives<'a> {
     table: Table,
     /// Those that are functions of the module as they are.
     whole: Table,
+    /// Where the goroutines run that they start, unless an object says so.
+    flavour: Flavour,
 }
 
-impl Primitives<'_> {
+impl<'a> Primitives<'a> {
+    fn new(lua: &'a Lua, state: &'a Rc<State>, flavour: Flavour) -> mlua::Result<Self> {
+        Ok(Self { lua, state, table: lua.create_table()?, whole: lua.create_table()?, flavour })
+    }
+
     /// A function of the module: `name` is what scripts call it.
     fn function(
         &self,
@@ -190,14 +206,14 @@ impl Primitives<'_> {
         method: bool,
         body: impl Fn(&Context<'_>, Args) -> Outcome + 'static,
     ) -> mlua::Result<()> {
-        let state = Rc::clone(self.state);
+        let (state, flavour) = (Rc::clone(self.state), self.flavour);
         // The general primitive, the entry to it, and if it has one a Lua function around them lie in between.
         let caller = if direct::is_whole(key) { 2 } else { 3 };
         let function = self.lua.create_function(move |lua, values: MultiValue| {
             let Some(args) = Args::new(lua, name, values, method) else {
                 return Err(being_closed());
             };
-            match body(&Context { lua, state: &state, caller }, args) {
+            match body(&Context { lua, state: &state, caller, flavour }, args) {
                 Ok(Answer::Wait(wait)) => {
                     state.will_wait(name);
                     state.wait(lua, wait, false)
@@ -335,7 +351,7 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
 
     let methods = lua.create_table()?;
     let metatables = metatables::make(lua, &state, &methods)?;
-    let prim = Primitives { lua, state: &state, table: lua.create_table()?, whole: lua.create_table()? };
+    let prim = Primitives::new(lua, &state, Flavour::Parallel)?;
     prim.table.raw_set("methods", &methods)?;
     prim.table.raw_set("whole", &prim.whole)?;
     prim.table.raw_set("metatables", metatables)?;
@@ -397,6 +413,7 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
     }
     lua.set_named_registry_value(MODULE, &module)?;
     adopt.call::<()>((&module, "goroutine"))?;
+    local::offer(lua, &state, [prim.table.clone(), module.clone()], [face, adopt.clone()], &park)?;
     for pair in methods.pairs::<String, Table>() {
         let (class, index) = pair?;
         adopt.call::<()>((index, format!("goroutine:{class}")))?;
@@ -479,6 +496,7 @@ fn end_with_process(lua: &Lua, state: &Rc<State>) -> mlua::Result<()> {
                 }
                 Ok(())
             })?;
+            local::wind_down(lua, &state, state.system.backend.now() + GRACE);
             state.system.shutdown(GRACE);
             Ok(())
         })?

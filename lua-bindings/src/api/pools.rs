@@ -17,6 +17,7 @@ use super::start::{Report, prepare};
 use super::{Answer, Args, Context, HandleObject, Named, Outcome, Primitives, ScopeObject};
 use crate::fault::Fault;
 use crate::goroutine::{GoroutineHandle, Reply};
+use crate::local::{Flavour, POOL_KIND};
 use crate::object::Object;
 use crate::pool::{LuaPool, PoolTask};
 use crate::scope::Scope;
@@ -172,6 +173,9 @@ fn create(context: &Context<'_>, args: Args) -> Outcome {
             return Err(given.bad("on_full", &format!("\"block\" or \"error\" expected, got \"{other}\"")));
         }
     };
+    if context.flavour == Flavour::Local {
+        options.kind = POOL_KIND;
+    }
     let system = Arc::clone(&context.state.system);
     let new = Pool::new(&name, options, Arc::clone(&system.backend));
     let Some(old) = put(&system, &name, &new, None) else {
@@ -249,9 +253,14 @@ fn submit(
     if pool.is_closed() {
         return context.values((Value::Nil, "pool is closed"));
     }
-    let (start, handle) = prepare(context, values, gives.report(), scope)?;
+    let (start, handle) = prepare(&context.of(flavour_of(&pool)), values, gives.report(), scope)?;
     let submit = pool.submit(PoolTask::new(start, &pool), priority, inside(context.state));
     wait_to_submit(context, Submitting { submit, handle }, gives)
+}
+
+/// Where a pool's tasks run.
+pub(super) fn flavour_of(pool: &LuaPool) -> Flavour {
+    if pool.kind() == POOL_KIND { Flavour::Local } else { Flavour::Parallel }
 }
 
 /// What `direct_pools` has prepared for this very call.

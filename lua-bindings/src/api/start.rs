@@ -10,6 +10,7 @@ use super::{Answer, Args, Context, HandleObject, Primitives, caller, ship};
 use crate::code::Code;
 use crate::fault::Fault;
 use crate::goroutine::{Failure, GoroutineHandle, Shipped, Start};
+use crate::local::{Flavour, ONLY_AT_HOME};
 use crate::object::Object;
 use crate::packet::Roots;
 use crate::scope::Scope;
@@ -31,10 +32,17 @@ pub(super) fn prepare(
     report: Report,
     scope: Option<Arc<Scope>>,
 ) -> Result<(Start, GoroutineHandle), Fault> {
-    let system = &context.state.system;
-    system.start().map_err(|error| Fault::Wrong(error.to_string()))?;
-    let packet = ship(context, values, Roots::Start)?;
-    let (mut start, handle) = assemble(context.state, Shipped::Packet(packet), None, caller(context), report);
+    let shipped = match context.flavour {
+        Flavour::Parallel => {
+            context.state.system.start().map_err(|error| Fault::Wrong(error.to_string()))?;
+            Shipped::Packet(ship(context, values, Roots::Start)?)
+        }
+        Flavour::Local => match context.state.local() {
+            Some(local) => Shipped::Kept(local.keep_values(context.lua, context.state, values)?),
+            None => return Err(Fault::Wrong(ONLY_AT_HOME.into())),
+        },
+    };
+    let (mut start, handle) = assemble(context.state, shipped, None, caller(context), report);
     start.scope = match &scope {
         None => None,
         Some(scope) => match scope.enter(&handle) {

@@ -47,6 +47,7 @@ use smallvec::SmallVec;
 
 use crate::code::Code;
 use crate::foreign::Foreign;
+use crate::local::Kept;
 use crate::object::Object;
 use crate::raw::{Kind, Number, Stack};
 
@@ -70,6 +71,8 @@ pub(crate) enum Packet {
     One(Plain),
     /// Anything.
     Flat(Box<Flat>),
+    /// What a goroutine of a home state has come to, which stays there.
+    Kept(Arc<Kept>),
 }
 
 /// A value without contents.
@@ -143,10 +146,14 @@ impl Packet {
             Self::One(Plain::Integer(value)) => Some(value.to_string()),
             Self::One(Plain::Float(value)) => Some(value.to_string()),
             Self::Flat(flat) => flat.text(),
+            Self::Kept(kept) => return kept.copy().map_or_else(|| NO_TEXT.into(), Self::shown),
         };
-        text.unwrap_or_else(|| "(error object is not a string)".into())
+        text.unwrap_or_else(|| NO_TEXT.into())
     }
 }
+
+/// What stands for an error that has no text.
+const NO_TEXT: &str = "(error object is not a string)";
 
 impl Flat {
     /// The string that it consists of, if it does.

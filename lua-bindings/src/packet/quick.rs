@@ -76,6 +76,11 @@ pub(crate) fn ship(
     for index in 2..=top {
         values.push(Carried::of(stack, index)?);
     }
+    for value in &values {
+        if let Carried::Object(object) = value {
+            state.share(object);
+        }
+    }
     state.meter.add(values.iter().map(Carried::size).sum());
     Some((code, values))
 }

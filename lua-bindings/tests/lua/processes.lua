@@ -20,6 +20,7 @@ test("os.execute gives what Lua's own gives", function()
   contains(err, "bad argument #1 to 'execute' (string expected, got table)")
 end)
 
+unless_local("a command is waited for in the home state")
 unless_lua("5.1 5.2", "`os.execute` keeps its isolate")
 test("others go on while a command runs", function()
   local gate = os.tmpname()
