@@ -127,6 +127,13 @@ pub struct Completer<T, E, Q = ()> {
     shared: sync::Arc<Shared<T, E, Q>>,
 }
 
+/// Where what a queued task needs to run is kept.
+struct Place<Q> {
+    there: Option<Q>,
+    /// Whether it was taken by the one who cancels the task, and ends it.
+    cancelled: bool,
+}
+
 struct Shared<T, E, Q> {
     id: u64,
     status: AtomicU8,
@@ -139,7 +146,7 @@ struct Shared<T, E, Q> {
     awaited: AtomicBool,
     ended: Event,
     cancelled: OnceLock<Option<Arc<str>>>,
-    queued: Mutex<Option<Q>>,
+    queued: Mutex<Place<Q>>,
     /// The runner's waker, for cancelling.
     runner: AtomicWaker,
     name: Mutex<Option<Arc<str>>>,
@@ -160,7 +167,7 @@ impl<T, E, Q> Handle<T, E, Q> {
             awaited: AtomicBool::new(false),
             ended: Event::new(),
             cancelled: OnceLock::new(),
-            queued: Mutex::new(None),
+            queued: Mutex::new(Place { there: None, cancelled: false }),
             runner: AtomicWaker::new(),
             name: Mutex::new(None),
             shared: AtomicBool::new(false),
@@ -259,10 +266,7 @@ impl<T, E, Q> Handle<T, E, Q> {
         let first = self.shared.cancelled.set(reason.map(Arc::from)).is_ok();
         if first {
             self.shared.runner.wake();
-            let queued = self.shared.queued.lock().take();
-            if let Some(queued) = queued {
-                self.shared.complete_cancelled(|| queued.cancelled());
-            }
+            self.shared.cancel_queued();
         }
         first
     }
@@ -339,20 +343,18 @@ impl<T, E, Q> Completer<T, E, Q> {
     where
         Q: Queued,
     {
-        let before = self.shared.queued.lock().replace(queued);
+        let before = self.shared.queued.lock().there.replace(queued);
         drop(before);
         // Cancelling stores its word, then looks here; this is the other way round. So at least one of the two sees the
         // other, and the lock lets only one take it out.
-        if self.shared.cancelled.get().is_some()
-            && let Some(queued) = self.unqueue()
-        {
-            self.shared.complete_cancelled(|| queued.cancelled());
+        if self.shared.cancelled.get().is_some() {
+            self.shared.cancel_queued();
         }
     }
 
     /// Takes back what [`queue`](Self::queue) has left. `None`: there is nothing, or the task was cancelled, and has ended.
     pub fn unqueue(&self) -> Option<Q> {
-        self.shared.queued.lock().take()
+        self.shared.queued.lock().there.take()
     }
 
     /// The number the task was made with.
@@ -401,9 +403,21 @@ impl<T, E, Q> Completer<T, E, Q> {
 }
 
 impl<T, E, Q> Shared<T, E, Q> {
-    /// Ends a task that was cancelled before it started.
-    fn complete_cancelled(&self, then: impl FnOnce()) {
-        self.complete(Outcome::Cancelled(self.cancelled.get().cloned().flatten()), then);
+    /// Ends a task that is cancelled before it started, if it is queued still.
+    fn cancel_queued(&self)
+    where
+        Q: Queued,
+    {
+        let queued = {
+            let mut place = self.queued.lock();
+            let queued = place.there.take();
+            // From here on its end is ours to tell, also if its completer is dropped before that.
+            place.cancelled = place.cancelled || queued.is_some();
+            queued
+        };
+        if let Some(queued) = queued {
+            self.complete(Outcome::Cancelled(self.cancelled.get().cloned().flatten()), || queued.cancelled());
+        }
     }
 
     fn status(&self) -> Status {
@@ -471,7 +485,13 @@ impl<T, E, Q> Drop for Handle<T, E, Q> {
 impl<T, E, Q> Drop for Completer<T, E, Q> {
     fn drop(&mut self) {
         if self.shared.outcome.get().is_none() {
-            let queued = self.unqueue();
+            let queued = {
+                let mut place = self.shared.queued.lock();
+                if place.cancelled {
+                    return; // whoever cancels it has come first, and tells its end
+                }
+                place.there.take()
+            };
             drop(queued);
             let reason = match self.shared.cancelled.get() {
                 Some(reason) => reason.clone(),
