@@ -48,6 +48,8 @@ fn marks() -> Vec<Mark> {
                 let (luas, reason) = rest.split_once("\", \"").unwrap();
                 let reason = reason.strip_suffix("\")").unwrap();
                 open.push((luas.split(' ').map(str::to_owned).collect::<Vec<_>>(), reason.to_owned()));
+            } else if line.trim_start().starts_with("unless_local(") {
+                // The other mark of the same test.
             } else if !open.is_empty() {
                 let test = line.split_once("(\"").and_then(|(_, rest)| rest.split_once('"'));
                 let Some((test, _)) = test else {
