@@ -24,6 +24,7 @@ crate::under_each_backend! {
     a_callback_of_a_rust_function_cannot_wait_in_a_goroutine
     two_states_have_goroutines_of_their_own
     shutting_down_cancels_them_at_the_next_wait
+    shutting_down_from_another_thread_ends_the_wait_for_them
 }
 
 fn local(backend: &Carrier) -> (Goroutines, Lua, Reports) {
@@ -272,4 +273,28 @@ fn shutting_down_cancels_them_at_the_next_wait(backend: Carrier) {
         "#,
     );
     assert_eq!((ok, why.as_str(), refused), (false, "cancelled: shutdown", false));
+}
+
+fn shutting_down_from_another_thread_ends_the_wait_for_them(backend: Carrier) {
+    let (goroutines, lua, _reports) = local(&backend);
+    let close = goroutines.closer();
+    let closing = lua.create_function(move |_, ()| {
+        let close = close.clone();
+        thread::spawn(move || {
+            thread::sleep(Duration::from_millis(20));
+            let _ = close(PATIENCE);
+        });
+        Ok(())
+    });
+    lua.globals().set("closing", closing.unwrap()).unwrap();
+    let (ok, why): (bool, String) = run(
+        &lua,
+        r#"
+        local waiting = goroutine.async(function() goroutine.sleep(1e9) end)
+        closing()
+        local ok, err = waiting:await()
+        return ok, tostring(err)
+        "#,
+    );
+    assert_eq!((ok, why.as_str()), (false, "cancelled: shutdown"));
 }
