@@ -37,7 +37,8 @@ pub(crate) fn run(run: &Run) -> ExitCode {
         #[cfg(feature = "backend-async-std")]
         Carrier::AsyncStd => Arc::new(backend_async_std::AsyncStd::new()),
     };
-    let mut builder = Goroutines::builder().shared_backend(backend).setup(log::install).lazy(true);
+    let mut builder =
+        Goroutines::builder().shared_backend(backend).setup(log::install).lazy(true).detect_deadlocks(true);
     if let Some(isolates) = run.isolates {
         builder = builder.isolates(isolates.into());
     }

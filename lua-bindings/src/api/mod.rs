@@ -29,6 +29,8 @@ mod mutex;
 mod once;
 mod options;
 mod pools;
+#[cfg(unix)]
+mod processes;
 mod rate_limiter;
 mod retry;
 mod rw_mutex;
@@ -69,6 +71,7 @@ pub(crate) use cond::CondObject;
 pub(crate) use context::{ContextMember, ContextObject};
 pub(crate) use handle::HandleObject;
 pub(crate) use local::{NAME as LOCAL, wind_down};
+pub(crate) use look::describe;
 pub(crate) use mutex::MutexObject;
 pub(crate) use once::OnceObject;
 pub(crate) use pools::{PoolObject, Submitting};
@@ -378,6 +381,8 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
     direct::add(&prim)?;
     if isolate {
         add_isolate(&prim)?;
+        #[cfg(unix)]
+        processes::add(&prim)?;
     }
     let resumed = {
         let state = Rc::clone(&state);
@@ -509,6 +514,7 @@ fn add_isolate(prim: &Primitives<'_>) -> mlua::Result<()> {
         }
         Ok(())
     })?;
+    prim.raw("in_goroutine", |_, state, ()| Ok(state.current().is_some()))?;
     prim.raw("raising", |_, state, ()| {
         state.raising_cancelled();
         Ok(())
