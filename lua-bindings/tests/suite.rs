@@ -22,7 +22,7 @@ mod support;
 /// More isolates than some machines have cores, so that goroutines meet anywhere.
 const MANY: usize = 4;
 /// All goroutines in one.
-#[cfg(feature = "backend-tokio")]
+#[cfg(any(feature = "backend-threads", feature = "backend-tokio"))]
 const ONE: usize = 1;
 
 /// The tests of some files under one backend.

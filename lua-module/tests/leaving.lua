@@ -1,5 +1,6 @@
--- Ends in the way that its first argument names, with goroutines of the kind that the second names still running.
-local goroutine = require("goroutine")
+-- Ends in the way that its first argument names, with goroutines of the kind that the second names still running. The third
+-- names the module, if it is not `goroutine`.
+local goroutine = require(arg[3] or "goroutine")
 local way, kind = arg[1], arg[2]
 
 local ready = goroutine.wait_group()

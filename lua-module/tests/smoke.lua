@@ -116,5 +116,58 @@ test("what cannot travel is refused at the start", function()
   equal(err:find("cannot send argument 1 (coroutine)", 1, true) ~= nil, true)
 end)
 
+test("goroutines of the other flavour share the interpreter's variables", function()
+  local here = require("goroutine.local")
+  local sum, list, mutex = 0, {}, here.mutex()
+  for i = 1, 100 do
+    here.spawn(function()
+      mutex:lock()
+      local before = sum
+      here.sleep(i % 3 / 10)
+      sum = before + i
+      list[#list + 1] = i
+      mutex:unlock()
+    end)
+  end
+  equal(here.wait_all(20000), true)
+  equal(sum, 5050)
+  equal(#list, 100)
+end)
+
+test("both flavours meet in a channel", function()
+  local here, channel, sum = require("goroutine.local"), goroutine.channel(), 0
+  local reader = here.async(function()
+    for _ = 1, 10 do
+      sum = sum + channel:receive()
+    end
+  end)
+  goroutine.spawn(function()
+    for i = 1, 10 do
+      channel:send(i)
+    end
+  end)
+  equal(here.await(reader), true)
+  equal(sum, 55)
+end)
+
+test("a generator of the other flavour blocks unseen, while others run", function()
+  local here, others = require("goroutine.local"), 0
+  local ok, sum = here.await(here.async(function()
+    here.spawn(function()
+      others = others + 1
+    end)
+    local generator = coroutine.wrap(function()
+      for i = 1, 3 do
+        here.sleep(1)
+        coroutine.yield(i)
+      end
+    end)
+    return generator() + generator() + generator()
+  end))
+  equal(ok, true)
+  equal(sum, 6)
+  equal(others, 1)
+end)
+
 print(("%d passed, %d failed"):format(passed, failed))
 os.exit(failed == 0 and 0 or 1)

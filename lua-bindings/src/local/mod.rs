@@ -292,7 +292,8 @@ impl Local {
 
     /// Waits for `future`, and runs goroutines meanwhile.
     ///
-    /// Woken by what the future waits for, and by the [`Post`] when there is something to run. Dropping it leaves all as it
+    /// Woken by what the future waits for, by the [`Post`] when there is something to run, and when the system is closing: then
+    /// all goroutines are cancelled. Dropping it leaves all as it
     /// is: the next one who waits serves the queue.
     pub(crate) fn drive<'a, T: 'a>(
         &'a self,
@@ -302,6 +303,8 @@ impl Local {
     ) -> impl Future<Output = T> + 'a {
         let mut future = Box::pin(future);
         let mut ran = false;
+        // Only who really blocks has to hear of it.
+        let mut closing = None;
         poll_fn(move |cx| {
             loop {
                 let polled = future.as_mut().poll(cx);
@@ -313,7 +316,11 @@ impl Local {
                     return polled;
                 }
                 ran = true;
-                if !self.round(lua, state) && self.post.listen(cx.waker()) {
+                if self.round(lua, state) || !self.post.listen(cx.waker()) {
+                    continue;
+                }
+                let closing = closing.get_or_insert_with(|| Box::pin(state.system.closing()));
+                if self.cancelled.get() || closing.as_mut().poll(cx).is_pending() {
                     return Poll::Pending;
                 }
             }

@@ -20,6 +20,7 @@ mod errors;
 mod foreign;
 mod functions;
 mod homes;
+mod local;
 mod refusing;
 mod shutting_down;
 mod support;

@@ -1,0 +1,300 @@
+//! Goroutines in the home state itself, in a program.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use goroutine::{Backend, Goroutines};
+use mlua::{Function, Lua, Thread, UserData, Value};
+use runtime_core::block_on;
+
+use crate::support::{CLOSES_VARIABLES, Carrier, PATIENCE, Reports, builder, run};
+
+crate::under_each_backend! {
+    a_program_can_make_it_what_require_gives
+    an_async_function_holds_up_nobody
+    an_async_function_that_is_cancelled_is_dropped
+    a_panic_is_the_error_of_its_goroutine
+    a_state_that_is_dropped_lets_go_what_its_goroutines_held
+    winding_down_closes_variables
+    a_script_may_be_run_as_a_future
+    a_coroutine_that_rust_resumes_blocks_where_it_is
+    a_callback_of_a_rust_function_cannot_wait_in_a_goroutine
+    two_states_have_goroutines_of_their_own
+    shutting_down_cancels_them_at_the_next_wait
+    shutting_down_from_another_thread_ends_the_wait_for_them
+}
+
+fn local(backend: &Carrier) -> (Goroutines, Lua, Reports) {
+    let (builder, reports) = builder(backend, 1);
+    let goroutines = builder.lazy(true).build().unwrap();
+    let lua = goroutine::new_state();
+    let module = goroutines.local_module(&lua).unwrap();
+    lua.globals().set("goroutine", module).unwrap();
+    (goroutines, lua, reports)
+}
+
+fn a_program_can_make_it_what_require_gives(backend: Carrier) {
+    let (_goroutines, lua, _reports) = local(&backend);
+    let (same, sum): (bool, i64) = run(
+        &lua,
+        r#"
+        local sum = 0
+        goroutine.spawn_many(4, function(n) sum = sum + n end)
+        goroutine.wait_all()
+        return goroutine == require("goroutine") and goroutine == require("goroutine.local"), sum
+        "#,
+    );
+    assert!(same);
+    assert_eq!(sum, 10);
+}
+
+/// An async function that waits for so many milliseconds.
+fn nap(backend: &Arc<dyn Backend>, lua: &Lua) -> Function {
+    let backend = Arc::clone(backend);
+    lua.create_async_function(move |_, milliseconds: u64| {
+        let sleep = backend.sleep_until(backend.now() + Duration::from_millis(milliseconds));
+        async move {
+            sleep.await;
+            Ok(milliseconds)
+        }
+    })
+    .unwrap()
+}
+
+fn an_async_function_holds_up_nobody(backend: Carrier) {
+    let (_goroutines, lua, _reports) = local(&backend);
+    lua.globals().set("nap", nap(&backend, &lua)).unwrap();
+    let started = Instant::now();
+    let (sum, after): (u64, u64) = run(
+        &lua,
+        r#"
+        local sum, after = 0, 0
+        for i = 1, 50 do
+            goroutine.spawn(function()
+                local long = nap(100 + i)
+                sum = sum + long
+                goroutine.sleep(1)
+                local short = nap(1)
+                after = after + short
+            end)
+        end
+        goroutine.wait_all()
+        return sum, after
+        "#,
+    );
+    assert_eq!((sum, after), (6275, 50));
+    assert!(started.elapsed() < Duration::from_secs(4), "one after another");
+}
+
+fn an_async_function_that_is_cancelled_is_dropped(backend: Carrier) {
+    let (_goroutines, lua, _reports) = local(&backend);
+    let held = Arc::new(());
+    let never = {
+        let held = Arc::clone(&held);
+        lua.create_async_function(move |_, ()| {
+            let held = Arc::clone(&held);
+            async move {
+                poll_fn(|_| Poll::<()>::Pending).await;
+                drop(held);
+                Ok(())
+            }
+        })
+    };
+    lua.globals().set("never", never.unwrap()).unwrap();
+    let (ok, cancelled): (bool, bool) = run(
+        &lua,
+        r#"
+        local handle = goroutine.async(function() never() end)
+        goroutine.sleep(1)
+        handle:cancel()
+        local ok, err = handle:await(30000)
+        return ok, goroutine.is_cancelled(err)
+        "#,
+    );
+    assert_eq!((ok, cancelled), (false, true));
+    lua.gc_collect().unwrap();
+    lua.gc_collect().unwrap();
+    assert_eq!(Arc::strong_count(&held), 2);
+}
+
+fn a_panic_is_the_error_of_its_goroutine(backend: Carrier) {
+    let (_goroutines, lua, _reports) = local(&backend);
+    let panics = lua.create_function(|_, ()| -> mlua::Result<()> { panic!("on purpose") });
+    lua.globals().set("panics", panics.unwrap()).unwrap();
+    let (ok, error, after): (bool, String, String) = run(
+        &lua,
+        r#"
+        local ok, err = goroutine.await(goroutine.async(function() panics() end))
+        local _, after = goroutine.await(goroutine.async(function() return "goes on" end))
+        return ok, err, after
+        "#,
+    );
+    assert!(!ok && error.contains("on purpose"), "{error}");
+    assert_eq!(after, "goes on");
+}
+
+struct Held(#[allow(dead_code, reason = "counted")] Arc<()>);
+
+impl UserData for Held {}
+
+fn a_state_that_is_dropped_lets_go_what_its_goroutines_held(backend: Carrier) {
+    let (goroutines, lua, _reports) = local(&backend);
+    let held = Arc::new(());
+    lua.globals().set("held", lua.create_userdata(Held(Arc::clone(&held))).unwrap()).unwrap();
+    run::<()>(
+        &lua,
+        r#"
+        for _ = 1, 10 do
+            local mine = held
+            goroutine.spawn(function() goroutine.sleep(1e9) return mine end)
+            goroutine.async(function() goroutine.channel():receive() return mine end)
+        end
+        goroutine.sleep(1)
+        for _ = 1, 10 do goroutine.spawn(function() return held end) end -- never runs
+        result = goroutine.async(function() return held end)
+        "#,
+    );
+    drop(lua);
+    assert_eq!(Arc::strong_count(&held), 1);
+    drop(goroutines);
+}
+
+fn winding_down_closes_variables(backend: Carrier) {
+    if !CLOSES_VARIABLES {
+        return;
+    }
+    let (goroutines, lua, _reports) = local(&backend);
+    run::<()>(
+        &lua,
+        r#"
+        closed = 0
+        for _ = 1, 3 do
+            goroutine.spawn(function()
+                local guard <close> = setmetatable({}, { __close = function()
+                    goroutine.sleep(1)
+                    closed = closed + 1
+                end })
+                goroutine.sleep(1e9)
+            end)
+        end
+        goroutine.sleep(1)
+        goroutine.spawn(function() closed = 100 end)
+        "#,
+    );
+    goroutines.wind_down(&lua, PATIENCE);
+    assert_eq!(lua.globals().get::<i64>("closed").unwrap(), 3);
+}
+
+fn a_script_may_be_run_as_a_future(backend: Carrier) {
+    let (_goroutines, lua, _reports) = local(&backend);
+    lua.globals().set("nap", nap(&backend, &lua)).unwrap();
+    let script = r#"
+        local order = {}
+        goroutine.spawn(function() order[#order + 1] = nap(20) end)
+        order[#order + 1] = nap(5)
+        goroutine.wait_all()
+        return table.concat(order, " ")
+        "#;
+    let order: String = block_on(&*backend, lua.load(script).eval_async()).unwrap();
+    assert_eq!(order, "5 20");
+}
+
+fn a_coroutine_that_rust_resumes_blocks_where_it_is(backend: Carrier) {
+    let (_goroutines, lua, _reports) = local(&backend);
+    let thread: Thread = run(
+        &lua,
+        r#"
+        return coroutine.create(function(a)
+            local ran
+            goroutine.spawn(function() ran = "ran" end)
+            goroutine.sleep(1)
+            local b = coroutine.yield(a + 1)
+            goroutine.sleep(1)
+            return b .. ran
+        end)
+        "#,
+    );
+    assert_eq!(thread.resume::<i64>(1).unwrap(), 2);
+    assert_eq!(thread.resume::<String>("it ").unwrap(), "it ran");
+}
+
+fn a_callback_of_a_rust_function_cannot_wait_in_a_goroutine(backend: Carrier) {
+    if cfg!(any(feature = "lua51", feature = "lua52", feature = "luajit")) {
+        return; // the error is Lua's own there
+    }
+    let (_goroutines, lua, _reports) = local(&backend);
+    let calls = lua.create_function(|_, callback: Function| callback.call::<Value>(()));
+    lua.globals().set("calls", calls.unwrap()).unwrap();
+    let (at_home, ok, error): (String, bool, String) = run(
+        &lua,
+        r#"
+        local function callback() goroutine.sleep(1) return "waited" end
+        return calls(callback), goroutine.await(goroutine.async(function() return calls(callback) end))
+        "#,
+    );
+    assert_eq!(at_home, "waited");
+    assert!(!ok && error.contains("cannot wait across a C-call boundary"), "{error}");
+}
+
+fn two_states_have_goroutines_of_their_own(backend: Carrier) {
+    let (goroutines, one, _reports) = local(&backend);
+    let two = goroutine::new_state();
+    goroutines.local_module(&two).unwrap();
+    for lua in [&one, &two] {
+        run::<()>(lua, r#"ran = 0 require("goroutine").spawn(function() ran = ran + 1 end)"#);
+    }
+    run::<()>(&one, r#"require("goroutine").yield()"#);
+    assert_eq!(one.globals().get::<i64>("ran").unwrap(), 1);
+    assert_eq!(two.globals().get::<i64>("ran").unwrap(), 0);
+    drop(one);
+    run::<()>(&two, r#"require("goroutine").yield()"#);
+    assert_eq!(two.globals().get::<i64>("ran").unwrap(), 1);
+}
+
+fn shutting_down_cancels_them_at_the_next_wait(backend: Carrier) {
+    let (goroutines, lua, _reports) = local(&backend);
+    run::<()>(
+        &lua,
+        r#"
+        waiting = goroutine.async(function() goroutine.sleep(1e9) end)
+        goroutine.yield()
+        "#,
+    );
+    let close = goroutines.closer();
+    let _ = thread::spawn(move || close(PATIENCE)).join().unwrap();
+    let (ok, why, refused): (bool, String, bool) = run(
+        &lua,
+        r#"
+        local ok, err = waiting:await(30000)
+        return ok, tostring(err), pcall(goroutine.spawn, print)
+        "#,
+    );
+    assert_eq!((ok, why.as_str(), refused), (false, "cancelled: shutdown", false));
+}
+
+fn shutting_down_from_another_thread_ends_the_wait_for_them(backend: Carrier) {
+    let (goroutines, lua, _reports) = local(&backend);
+    let close = goroutines.closer();
+    let closing = lua.create_function(move |_, ()| {
+        let close = close.clone();
+        thread::spawn(move || {
+            thread::sleep(Duration::from_millis(20));
+            let _ = close(PATIENCE);
+        });
+        Ok(())
+    });
+    lua.globals().set("closing", closing.unwrap()).unwrap();
+    let (ok, why): (bool, String) = run(
+        &lua,
+        r#"
+        local waiting = goroutine.async(function() goroutine.sleep(1e9) end)
+        closing()
+        local ok, err = waiting:await()
+        return ok, tostring(err)
+        "#,
+    );
+    assert_eq!((ok, why.as_str()), (false, "cancelled: shutdown"));
+}
