@@ -26,13 +26,14 @@ impl Position {
     }
 }
 
-/// Where the function at `level` of the running state's call stack stands. Level 0 is the running function.
+/// Where the script stands that has called the function at `level` of the running state's call stack, or is that function.
+/// Level 0 is the running function.
 pub(crate) fn position(lua: &Lua, level: usize) -> Option<Position> {
     lua.exec_raw_lua(|raw| position_in(raw.state(), level))
 }
 
 impl Stack<'_> {
-    /// Where the function at `level` of the call stack stands. Level 0 is the running function.
+    /// Where the script stands that has called the function at `level` of the call stack, or is that function.
     pub(crate) fn position(&self, level: usize) -> Option<Position> {
         position_in(self.state, level)
     }
@@ -143,19 +144,27 @@ pub(super) unsafe fn is_ours(state: *mut ffi::lua_State, record: *mut ffi::lua_D
     }
 }
 
+/// The innermost frame of the script's, from `level` on: C functions have no line, and our own functions none that helps.
 fn position_in(state: *mut ffi::lua_State, level: usize) -> Option<Position> {
-    // SAFETY: a zeroed lua_Debug is what lua_getstack fills; the state is the running one.
+    // SAFETY: a zeroed lua_Debug is what lua_getstack fills; the state is the running one. The source's name lives as long as
+    // the function on the call stack.
     unsafe {
-        let mut record: ffi::lua_Debug = std::mem::zeroed();
-        if ffi::lua_getstack(state, level as c_int, &mut record) == 0
-            || ffi::lua_getinfo(state, c"Sl".as_ptr(), &mut record) == 0
-            || record.currentline < 0
-        {
-            return None;
+        let level = c_int::try_from(level).ok()?;
+        for level in level..level.saturating_add(FRAMES) {
+            let mut record: ffi::lua_Debug = std::mem::zeroed();
+            if ffi::lua_getstack(state, level, &mut record) == 0
+                || ffi::lua_getinfo(state, c"Sl".as_ptr(), &mut record) == 0
+            {
+                return None;
+            }
+            if record.currentline < 0 || CStr::from_ptr(record.source).to_bytes().starts_with(OURS) {
+                continue;
+            }
+            // What lies behind the zero byte is of no meaning, and must not make two places differ.
+            let end = record.short_src.iter().position(|byte| *byte == 0).unwrap_or(SOURCE);
+            record.short_src[end..].fill(0);
+            return Some(Position { source: record.short_src, line: record.currentline });
         }
-        // What lies behind the zero byte is of no meaning, and must not make two places differ.
-        let end = record.short_src.iter().position(|byte| *byte == 0).unwrap_or(SOURCE);
-        record.short_src[end..].fill(0);
-        Some(Position { source: record.short_src, line: record.currentline })
+        None
     }
 }

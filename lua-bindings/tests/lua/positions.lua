@@ -48,6 +48,15 @@ everywhere("a call in tail position of a function that has one in Lua", function
   for _, tail in ipairs(tails) do at(nil, tail) end
 end)
 
+test("a start by a C function is reported with the line that called it", function()
+  local here = line() + 1
+  local h = select(2, pcall(goroutine.async, function() goroutine.channel():receive() end))
+  contains(goroutine.dump(), "goroutine " .. h:id() .. " (started at ")
+  contains(goroutine.dump(), "positions.lua:" .. here .. ")")
+  h:cancel()
+  h:await()
+end)
+
 everywhere("a call by pcall itself", function()
   at(nil, goroutine.await_all, 5)
   at(nil, goroutine.spawn, 5)
