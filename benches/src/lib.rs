@@ -13,6 +13,16 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// The backends that are compared.
 pub const BACKENDS: [&str; 4] = ["tokio", "threads", "smol", "async-std"];
 
+/// The backend of this name.
+pub fn backend(name: &str) -> Arc<dyn Backend> {
+    match name {
+        "async-std" => Arc::new(backend_async_std::AsyncStd::new()),
+        "smol" => Arc::new(backend_smol::Smol::new()),
+        "threads" => Arc::new(backend_threads::Threads::new()),
+        _ => Arc::new(backend_tokio::Tokio::new()),
+    }
+}
+
 /// A home state whose `require("goroutine")` works, and the runtime under it.
 pub struct Home {
     lua: Lua,
@@ -25,12 +35,7 @@ impl Home {
     /// # Panics
     /// When the runtime cannot be started.
     pub fn new(backend: &str, isolates: usize) -> Self {
-        let backend: Arc<dyn Backend> = match backend {
-            "async-std" => Arc::new(backend_async_std::AsyncStd::new()),
-            "smol" => Arc::new(backend_smol::Smol::new()),
-            "threads" => Arc::new(backend_threads::Threads::new()),
-            _ => Arc::new(backend_tokio::Tokio::new()),
-        };
+        let backend = self::backend(backend);
         let lua = goroutine::new_state();
         match Goroutines::builder().shared_backend(backend).isolates(isolates).build() {
             Ok(goroutines) => {
