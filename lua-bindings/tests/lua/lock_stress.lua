@@ -4,9 +4,6 @@ if not test then
 end
 local goroutine = require("goroutine")
 
--- They are cancelled where they wait only: what they count could not be put right after an interrupt in between.
-goroutine.configure({ time_slice = 1e6 })
-
 local ROUNDS, EACH = 6, 200
 
 -- Runs many goroutines that do `work(random)` and cancels each of them at a random moment.

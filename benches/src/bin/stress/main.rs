@@ -30,7 +30,7 @@ fn main() -> ExitCode {
     let each = Duration::from_secs(seconds) / chosen.len() as u32;
     let others = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        if panic.payload_as_str() != Some("on purpose") {
+        if panic.payload().downcast_ref::<&str>() != Some(&"on purpose") {
             others(panic);
         }
     }));
