@@ -12,6 +12,7 @@ use crate::api;
 use crate::fault;
 use crate::foreign::ForeignType;
 use crate::interrupt::Interrupt;
+use crate::observer::Observer;
 use crate::state::Role;
 use crate::system::{Ending, ErrorReport, GRACE, Setup, StartError, System};
 
@@ -134,6 +135,17 @@ impl Goroutines {
     pub fn interrupter(&self) -> impl Fn(Duration) -> Shutdown + Send + Sync + Clone + 'static {
         let system = Arc::clone(&self.system);
         move |bound| Shutdown::of(system.interrupt(bound))
+    }
+
+    /// Something to look at this runtime with from other threads.
+    pub fn observer(&self) -> Observer {
+        Observer::new(Arc::clone(&self.system))
+    }
+
+    /// Something to see with whether this runtime was interrupted, from anywhere.
+    pub fn interruption(&self) -> impl Fn() -> bool + Send + Sync + Clone + 'static {
+        let system = Arc::clone(&self.system);
+        move || system.ending() == Ending::Interrupt
     }
 
     /// Whether it was interrupted.

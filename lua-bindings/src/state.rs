@@ -67,6 +67,8 @@ pub(crate) struct State {
     children: WaitGroup,
     /// Once the home state is known to be closed: until when its finalizers may wait.
     closing_until: Cell<Option<Instant>>,
+    /// Until when the home state's blocking calls may take, by the embedder's wish.
+    home_limit: Cell<Option<Instant>>,
     /// What the code outside goroutines holds of locks, once it has locked one.
     holder: OnceCell<Holder>,
     /// In isolates: how its goroutines are interrupted.
@@ -89,6 +91,7 @@ pub(crate) enum Verdict {
 }
 
 /// What is said to a finalizer that waits for too long.
+const OVERDUE: &str = "timeout exceeded";
 const TOO_LATE: &str = "the script has ended, and its finalizers may wait for 2 s in all";
 
 /// Where shipping and scheduling find the Lua values they need: in a list that the state's registry keeps, so that they
@@ -188,6 +191,7 @@ impl State {
             current: RefCell::new(None),
             children: WaitGroup::new(),
             closing_until: Cell::new(None),
+            home_limit: Cell::new(None),
             holder: OnceCell::new(),
             interrupts: OnceCell::new(),
             meter,
@@ -516,6 +520,9 @@ impl State {
                         let wait = deadline(&*self.system.backend, Some(limit), future::or(closing, wait));
                         match block_on(&*self.system.backend, wait) {
                             Some(reply) => reply,
+                            None if self.closing_until.get().is_none() => {
+                                return (WRONG, OVERDUE).into_lua_multi(lua);
+                            }
                             None => return (WRONG, TOO_LATE).into_lua_multi(lua),
                         }
                     }
@@ -531,13 +538,17 @@ impl State {
         }
     }
 
-    /// Until when this wait of the home state's may take, if the state is being closed: what its finalizers wait for may never
+    /// Until when this wait of the home state's may take, if that is limited. While the state is being closed it is: what its finalizers wait for may never
     /// come, and nothing else could end them. All of them together have the time that goroutines have to unwind.
     fn last_wait(&self, lua: &Lua) -> Option<Instant> {
         if self.closing_until.get().is_none() && raw::is_being_closed(lua) {
             self.closing_until.set(Some(self.system.backend.now() + GRACE));
         }
-        self.closing_until.get()
+        self.closing_until.get().or(self.home_limit.get())
+    }
+
+    pub(crate) fn limit_home(&self, limit: Option<Instant>) {
+        self.home_limit.set(limit);
     }
 
     /// Notes what the running goroutine is about to wait for.

@@ -12,6 +12,7 @@ use crate::goroutine::Reply;
 use crate::inquiry::Seen;
 use crate::object::Object;
 use crate::registry::Entry;
+use crate::system::System;
 
 pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
     prim.function("list", |context, _| {
@@ -47,15 +48,21 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
     prim.function("dump", |context, _| {
         let system = Arc::clone(&context.state.system);
         Ok(Answer::Wait(Box::pin(async move {
-            let seen = system.inquiries.ask(&system).await;
-            let now = system.backend.now();
-            let mut text = String::new();
-            for entry in system.registry.living() {
-                describe(&mut text, &entry, seen.get(&entry.watch.id()), now);
-            }
+            let text = describe_all(&system).await;
             Reply::make(move |lua, _| Ok(text.into_lua_multi(lua)?))
         })))
     })
+}
+
+/// Some lines on each goroutine that lives.
+pub(crate) async fn describe_all(system: &System) -> String {
+    let seen = system.inquiries.ask(system).await;
+    let now = system.backend.now();
+    let mut text = String::new();
+    for entry in system.registry.living() {
+        describe(&mut text, &entry, seen.get(&entry.watch.id()), now);
+    }
+    text
 }
 
 /// Some lines on one goroutine.

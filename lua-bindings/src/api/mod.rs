@@ -18,6 +18,7 @@ mod configure;
 mod context;
 mod direct;
 mod direct_locks;
+mod embedded;
 mod flow;
 mod handle;
 mod locks;
@@ -64,7 +65,9 @@ pub(crate) use channel::ChannelObject;
 pub(crate) use circuit_breaker::CircuitBreakerObject;
 pub(crate) use cond::CondObject;
 pub(crate) use context::{ContextMember, ContextObject};
+pub use embedded::{Results, WaitingCall, current_id, limit_home, waiting_function};
 pub(crate) use handle::HandleObject;
+pub(crate) use look::describe_all;
 pub(crate) use mutex::MutexObject;
 pub(crate) use once::OnceObject;
 pub(crate) use pools::PoolObject;
@@ -77,6 +80,9 @@ pub(crate) use wait_group::WaitGroupObject;
 
 /// Where a state keeps the module, once it is installed.
 const MODULE: &str = "goroutine.module";
+
+/// Where a state keeps what makes a function of the module out of a primitive.
+const FACE: &str = "goroutine.face";
 
 /// The parts of the module that are files of their own.
 const PARTS: [(&str, &str); 4] = [
@@ -387,6 +393,9 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
         chunk::<()>(lua, name, source, (&prim.table, &settle, &face, &attempt, &module))?;
     }
     lua.set_named_registry_value(MODULE, &module)?;
+    lua.set_named_registry_value(FACE, face)?;
+    lua.try_set_app_data(Rc::downgrade(&state))
+        .map_err(|_| mlua::Error::runtime("the Lua state's app data is borrowed"))?;
     adopt.call::<()>((&module, "goroutine"))?;
     for pair in methods.pairs::<String, Table>() {
         let (class, index) = pair?;
@@ -436,8 +445,6 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
         end_with_process(lua, &state)?;
     }
     refresh_names.call::<()>(())?;
-    lua.try_set_app_data(Rc::downgrade(&state))
-        .map_err(|_| mlua::Error::runtime("the Lua state's app data is borrowed"))?;
     Ok(state)
 }
 
