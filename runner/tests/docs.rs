@@ -5,7 +5,6 @@
 
 #![allow(clippy::unwrap_used, reason = "all of this is tests")]
 
-#[allow(dead_code, reason = "the rest of it is for the examples")]
 mod support;
 
 use std::path::Path;

@@ -40,6 +40,9 @@ local function find_cycles(workflow)
           return
         end
       end
+      if start == #path then
+        return -- it depends on itself, which is told elsewhere
+      end
       for i = start, #path do
         told[path[i]] = true
       end
@@ -88,7 +91,9 @@ for _, workflow in ipairs(M.workflows) do
   end
   for _, task in ipairs(workflow.tasks) do
     local place = task.places.depends_on
-    for _, name in ipairs(task.depends_on or {}) do
+    local again = task.looked_at == workflow
+    task.looked_at = workflow
+    for _, name in ipairs(again and {} or task.depends_on or {}) do
       if name == task.name then
         wrong(place, "task '" .. task.name .. "' depends on itself")
       elseif not workflow.by_name[name] then

@@ -13,8 +13,9 @@ use super::args::{Args, Options};
 use crate::convert;
 use crate::shared::Shared;
 
-/// How many requests are on their way at once, and so how many connections there are; others wait.
-const CONNECTIONS: usize = 100;
+/// How many requests are on their way at once; others wait. As many connections to a host may be idle: one that has served its
+/// request may come back just after the next request has opened another, so there are up to twice as many, 100.
+const CONNECTIONS: usize = 50;
 /// How long a request may take unless it says otherwise, from when it is sent.
 const TIMEOUT: Duration = Duration::from_secs(30);
 const REDIRECTS: usize = 10;

@@ -157,11 +157,13 @@ fn limits(lua: &Lua, shared: &Arc<Shared>) -> mlua::Result<(Function, Function, 
             *until.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = limit;
             goroutine::limit_home(lua, limit)?;
             if let Some(limit) = limit {
-                thread.set_hook(HookTriggers::new().every_nth_instruction(INSTRUCTIONS), move |_, _| {
+                thread.set_hook(HookTriggers::new().every_nth_instruction(INSTRUCTIONS), move |lua, _| {
                     if Instant::now() < limit {
                         return Ok(VmState::Continue);
                     }
-                    Err(mlua::Error::runtime("timeout exceeded"))
+                    // From now on at every instruction: one who has caught it gets it again, outside of what caught it.
+                    lua.set_hook(HookTriggers::new().every_nth_instruction(1), |_, _| Err(overdue()))?;
+                    Err(overdue())
                 })?;
             }
             Ok(())
@@ -178,8 +180,12 @@ fn limits(lua: &Lua, shared: &Arc<Shared>) -> mlua::Result<(Function, Function, 
             Ok(())
         })?
     };
-    let overdue = lua.create_function(move |_, ()| Ok(late.load(Ordering::Relaxed)))?;
-    Ok((enter, leave, overdue))
+    let was_late = lua.create_function(move |_, ()| Ok(late.load(Ordering::Relaxed)))?;
+    Ok((enter, leave, was_late))
+}
+
+fn overdue() -> mlua::Error {
+    mlua::Error::runtime("timeout exceeded")
 }
 
 /// The files that a task has to leave behind.
