@@ -194,6 +194,36 @@ fn commands_of_many_goroutines_overlap_in_one_isolate() {
 }
 
 #[test]
+fn popen_works_in_goroutines_and_parks() {
+    let begin = Instant::now();
+    let run = sloth_script(
+        r#"
+        local function body()
+          local file = assert(io.popen("printf '1 two\\nthree\\n4.5'; exit 3"))
+          assert(file:read("n") == 1 and file:read() == " two" and file:read("L") == "three\n" and file:read(1) == "4")
+          assert(file:read("a") == ".5" and file:read("a") == "" and file:read("l") == nil)
+          local ok, how, code = file:close()
+          assert(not ok and how == "exit" and code == 3, code)
+          local lines = {}
+          for line in io.popen("echo a; echo b"):lines() do lines[#lines + 1] = line end
+          assert(table.concat(lines, " ") == "a b")
+          local out <close> = io.popen("cat > /dev/null", "w")
+          assert(out:write("x", 1) == out and not pcall(out.write, out, {}))
+          assert(not pcall(io.popen) and not pcall(io.popen, "x", "q") and not pcall(file.read, file))
+          io.popen("sleep 0.5"):close()
+          return "well"
+        end
+        for _, result in ipairs(goroutine.await_all(goroutine.spawn_many(8, body))) do
+          print(result.success, result.values and result.values[1] or result.error)
+        end
+        "#,
+        &["--isolates", "1"],
+    );
+    assert_eq!(run.stdout, "true\twell\n".repeat(8), "{run:#?}");
+    assert!(begin.elapsed() < Duration::from_secs(4), "{:?}", begin.elapsed());
+}
+
+#[test]
 fn files_are_read_and_written() {
     everywhere(
         r#"

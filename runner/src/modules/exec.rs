@@ -6,7 +6,7 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use mlua::{IntoLuaMulti, Lua, Table, Value};
+use mlua::{Function, IntoLuaMulti, Lua, Table, Value};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 
@@ -54,6 +54,12 @@ pub(super) fn install(lua: &Lua, shared: &Arc<Shared>, place: Place) -> mlua::Re
             Ok(result)
         },
     )?;
+    if place == Place::Isolate {
+        let (run, io): (Function, Table) = (module.table.raw_get("run")?, lua.globals().get("io")?);
+        let popen: Function =
+            lua.load(include_str!("../lua/popen.lua")).set_name("=[runner:popen]").call((run, io.clone()))?;
+        io.raw_set("popen", popen)?;
+    }
     module.finish("exec")?;
     if place == Place::Isolate || shared.sink.takes_prints() {
         replace_execute(lua, shared)?;
