@@ -113,6 +113,60 @@ impl Goroutines {
         Ok(module)
     }
 
+    /// Makes `require("goroutine")` give the other flavour of the module in this state, which is
+    /// `require("goroutine.local")` in any: its goroutines run in the state itself, whenever its script blocks. Gives the
+    /// module's table.
+    ///
+    /// ```
+    /// # use goroutine::Goroutines;
+    /// let (lua, goroutines) = (mlua::Lua::new(), Goroutines::builder().lazy(true).build()?);
+    /// goroutines.local_module(&lua)?;
+    /// let sum: i64 = lua
+    ///     .load(
+    ///         r#"
+    ///         local goroutine, sum = require("goroutine"), 0
+    ///         goroutine.spawn_many(10, function(n) sum = sum + n end)
+    ///         goroutine.wait_all()
+    ///         return sum
+    ///         "#,
+    ///     )
+    ///     .eval()?;
+    /// assert_eq!(sum, 55);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`install`](Goroutines::install).
+    pub fn local_module(&self, lua: &Lua) -> mlua::Result<mlua::Table> {
+        if api::state(lua).is_none() {
+            self.module(lua)?;
+        }
+        let module: mlua::Table = lua.globals().get::<mlua::Function>("require")?.call(api::LOCAL)?;
+        let loaded: mlua::Table = lua.globals().get::<mlua::Table>("package")?.get("loaded")?;
+        loaded.raw_set("goroutine", &module)?;
+        Ok(module)
+    }
+
+    /// Cancels the goroutines that run in this state itself, and lets them unwind, at most for `bound`. For the end of a
+    /// script: closing the state ends them where they are, and their `<close>` variables are not closed.
+    pub fn wind_down(&self, lua: &Lua, bound: Duration) {
+        let until = self.system.backend.now().checked_add(bound);
+        if let (Some(state), Some(until)) = (api::state(lua), until) {
+            api::wind_down(lua, &state, until);
+        }
+    }
+
+    /// The same, as something that can be called later, with the state.
+    pub fn unwinder(&self) -> impl Fn(&Lua, Duration) + Clone + 'static {
+        let system = Arc::clone(&self.system);
+        move |lua, bound| {
+            let until = system.backend.now().checked_add(bound);
+            if let (Some(state), Some(until)) = (api::state(lua), until) {
+                api::wind_down(lua, &state, until);
+            }
+        }
+    }
+
     /// Cancels all goroutines and ends the isolates, and waits for that at most for `bound`. Nothing can be started
     /// any more. Does nothing the second time.
     ///

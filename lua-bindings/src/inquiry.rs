@@ -10,14 +10,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use event_listener::Event;
-use mlua::Value;
+use mlua::{Lua, Value};
 use parking_lot::Mutex;
 use runtime_core::Status;
 use rustc_hash::FxHashMap;
 
 use crate::fault;
+use crate::goroutine::Running;
 use crate::isolate::Isolate;
-use crate::raw::protected;
+use crate::raw::{Coroutine, protected};
 use crate::system::System;
 
 /// How long isolates have to answer.
@@ -125,30 +126,31 @@ impl Isolate {
         };
         for inquiry in open {
             self.answered.set(self.answered.get().max(inquiry.number));
-            let seen = self.look();
+            let seen = look(&self.lua, self.living());
             inquiry.seen.lock().extend(seen);
             if inquiry.missing.fetch_sub(1, Ordering::SeqCst) == 1 {
                 inquiry.answered.notify(usize::MAX);
             }
         }
     }
+}
 
-    fn look(&self) -> Vec<(u64, Seen)> {
-        let mut seen = Vec::new();
-        for (running, coroutine) in self.living() {
-            let stack = protected(&self.lua, (), |stack| {
-                if stack.reserve(4) {
-                    stack.push_traceback(coroutine, 0);
-                }
-            });
-            let stack = match stack.ok().and_then(|mut values| values.pop_front()) {
-                Some(Value::String(text)) => fault::traceback(&text.to_string_lossy()),
-                _ => String::new(),
-            };
-            let waits = running.handle.status() == Status::Waiting;
-            let wait = running.parked.get().filter(|_| waits);
-            seen.push((running.handle.id(), Seen { wait, stack }));
-        }
-        seen
+/// What is seen of these goroutines.
+pub(crate) fn look(lua: &Lua, living: Vec<(Rc<Running>, Coroutine)>) -> Vec<(u64, Seen)> {
+    let mut seen = Vec::new();
+    for (running, coroutine) in living {
+        let stack = protected(lua, (), |stack| {
+            if stack.reserve(4) {
+                stack.push_traceback(coroutine, 0);
+            }
+        });
+        let stack = match stack.ok().and_then(|mut values| values.pop_front()) {
+            Some(Value::String(text)) => fault::traceback(&text.to_string_lossy()),
+            _ => String::new(),
+        };
+        let waits = running.handle.status() == Status::Waiting;
+        let wait = running.parked.get().filter(|_| waits);
+        seen.push((running.handle.id(), Seen { wait, stack }));
     }
+    seen
 }

@@ -33,8 +33,9 @@ pub(crate) struct Isolate {
     pub(crate) lua: Lua,
     pub(crate) state: Rc<State>,
     slots: RefCell<Slots>,
-    /// Notified when the last goroutine has ended.
+    /// Notified when the last goroutine has ended, once somebody waits for that.
     idle: Event,
+    idle_wanted: Cell<bool>,
     /// Notified when there is something to be collected.
     wanted: Event,
     /// The `package.path` and so on that are in force here.
@@ -97,6 +98,7 @@ impl Isolate {
             state,
             slots: RefCell::default(),
             idle: Event::new(),
+            idle_wanted: Cell::new(false),
             wanted: Event::new(),
             modules: RefCell::default(),
             close_coroutine: close,
@@ -160,6 +162,7 @@ impl Isolate {
 
     /// Ready when no goroutine is left here.
     pub(crate) async fn has_ended_all(&self) {
+        self.idle_wanted.set(true);
         loop {
             let idle = self.idle.listen();
             if self.slots.borrow().live == 0 {
@@ -263,7 +266,7 @@ impl Isolate {
         if running.is_some_and(|running| running.has_classes.get()) {
             let _ = tables.classes.raw_set(slot + 1, mlua::Nil);
         }
-        if slots.live == 0 {
+        if slots.live == 0 && self.idle_wanted.get() {
             self.idle.notify(usize::MAX);
         }
     }

@@ -46,7 +46,8 @@
 //! waits at most 2 s.
 //!
 //! `unsafe` is confined to `raw.rs` and its parts in `raw/`: access to the Lua stack, upvalues and coroutines; the userdata
-//! of our own objects; functions that Lua calls without mlua in between.
+//! of our own objects; functions that Lua calls without mlua in between; the word in a closure's header that leads to its
+//! prototype.
 //!
 //! # Features
 //! `backend-tokio` (default), `backend-threads`, `backend-smol` and `backend-async-std` bring the backends and are additive:
@@ -68,9 +69,11 @@ mod inquiry;
 mod interrupt;
 mod isolate;
 mod loaded;
+mod local;
 mod modules;
 mod object;
 mod observer;
+mod origin;
 mod packet;
 mod place;
 mod pool;

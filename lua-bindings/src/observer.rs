@@ -47,7 +47,7 @@ impl Observer {
 
     /// What the module's `dump` gives. Blocks the calling thread, up to 1 s where isolates are busy.
     pub fn dump(&self) -> String {
-        block_on(&*self.0.backend, api::describe_all(&self.0))
+        block_on(&*self.0.backend, api::describe_all(&self.0, Vec::new()))
     }
 
     /// What the pools that are open do, by name.

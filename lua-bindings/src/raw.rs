@@ -18,8 +18,10 @@ mod coroutine;
 mod entry;
 mod functions;
 mod hook;
+mod local;
 mod objects;
 mod position;
+mod prototype;
 mod switch;
 
 use std::any::Any;
@@ -34,12 +36,14 @@ use mlua::{Lua, MultiValue};
 pub(crate) use coroutine::{Coroutine, Resumed};
 pub(crate) use entry::{CANNOT_PARK, Primitive, Went, closure, faces, wrong};
 pub(crate) use hook::{interrupt_hook, prepare_interrupts};
+pub(crate) use local::{HomeSwitches, running};
 pub(crate) use objects::object_of;
 pub(crate) use position::{Position, is_being_closed, position};
-pub(crate) use switch::Switches;
+pub(crate) use prototype::Prototypes;
+pub(crate) use switch::{Switches, protect};
 
 /// How many values a stack of this Lua has room for, as it is built by default.
-#[cfg(feature = "lua54")]
+#[cfg(not(any(feature = "lua51", feature = "luajit")))]
 pub(crate) const STACK_LIMIT: c_int = ffi::LUAI_MAXSTACK;
 /// How many values a C function of this Lua may have on the stack, as it is built by default.
 #[cfg(any(feature = "lua51", feature = "luajit"))]

@@ -6,6 +6,7 @@ use parking_lot::Mutex;
 use runtime_core::{Status, WaitGroup};
 
 use crate::goroutine::GoroutineHandle;
+use crate::local::Flavour;
 
 /// Goroutines of which the first error cancels the others, and that are all waited for: structured concurrency, as in
 /// Trio's nurseries.
@@ -13,6 +14,8 @@ use crate::goroutine::GoroutineHandle;
 /// A child that ends takes itself off the list and out of the count, in this order; whoever waits is released by the
 /// last, when the list is empty.
 pub(crate) struct Scope {
+    /// Where its children run.
+    pub(crate) flavour: Flavour,
     members: Mutex<Members>,
     group: WaitGroup,
     /// The first that failed.
@@ -43,8 +46,9 @@ impl Drop for Membership {
 }
 
 impl Scope {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(flavour: Flavour) -> Self {
         Self {
+            flavour,
             members: Mutex::default(),
             group: WaitGroup::new(),
             failed: OnceLock::new(),
@@ -53,8 +57,8 @@ impl Scope {
     }
 
     /// One that does `act` once it is closed and its last child has ended, be it that none ever ran.
-    pub(crate) fn ending_with(act: impl FnOnce() + Send + 'static) -> Self {
-        let scope = Self::new();
+    pub(crate) fn ending_with(flavour: Flavour, act: impl FnOnce() + Send + 'static) -> Self {
+        let scope = Self::new(flavour);
         *scope.at_end.lock() = Some(Box::new(act));
         scope
     }

@@ -9,12 +9,12 @@ use dashmap::DashMap;
 use event_listener::Event;
 use mlua::Lua;
 use parking_lot::{Mutex, RwLock};
-use runtime_core::{Backend, Channel, Close, Report, WorkerBody, WorkerHandle};
+use runtime_core::{Backend, Channel, Close, WorkerBody, WorkerHandle};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::blocking::Blocking;
 use crate::foreign::ForeignType;
-use crate::goroutine::{Failure, Start, Waiting};
+use crate::goroutine::{Shipped, Start, Waiting};
 use crate::injector::Injector;
 use crate::inquiry::Inquiries;
 use crate::interrupt::{Interrupt, Monitor};
@@ -59,7 +59,6 @@ pub(crate) struct System {
     pub(crate) foreign: Vec<ForeignType>,
     /// What `now` counts from.
     pub(crate) epoch: Instant,
-    unhandled: Report<Box<Failure>>,
     /// Not bounded: as in Go, starting a goroutine does not wait. Pools and channels give back-pressure.
     pub(crate) queue: Injector<Waiting>,
     started: AtomicBool,
@@ -106,10 +105,8 @@ impl System {
         foreign: Vec<ForeignType>,
         interrupt: Interrupt,
     ) -> Self {
-        let tell = Arc::clone(&report);
         Self {
             epoch: backend.now(),
-            unhandled: Arc::new(move |failure| tell(&failure.report())),
             backend,
             isolates,
             setup,
@@ -196,6 +193,11 @@ impl System {
 
     /// Puts a goroutine into the queue.
     pub(crate) fn submit(self: &Arc<Self>, start: Start) -> Result<(), StartError> {
+        if let Shipped::Kept(kept) = &start.shipped {
+            let post = Arc::clone(kept.post());
+            let taken = !self.is_closing() && post.start(start.queue(None));
+            return if taken { Ok(()) } else { Err(StartError::Closed) };
+        }
         self.start()?;
         if self.is_closing() {
             return Err(StartError::Closed);
@@ -249,11 +251,6 @@ impl System {
     /// Whether the home state had loaded a module of this name when something was last started.
     pub(crate) fn is_loaded_at_home(&self, name: &[u8]) -> bool {
         self.home_modules.read().1.contains(name)
-    }
-
-    /// What reports a failure that nobody awaits.
-    pub(crate) fn unhandled(&self) -> Report<Box<Failure>> {
-        Arc::clone(&self.unhandled)
     }
 
     pub(crate) fn is_closing(&self) -> bool {

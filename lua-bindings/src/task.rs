@@ -12,7 +12,6 @@
 //! where it waited), and the call that parked raises.
 
 use std::any::Any;
-use std::cell::{Cell, OnceCell, RefCell};
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -26,14 +25,16 @@ use runtime_core::{Ended, Outcome, Sleep};
 
 use crate::api::ContextMember;
 use crate::fault;
-use crate::goroutine::{Failure, Family, GoroutineCompleter, Reply, Running, Start, Stopping, Wait};
+use crate::goroutine::{Failure, GoroutineCompleter, Reply, Running, Shipped, Start, Wait};
 use crate::interrupt::{Interrupts, Yielded};
 use crate::isolate::Isolate;
 use crate::loaded::Lent;
-use crate::packet::{self, Packet, Plain, Refusal, Roots};
+use crate::origin::{Member, Origin};
+use crate::packet::{self, Packet, Plain, Refusal, Roots, quick};
 use crate::raw::{Coroutine, Kind, Resumed, Stack, protected, protected_bare};
 use crate::scope::Membership;
 use crate::state::State;
+use crate::system::ErrorReport;
 
 /// How often a goroutine goes on at once, because what it waits for is ready, before its neighbours have a turn.
 const TURNS: usize = 64;
@@ -44,7 +45,7 @@ pub(crate) struct Task {
     running: Rc<Running>,
     coroutine: Coroutine,
     /// The function and its arguments, until the first resume.
-    packet: Option<Packet>,
+    shipped: Option<Shipped>,
     /// Its function, if that is to be given back.
     lent: Option<Lent>,
     wait: Option<Wait>,
@@ -57,7 +58,8 @@ pub(crate) struct Task {
     unwound: Option<Sleep>,
     scope: Option<Membership>,
     context: Option<ContextMember>,
-    family: Option<Family>,
+    /// Given back at the end: it counts the goroutine.
+    member: Option<Member>,
 }
 
 /// What a goroutine came to, before it is told to anybody.
@@ -71,35 +73,17 @@ impl Task {
     /// A goroutine that is about to run on this coroutine: it takes the packet as its function and arguments when it is
     /// first resumed.
     pub(crate) fn new(isolate: &Rc<Isolate>, start: Start, slot: usize, coroutine: Coroutine) -> Self {
-        let Start { packet, completer, started_at, slot: mut pool_slot, scope, context, family } = start;
+        let Start { shipped, completer, member, slot: mut pool_slot, scope, context } = start;
         if let Some(pool_slot) = &mut pool_slot {
             pool_slot.begin();
         }
-        let handle = completer.handle();
-        let running = Rc::new(Running {
-            completer: RefCell::new(Some(completer)),
-            handle,
-            slot,
-            started_at,
-            wait: RefCell::new(None),
-            reply: RefCell::new(None),
-            traceback: RefCell::new(None),
-            children: OnceCell::new(),
-            holder: OnceCell::new(),
-            exposed: Cell::new(false),
-            pool_slot: RefCell::new(pool_slot),
-            has_environment: Cell::new(false),
-            has_classes: Cell::new(false),
-            shielded: Cell::new(false),
-            stopping: Stopping::default(),
-            parked: Cell::new(None),
-        });
+        let running = Rc::new(Running::new(completer, slot, pool_slot));
         isolate.occupy(slot, &running);
         Self {
             isolate: Rc::clone(isolate),
             running,
             coroutine,
-            packet: Some(packet),
+            shipped: Some(shipped),
             lent: None,
             wait: None,
             driven: None,
@@ -108,7 +92,7 @@ impl Task {
             unwound: None,
             scope,
             context,
-            family: Some(family),
+            member: Some(member),
         }
     }
 
@@ -120,8 +104,7 @@ impl Task {
 
     /// Ends a goroutine for which the isolate has no coroutine.
     pub(crate) fn not_startable(start: Start, error: &mlua::Error) {
-        let started_at = Arc::clone(&start.started_at);
-        let failure = failure_of_text(&fault::text(error), start.completer.id(), started_at);
+        let failure = failure_of_text(&fault::text(error), start.completer.id(), Some(&*start.member));
         start.end(Outcome::Failed(Box::new(failure)));
     }
 
@@ -169,24 +152,39 @@ impl Task {
     /// Resumes the coroutine. `None` if it yielded.
     fn resume(&mut self) -> Option<(End, bool)> {
         let coroutine = self.coroutine;
-        let first = self.packet.take();
+        let first = self.shipped.take();
+
         let mut came = Came::Raised(1);
         let Isolate { lua, state, .. } = &*self.isolate;
         let lent = &mut self.lent;
+        let code = self.member.as_ref().and_then(|member| member.code.as_deref());
         let resumed = protected_bare(lua, &mut |stack| {
             let arguments = match &first {
                 None => 0,
                 // Its globals are made while the packet is decoded: it is the running goroutine already.
-                Some(packet) => match packet::decode_onto(stack, lua, state, packet, coroutine) {
-                    Ok((arguments, given)) => {
-                        *lent = given;
-                        arguments
+                Some(shipped) => {
+                    let arrived = match (shipped, code) {
+                        (Shipped::Packet(packet), _) => {
+                            packet::decode_onto(stack, lua, state, packet, coroutine)
+                        }
+                        (Shipped::Quick(values), Some(code)) => {
+                            quick::arrive(stack, state, code, values, coroutine)
+                        }
+                        (Shipped::Quick(_), None) | (Shipped::Kept(_), _) => {
+                            Err(packet::Malformed::NoFunction)
+                        }
+                    };
+                    match arrived {
+                        Ok((arguments, given)) => {
+                            *lent = given;
+                            arguments
+                        }
+                        Err(why) => {
+                            came = Came::Malformed(why.to_string());
+                            return;
+                        }
                     }
-                    Err(why) => {
-                        came = Came::Malformed(why.to_string());
-                        return;
-                    }
-                },
+                }
             };
             if let Some(interrupts) = state.interrupts() {
                 interrupts.take_up(coroutine);
@@ -324,19 +322,19 @@ impl Task {
             Packet::text(&message)
         });
         let traceback = self.running.traceback.borrow_mut().take();
+        let Blame { started_at, tell } = Blame::of(self.member.as_deref());
         End::Failed(Failure {
             error,
             message,
             traceback: traceback.unwrap_or_else(|| String::from("stack traceback:\n\t[not known]")),
             id: self.running.handle.id(),
-            started_at: self.running.started_at.clone(),
+            started_at,
+            tell,
         })
     }
 
     fn panicked(&self, panic: &(dyn Any + Send)) -> End {
-        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-        self.failed_with(&format!("a Rust function panicked: {}", text.unwrap_or_default()))
+        self.failed_with(&panic_text(panic))
     }
 
     /// The end of a goroutine that returned what cannot be sent.
@@ -351,7 +349,7 @@ impl Task {
     }
 
     fn failed_with(&self, message: &str) -> End {
-        End::Failed(failure_of_text(message, self.running.handle.id(), self.running.started_at.clone()))
+        End::Failed(failure_of_text(message, self.running.handle.id(), self.member.as_deref()))
     }
 
     /// Tells the end to everybody, and gives the slot back.
@@ -384,7 +382,7 @@ impl Task {
             }
         };
         let (scope, context) = (self.scope.take(), self.context.take());
-        let (pool_slot, family) = (running.pool_slot.borrow_mut().take(), self.family.take());
+        let (pool_slot, member) = (running.pool_slot.borrow_mut().take(), self.member.take());
         let Some(completer) = running.completer.borrow_mut().take() else {
             return;
         };
@@ -394,7 +392,7 @@ impl Task {
             if let Some(slot) = pool_slot {
                 slot.finish(ended);
             }
-            drop(family);
+            drop(member);
         });
     }
 
@@ -555,13 +553,40 @@ impl Drop for Task {
     }
 }
 
-fn failure_of_text(message: &str, id: u64, started_at: Arc<str>) -> Failure {
+/// Where a goroutine that fails was started, and who is told if nobody awaits it.
+pub(crate) struct Blame {
+    pub(crate) started_at: Arc<str>,
+    pub(crate) tell: ErrorReport,
+}
+
+impl Blame {
+    /// A goroutine has its origin until it has ended; after that nobody asks.
+    pub(crate) fn of(origin: Option<&Origin>) -> Self {
+        match origin {
+            Some(origin) => {
+                Self { started_at: Arc::clone(&origin.started_at), tell: Arc::clone(&origin.system.report) }
+            }
+            None => Self { started_at: Arc::from("?"), tell: Arc::new(|_| {}) },
+        }
+    }
+}
+
+/// What is said of a panic that has reached us.
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    format!("a Rust function panicked: {}", text.unwrap_or_default())
+}
+
+pub(crate) fn failure_of_text(message: &str, id: u64, origin: Option<&Origin>) -> Failure {
+    let Blame { started_at, tell } = Blame::of(origin);
     Failure {
         error: Packet::text(message),
         message: message.to_owned(),
         traceback: String::from("stack traceback:\n\t[before its first line]"),
         id,
         started_at,
+        tell,
     }
 }
 

@@ -1,5 +1,5 @@
-//! The Lua tests: every file of `tests/lua` and `tests/lua/complaints`, under every backend that is among the features, and once with all goroutines
-//! in one isolate.
+//! The Lua tests: every file of `tests/lua` and `tests/lua/complaints`, under every backend that is among the features, once with all goroutines
+//! in one isolate, and with the goroutines of `goroutine.local`, which run in the home state.
 //!
 //! `cargo test --test suite tokio::channels` runs one file under one backend. The files are scripts that any interpreter
 //! with the module runs, too.
@@ -27,21 +27,21 @@ const ONE: usize = 1;
 
 /// The tests of some files under one backend.
 macro_rules! tests {
-    ($backend:tt, $isolates:expr, $folder:expr, $($name:ident)+) => {
+    ($backend:tt, $isolates:expr, $flavour:ident, $folder:expr, $($name:ident)+) => {
         $(#[test]
         fn $name() {
             let backend = crate::backends::backend($backend);
-            crate::support::run(concat!($folder, stringify!($name)), backend, $isolates);
+            crate::support::run(concat!($folder, stringify!($name)), backend, $isolates, crate::support::$flavour);
         })+
     };
 }
 
 /// The tests of all files under one backend.
 macro_rules! all_files {
-    ($backend:tt $isolates:ident, $($name:ident)+; $folder:ident: $($inside:ident)+) => {
-        tests! { $backend, crate::$isolates, "", $($name)+ }
+    ($backend:tt $isolates:ident $flavour:ident, $($name:ident)+; $folder:ident: $($inside:ident)+) => {
+        tests! { $backend, crate::$isolates, $flavour, "", $($name)+ }
         mod $folder {
-            tests! { $backend, crate::$isolates, concat!(stringify!($folder), "/"), $($inside)+ }
+            tests! { $backend, crate::$isolates, $flavour, concat!(stringify!($folder), "/"), $($inside)+ }
         }
     };
 }
@@ -51,11 +51,21 @@ macro_rules! files {
         const FILES: &[&str] = &[$(stringify!($name)),+];
         const INSIDE: (&str, &[&str]) = (stringify!($folder), &[$(stringify!($inside)),+]);
 
-        each_backend! { all_files! { MANY, $($name)+; $folder: $($inside)+ } }
+        each_backend! { all_files! { MANY PARALLEL, $($name)+; $folder: $($inside)+ } }
 
         #[cfg(feature = "backend-tokio")]
         mod one_isolate {
-            all_files! { "tokio" ONE, $($name)+; $folder: $($inside)+ }
+            all_files! { "tokio" ONE PARALLEL, $($name)+; $folder: $($inside)+ }
+        }
+
+        #[cfg(feature = "backend-tokio")]
+        mod local_tokio {
+            all_files! { "tokio" ONE LOCAL, $($name)+; $folder: $($inside)+ }
+        }
+
+        #[cfg(feature = "backend-threads")]
+        mod local_threads {
+            all_files! { "threads" ONE LOCAL, $($name)+; $folder: $($inside)+ }
         }
     };
 }
@@ -83,6 +93,9 @@ files! {
     globals_apart
     handles
     libraries
+    local_mixed
+    local_older_references
+    local_sharing
     lock_stress
     looking_in
     many_values
@@ -110,6 +123,7 @@ files! {
     shared_tables
     shipping_functions
     shipping_globals
+    shipping_prototypes
     shipping_random
     shipping_values
     timeout

@@ -13,14 +13,16 @@
 //! blocking calls have 2 s in all: then they raise. That the interpreter is ending is seen by the call stack, which has nothing
 //! but the finalizer on it.
 //!
-//! `unsafe` here is the entry point, and the call that pins.
+//! The goroutines of `goroutine.local` run in the interpreter's own state; a finalizer that is younger than both ends them first.
+//!
+//! `unsafe` here is the entry points, and the call that pins.
 #![cfg(feature = "module")]
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, c_int, c_void};
 
 use goroutine::Goroutines;
-use mlua::{Lua, Table, UserData};
+use mlua::{Function, Lua, Table, UserData};
 
 /// Packets are made on one thread and dropped on another all the time, which the system's allocator is slow at.
 #[global_allocator]
@@ -42,6 +44,25 @@ pub unsafe extern "C-unwind" fn luaopen_goroutine(state: *mut mlua::lua_State) -
         mlua::Lua::entrypoint1(state, |lua: &Lua| {
             pin();
             open(lua)
+        })
+    }
+}
+
+/// Called by `require("goroutine.local")`, if that comes before `require("goroutine")`.
+///
+/// # Safety
+/// As for [`luaopen_goroutine`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn luaopen_goroutine_local(state: *mut mlua::lua_State) -> c_int {
+    // SAFETY: the same promise.
+    unsafe {
+        mlua::Lua::entrypoint1(state, |lua: &Lua| {
+            pin();
+            // This makes the module itself known to `require`, and what it then finds for the name is the other one's loader.
+            let globals = lua.globals();
+            globals.get::<Function>("require")?.call::<()>("goroutine")?;
+            let preload: Table = globals.get::<Table>("package")?.get("preload")?;
+            preload.get::<Function>("goroutine.local")?.call::<Table>(())
         })
     }
 }

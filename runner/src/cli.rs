@@ -93,6 +93,9 @@ pub(crate) struct Run {
     /// How many goroutines can compute at the same time [default: as many as cores]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) isolates: Option<u16>,
+    /// Goroutines run in the script's own state, whenever it blocks: `require("goroutine")` gives `goroutine.local`
+    #[arg(long)]
+    pub(crate) local: bool,
     /// How much memory the script may use, and each isolate: bytes, or with K, M or G
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(crate) memory_limit: Option<usize>,

@@ -71,6 +71,7 @@ pub(crate) fn run(run: &Run) -> ExitCode {
             .map_or(serde_json::json!({}), |outputs: Value| convert::shown(&lua, &outputs)),
     );
     let left = left_over(&observer, &goroutines);
+    goroutines.wind_down(&lua, GRACE);
     // The state goes first: handles that it drops may have errors to report.
     drop(lua);
     let _ = goroutines.shutdown(GRACE);
@@ -120,7 +121,7 @@ impl Script<'_> {
     /// The exit code that it comes to, unless it was interrupted.
     fn run(&self, source: &[u8], given: &serde_json::Value) -> mlua::Result<u8> {
         let Self { lua, goroutines, shared, run, name } = self;
-        let module = goroutines.module(lua)?;
+        let module = if run.local { goroutines.local_module(lua)? } else { goroutines.module(lua)? };
         lua.globals().raw_set("goroutine", module)?;
         modules::install(lua, shared, Place::Home)?;
         let definitions = tasks::install(lua)?;

@@ -1,6 +1,6 @@
 //! [`Shared`]: what the modules have in common, in all states.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
@@ -14,10 +14,11 @@ pub(crate) struct Shared {
     pub(crate) sink: Sink,
     pub(crate) io: Io,
     pub(crate) http: Clients,
-    task: Mutex<Option<Task>>,
+    /// The tasks whose functions run, by the numbers of their goroutines.
+    tasks: Mutex<HashMap<u64, Task>>,
 }
 
-/// The task whose function runs in the home state.
+/// A task whose function runs in the home state.
 #[derive(Clone, Debug)]
 pub(crate) struct Task {
     pub(crate) name: String,
@@ -27,14 +28,19 @@ pub(crate) struct Task {
 
 impl Shared {
     pub(crate) fn new(sink: Sink) -> Self {
-        Self { sink, io: Io::default(), http: Clients::default(), task: Mutex::default() }
+        Self { sink, io: Io::default(), http: Clients::default(), tasks: Mutex::default() }
     }
 
-    pub(crate) fn task(&self) -> Option<Task> {
-        self.task.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// The task that this goroutine is the function of.
+    pub(crate) fn task(&self, goroutine: Option<u64>) -> Option<Task> {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).get(&goroutine?).cloned()
     }
 
-    pub(crate) fn set_task(&self, task: Option<Task>) {
-        *self.task.lock().unwrap_or_else(PoisonError::into_inner) = task;
+    pub(crate) fn begin_task(&self, goroutine: u64, task: Task) {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).insert(goroutine, task);
+    }
+
+    pub(crate) fn end_task(&self, goroutine: u64) {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).remove(&goroutine);
     }
 }

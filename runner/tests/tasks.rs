@@ -80,7 +80,7 @@ fn a_failure_is_told_with_its_place_and_dependants_are_skipped_all_the_way_down(
     assert_eq!(run.status.code(), Some(1), "{run:#?}");
     assert_eq!(statuses(&run), "bad failed, below skipped, further skipped, other ok, refused failed");
     assert!(run.stderr.contains("script.sloth:1: no luck\n    stack traceback:\n"), "{run:#?}");
-    assert!(run.stderr.contains("script.sloth:2: in function"), "{run:#?}");
+    assert!(run.stderr.contains("script.sloth:2: in local 'command'"), "{run:#?}");
     assert!(!run.stderr.contains("[runner:"), "{run:#?}");
     assert!(run.stderr.contains(" ms: not today\n"), "{run:#?}");
 }
@@ -213,6 +213,48 @@ fn shell_lines_overlap_where_they_may() {
     assert!(one >= Duration::from_secs(2), "{one:?}");
     assert!(two >= Duration::from_secs(1) && two < one, "{two:?}");
     assert!(all >= Duration::from_millis(500) && all < two, "{all:?}");
+}
+
+#[test]
+fn functions_that_wait_let_the_others_go_on() {
+    let begin = Instant::now();
+    let run = sloth_script(
+        r#"
+        local order, count = {}, 0
+        local function t(name, wait)
+          return task(name):async(true):command(function(this)
+            count = count + 1
+            wait()
+            log.info("waited")
+            local name = exec.run("printf $NAME").stdout
+            table.insert(order, name)
+          end):env({ NAME = name }):build()
+        end
+        workflow.define("w", { tasks = {
+          t("sleep", function() goroutine.sleep(600) end),
+          t("time", function() time.sleep("600ms") end),
+          t("exec", function() exec.run("sleep 0.6") end),
+          t("execute", function() os.execute("sleep 0.6") end),
+          t("await", function() goroutine.async(function() goroutine.sleep(600) end):await() end),
+          t("channel", function() goroutine.channel():receive(600) end),
+          t("popen", function() for line in io.popen("sleep 0.6; echo x"):lines() do assert(line == "x") end end),
+        }, on_complete = function()
+          table.sort(order)
+          print(count, table.concat(order, " "))
+        end })
+        "#,
+        &["-o", "json"],
+    );
+    assert_eq!(run.status.code(), Some(0), "{run:#?}");
+    assert!(run.stdout.contains(r#""text":"7\tawait channel exec execute popen sleep time""#), "{run:#?}");
+    for name in ["sleep", "time", "exec", "execute", "await", "channel", "popen"] {
+        let line = run
+            .stdout
+            .lines()
+            .find(|line| line.contains("\"log\"") && line.contains(&format!("\"task\":\"{name}\"")));
+        assert!(line.is_some(), "{name}: {run:#?}");
+    }
+    assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());
 }
 
 #[test]

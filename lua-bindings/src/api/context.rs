@@ -13,6 +13,7 @@ use super::start::{Report, prepare, start};
 use super::{Args, ChannelObject, HandleObject, Named, Primitives};
 use crate::fault::Fault;
 use crate::goroutine::GoroutineHandle;
+use crate::local::Flavour;
 use crate::object::Object;
 use crate::packet::Packet;
 
@@ -23,6 +24,8 @@ pub(crate) struct ContextObject(pub(crate) Arc<Shared>);
 /// A context, and the channel that closes at its end.
 pub(crate) struct Shared {
     context: Ends,
+    /// Where the goroutines run that are started with it.
+    flavour: Flavour,
     /// Once somebody has asked for it, as long as anybody has it. The channel keeps all of this: whoever has nothing else
     /// still sees it close.
     done: Mutex<Option<(WeakChannel<Packet>, AtEnd)>>,
@@ -48,8 +51,8 @@ impl Named for ContextObject {
 }
 
 impl ContextObject {
-    fn object(context: Ends) -> Object {
-        Object::Context(Self(Arc::new(Shared { context, done: Mutex::new(None) })))
+    fn object(context: Ends, flavour: Flavour) -> Object {
+        Object::Context(Self(Arc::new(Shared { context, flavour, done: Mutex::new(None) })))
     }
 
     pub(crate) fn context(&self) -> &Ends {
@@ -88,12 +91,13 @@ impl ContextMember {
 
 pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
     let this = |args: &Args| -> Result<Ends, Fault> { Ok(args.this::<ContextObject>()?.context().clone()) };
+    let flavour = |args: &Args| -> Result<Flavour, Fault> { Ok(args.this::<ContextObject>()?.0.flavour) };
     prim.function("context", |context, _| {
-        context.values(context.object(ContextObject::object(Ends::new()))?)
+        context.values(context.object(ContextObject::object(Ends::new(), context.flavour))?)
     })?;
     prim.method("context", "with_cancel", move |context, args| {
         let made = this(&args)?.with_cancel();
-        context.values(context.object(ContextObject::object(made))?)
+        context.values(context.object(ContextObject::object(made, flavour(&args)?))?)
     })?;
     prim.method("context", "with_timeout", move |context, args| {
         let this = this(&args)?;
@@ -101,7 +105,7 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
             Some(time) => this.with_timeout(&context.state.system.backend, time),
             None => this.with_cancel(),
         };
-        context.values(context.object(ContextObject::object(made))?)
+        context.values(context.object(ContextObject::object(made, flavour(&args)?))?)
     })?;
     prim.method("context", "with_deadline", move |context, args| {
         let this = this(&args)?;
@@ -110,7 +114,7 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
             Some(wall) => this.with_deadline(&context.state.system.backend, wall),
             None => this.with_cancel(),
         };
-        context.values(context.object(ContextObject::object(made))?)
+        context.values(context.object(ContextObject::object(made, flavour(&args)?))?)
     })?;
     prim.method("context", "is_cancelled", move |context, args| {
         context.values(this(&args)?.ended().is_some())
@@ -139,13 +143,15 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
         if let Some(end) = this.ended() {
             return context.values((false, end.to_string()));
         }
-        let handle = start(context, args.rest(1), Report::IfUnseen, None)?;
+        let flavour = flavour(&args)?;
+        let handle = start(&context.of(flavour), args.rest(1), Report::IfUnseen, None)?;
         await_or_stop(context, handle, async move { this.wait().await.to_string() })
     })?;
     prim.method("context", "spawn", move |context, args| {
         let this = this(&args)?;
         args.check_function(1)?;
-        let (mut start, handle) = prepare(context, args.rest(1), Report::AtOnce, None)?;
+        let flavour = flavour(&args)?;
+        let (mut start, handle) = prepare(&context.of(flavour), args.rest(1), Report::AtOnce, None)?;
         start.context = Some(ContextMember::new(&this, &handle));
         context.state.system.submit(start).map_err(|error| Fault::Wrong(error.to_string()))?;
         context.values(context.object(Object::Handle(HandleObject(handle)))?)

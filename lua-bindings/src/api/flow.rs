@@ -127,7 +127,7 @@ impl Prepared {
         count: usize,
         at_end: impl FnOnce() + Send + 'static,
     ) -> Result<Self, Fault> {
-        let scope = Arc::new(Scope::ending_with(at_end));
+        let scope = Arc::new(Scope::ending_with(context.flavour, at_end));
         let prepare_one = |_| {
             let values = MultiValue::from_iter(values.iter().cloned());
             Ok(prepare(context, values, Report::AtOnce, Some(Arc::clone(&scope)))?.0)

@@ -14,12 +14,23 @@ use super::{Answer, Args, CancelledObject, Context, Named, Outcome, Primitives};
 use crate::fault::Fault;
 use crate::goroutine::{GoroutineHandle, Reply};
 use crate::object::Object;
-use crate::packet;
+use crate::packet::{self, Packet};
 use crate::state::State;
 
 /// The handle of a goroutine as a Lua value.
 #[derive(Clone)]
 pub(crate) struct HandleObject(pub(crate) GoroutineHandle);
+
+impl HandleObject {
+    /// Whether what its goroutine has come to is kept in the home state.
+    pub(crate) fn keeps(&self) -> bool {
+        match self.0.peek() {
+            Some(Ended::Done(packet)) => matches!(packet, Packet::Kept(_)),
+            Some(Ended::Failed(failure)) => matches!(failure.error, Packet::Kept(_)),
+            _ => false,
+        }
+    }
+}
 
 impl Named for HandleObject {
     const NAME: &'static str = "handle";
@@ -46,7 +57,8 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
     prim.function("await_any", await_any)?;
     prim.function("wait_all", |context, args| {
         let limit = args.deadline(1, now(context))?;
-        context.wait(limit, context.state.children().wait(), |()| Reply::True)
+        let ended = context.state.with_children(|children| children.wait());
+        context.wait(limit, ended, |()| Reply::True)
     })?;
     prim.method("handle", "cancel", |context, args| {
         let handle = args.this::<HandleObject>()?.0;

@@ -9,7 +9,7 @@ use runtime_core::Status;
 
 use super::{Answer, HandleObject, Primitives};
 use crate::goroutine::Reply;
-use crate::inquiry::Seen;
+use crate::inquiry::{Seen, look};
 use crate::object::Object;
 use crate::registry::Entry;
 use crate::system::System;
@@ -47,16 +47,20 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
     })?;
     prim.function("dump", |context, _| {
         let system = Arc::clone(&context.state.system);
+        let here = context.state.local().map(|local| local.living(context.state));
+        let here = here.map_or_else(Vec::new, |living| look(context.lua, living));
         Ok(Answer::Wait(Box::pin(async move {
-            let text = describe_all(&system).await;
+            let text = describe_all(&system, here).await;
             Reply::make(move |lua, _| Ok(text.into_lua_multi(lua)?))
         })))
     })
 }
 
 /// Some lines on each goroutine that lives.
-pub(crate) async fn describe_all(system: &System) -> String {
-    let seen = system.inquiries.ask(system).await;
+/// `here`: what the home state's own goroutines are seen to do.
+pub(crate) async fn describe_all(system: &System, here: Vec<(u64, Seen)>) -> String {
+    let mut seen = system.inquiries.ask(system).await;
+    seen.extend(here);
     let now = system.backend.now();
     let mut text = String::new();
     for entry in system.registry.living() {

@@ -18,9 +18,11 @@ mod configure;
 mod context;
 mod direct;
 mod direct_locks;
+mod direct_pools;
 mod embedded;
 mod flow;
 mod handle;
+mod local;
 mod locks;
 mod look;
 mod metatables;
@@ -49,6 +51,7 @@ use rustc_hash::FxHashSet;
 
 use crate::fault::{self, Fault};
 use crate::goroutine::{Reply, Wait};
+use crate::local::Flavour;
 use crate::modules;
 use crate::object::Object;
 use crate::packet::{self, Refusal, Roots};
@@ -67,10 +70,11 @@ pub(crate) use cond::CondObject;
 pub(crate) use context::{ContextMember, ContextObject};
 pub use embedded::{Results, WaitingCall, current_id, limit_home, waiting_function};
 pub(crate) use handle::HandleObject;
+pub(crate) use local::{NAME as LOCAL, wind_down};
 pub(crate) use look::describe_all;
 pub(crate) use mutex::MutexObject;
 pub(crate) use once::OnceObject;
-pub(crate) use pools::PoolObject;
+pub(crate) use pools::{PoolObject, Submitting};
 pub(crate) use rate_limiter::RateLimiterObject;
 pub(crate) use rw_mutex::RwMutexObject;
 pub(crate) use scope::ScopeObject;
@@ -111,9 +115,16 @@ pub(crate) struct Context<'a> {
     pub(crate) state: &'a Rc<State>,
     /// Where the script is on the call stack, as seen from the primitive.
     caller: usize,
+    /// Where the goroutines run that it starts.
+    flavour: Flavour,
 }
 
 impl Context<'_> {
+    /// The same call, for goroutines that run elsewhere.
+    pub(crate) fn of(&self, flavour: Flavour) -> Self {
+        Self { flavour, ..*self }
+    }
+
     /// These values, now.
     pub(crate) fn values(&self, values: impl IntoLuaMulti) -> Outcome {
         Ok(Answer::Values(values.into_lua_multi(self.lua)?))
@@ -148,9 +159,15 @@ struct Primitives<'a> {
     table: Table,
     /// Those that are functions of the module as they are.
     whole: Table,
+    /// Where the goroutines run that they start, unless an object says so.
+    flavour: Flavour,
 }
 
-impl Primitives<'_> {
+impl<'a> Primitives<'a> {
+    fn new(lua: &'a Lua, state: &'a Rc<State>, flavour: Flavour) -> mlua::Result<Self> {
+        Ok(Self { lua, state, table: lua.create_table()?, whole: lua.create_table()?, flavour })
+    }
+
     /// A function of the module: `name` is what scripts call it.
     fn function(
         &self,
@@ -192,14 +209,14 @@ impl Primitives<'_> {
         method: bool,
         body: impl Fn(&Context<'_>, Args) -> Outcome + 'static,
     ) -> mlua::Result<()> {
-        let state = Rc::clone(self.state);
+        let (state, flavour) = (Rc::clone(self.state), self.flavour);
         // The general primitive, the entry to it, and if it has one a Lua function around them lie in between.
         let caller = if direct::is_whole(key) { 2 } else { 3 };
         let function = self.lua.create_function(move |lua, values: MultiValue| {
             let Some(args) = Args::new(lua, name, values, method) else {
                 return Err(being_closed());
             };
-            match body(&Context { lua, state: &state, caller }, args) {
+            match body(&Context { lua, state: &state, caller, flavour }, args) {
                 Ok(Answer::Wait(wait)) => {
                     state.will_wait(name);
                     state.wait(lua, wait, false)
@@ -299,7 +316,9 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
     vitals.raw_set(vital::REFRESH_NAMES, &refresh_names)?;
     vitals.raw_set(vital::RESOLVE, resolve)?;
     vitals.raw_set(vital::PACKAGE_LOADED, &package_loaded)?;
-    vitals.raw_set(vital::CODES, weak_table()?)?;
+    let witnesses = lua.create_table_with_capacity(vital::LAST_CALLER, 0)?;
+    witnesses.set_metatable(Some(weak.clone()))?;
+    vitals.raw_set(vital::CODES, witnesses)?;
     vitals.raw_set(vital::LOADED, lua.create_table()?)?;
     vitals.raw_set(vital::OBJECTS, &objects)?;
     vitals.raw_set(vital::ENVIRONMENTS, &environments)?;
@@ -335,7 +354,7 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
 
     let methods = lua.create_table()?;
     let metatables = metatables::make(lua, &state, &methods)?;
-    let prim = Primitives { lua, state: &state, table: lua.create_table()?, whole: lua.create_table()? };
+    let prim = Primitives::new(lua, &state, Flavour::Parallel)?;
     prim.table.raw_set("methods", &methods)?;
     prim.table.raw_set("whole", &prim.whole)?;
     prim.table.raw_set("metatables", metatables)?;
@@ -370,6 +389,7 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
         let state = Rc::clone(&state);
         lua.create_function(move |lua, ()| state.resumed(lua))?
     };
+    let resumed = raw::closure(lua, &state, direct::resumed, &resumed, false)?;
     let abandon = {
         let state = Rc::clone(&state);
         lua.create_function(move |_, ()| {
@@ -393,10 +413,11 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
         chunk::<()>(lua, name, source, (&prim.table, &settle, &face, &attempt, &module))?;
     }
     lua.set_named_registry_value(MODULE, &module)?;
-    lua.set_named_registry_value(FACE, face)?;
+    lua.set_named_registry_value(FACE, &face)?;
     lua.try_set_app_data(Rc::downgrade(&state))
         .map_err(|_| mlua::Error::runtime("the Lua state's app data is borrowed"))?;
     adopt.call::<()>((&module, "goroutine"))?;
+    local::offer(lua, &state, [prim.table.clone(), module.clone()], [face, adopt.clone()], &park)?;
     for pair in methods.pairs::<String, Table>() {
         let (class, index) = pair?;
         adopt.call::<()>((index, format!("goroutine:{class}")))?;
@@ -477,6 +498,7 @@ fn end_with_process(lua: &Lua, state: &Rc<State>) -> mlua::Result<()> {
                 }
                 Ok(())
             })?;
+            local::wind_down(lua, &state, state.system.backend.now() + GRACE);
             state.system.shutdown(GRACE);
             Ok(())
         })?

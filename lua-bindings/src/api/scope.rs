@@ -47,12 +47,13 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
     // For functions whose Lua part calls its callback itself: the check that `spawn` and the like do on the way.
     prim.raw("check_function", |lua, _, values: MultiValue| check_function(lua, values))?;
     prim.function("scope_new", |context, _| {
-        context.values(context.object(Object::Scope(ScopeObject(Arc::new(Scope::new()))))?)
+        context.values(context.object(Object::Scope(ScopeObject(Arc::new(Scope::new(context.flavour)))))?)
     })?;
     prim.method("scope", "spawn", |context, args| {
         let scope = args.this::<ScopeObject>()?.0;
         args.check_function(1)?;
-        let handle = start(context, args.rest(1), Report::IfUnseen, Some(scope))?;
+        let flavour = scope.flavour;
+        let handle = start(&context.of(flavour), args.rest(1), Report::IfUnseen, Some(scope))?;
         context.values(context.object(Object::Handle(HandleObject(handle)))?)
     })?;
     prim.function("scope_cancel", |context, args| {

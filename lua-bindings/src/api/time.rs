@@ -21,7 +21,7 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
         })))
     })?;
     prim.function("yield", |context, _| {
-        if context.state.current().is_none() {
+        if context.state.current().is_none() && context.state.local().is_none() {
             // At home there is nobody to yield to but the operating system.
             std::thread::yield_now();
             return context.values(());

@@ -20,6 +20,7 @@ local function giving(primitive)
   end
 end
 
+prim.context_giving = giving
 M.context = giving(prim.context)
 
 local methods = prim.methods.context

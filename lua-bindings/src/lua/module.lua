@@ -39,19 +39,24 @@ local function scope_end(result, how, ...)
   return unpack(result, 2, result.n)
 end
 
-function M.scope(...)
-  local how, message = check_function("scope", ...)
-  if how ~= 0 then
-    wrong(message)
+-- `new` makes a scope.
+function prim.scope_with(new)
+  return function(...)
+    local how, message = check_function("scope", ...)
+    if how ~= 0 then
+      wrong(message)
+    end
+    local scope = new()
+    local result = pack(pcall((...), scope))
+    if not result[1] then
+      scope_cancel(scope)
+    end
+    scope_wait(scope)
+    return scope_end(result, scope_result(scope))
   end
-  local scope = scope_new()
-  local result = pack(pcall((...), scope))
-  if not result[1] then
-    scope_cancel(scope)
-  end
-  scope_wait(scope)
-  return scope_end(result, scope_result(scope))
 end
+
+M.scope = prim.scope_with(scope_new)
 
 -- pool_map submits under the pool's back-pressure. Its tasks make up a scope: the first error cancels the others, and
 -- what is not submitted yet stays so.

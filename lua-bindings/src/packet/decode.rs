@@ -24,7 +24,7 @@ pub(crate) fn decode(lua: &Lua, state: &State, packet: &Packet) -> mlua::Result<
     match packet {
         Packet::Empty => Ok(MultiValue::new()),
         Packet::One(value) => Ok(MultiValue::from_iter([value.to_lua()])),
-        Packet::Flat(_) => {
+        Packet::Flat(_) | Packet::Kept(_) => {
             let mut outcome = Ok(0);
             let values = protected(lua, (), |stack| outcome = decode_stack(stack, lua, state, packet))?;
             outcome.map_err(mlua::Error::external)?;
@@ -107,6 +107,11 @@ pub(crate) fn decode_stack(
             }
             stack.drop_bottom(decoder.below());
         }
+        Packet::Kept(kept) => match (state.local().filter(|local| local.has(kept)), kept.copy()) {
+            (Some(local), _) => return local.push_kept(stack, kept).ok_or(Malformed::TooMany),
+            (None, Some(copy)) => return decode_stack(stack, lua, state, copy),
+            (None, None) => return Err(Malformed::Elsewhere),
+        },
     }
     Ok(stack.top())
 }
@@ -114,6 +119,10 @@ pub(crate) fn decode_stack(
 /// Why a packet cannot be decoded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Malformed {
+    #[error(
+        "what a goroutine of goroutine.local has come to is in the state that it ran in, and was not copied in time"
+    )]
+    Elsewhere,
     #[error("malformed packet: it ends too early")]
     Short,
     #[error("malformed packet: unknown tag {0}")]

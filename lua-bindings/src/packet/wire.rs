@@ -170,6 +170,8 @@ pub(super) fn to_wire(packet: &Packet) -> Result<Vec<u8>, WireError> {
             value.write(&mut wire);
             wire.push(tag::END);
         }
+        // What has become of a goroutine is no value of a script's.
+        Packet::Kept(_) => return Err(WireError::Refused("a goroutine's results".into())),
         Packet::Flat(flat) => {
             wire.reserve(flat.bytes.len() + 16);
             write_side_list(&mut wire, &flat.references)?;

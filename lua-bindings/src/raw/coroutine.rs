@@ -12,7 +12,7 @@ use super::Stack;
 /// Whoever holds one keeps the coroutine in a Lua table for as long; the isolate's table of coroutines does that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Coroutine {
-    state: *mut ffi::lua_State,
+    pub(super) state: *mut ffi::lua_State,
 }
 
 impl Coroutine {

@@ -11,6 +11,7 @@ use mlua::ffi;
 use mlua::{AnyUserData, Lua};
 
 use super::Stack;
+use super::local::sweep_home;
 use crate::object::Object;
 
 /// The contents of such a userdata; empty once it has been collected.
@@ -122,7 +123,13 @@ unsafe extern "C-unwind" fn collect(state: *mut ffi::lua_State) -> c_int {
         (*ffi::lua_touserdata(state, 1).cast::<Block>()).take()
     };
     // It may be the last handle of a goroutine whose error nobody has seen, which is reported then.
+    // What is kept for it may be let go at once.
+    let keeps = matches!(&object, Some(Object::Handle(handle)) if handle.keeps());
     drop_contained(object);
+    if keeps {
+        // SAFETY: a finalizer's stack, with more room than that takes.
+        unsafe { sweep_home(state) };
+    }
     0
 }
 

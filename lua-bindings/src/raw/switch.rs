@@ -7,6 +7,7 @@ use mlua::ffi::{self, lua_State};
 use mlua::{Function, Lua, Value};
 
 use super::hook::{interrupts_of, state_of};
+use super::local::home_of;
 use super::protected;
 
 /// The functions of this file, for `lua/isolate.lua`.
@@ -25,11 +26,19 @@ impl Switches {
         Ok(Self {
             resume: function(lua, resume, park)?,
             close: close.map(|close| function(lua, close_coroutine, &close)).transpose()?,
-            #[cfg(any(feature = "lua54", feature = "lua55"))]
-            protect: Some((function(lua, protect::pcall, ())?, function(lua, protect::xpcall, ())?)),
-            #[cfg(not(any(feature = "lua54", feature = "lua55")))]
-            protect: None,
+            protect: protect(lua)?,
         })
+    }
+}
+
+/// `pcall` and `xpcall`, where there are `<close>` variables.
+pub(crate) fn protect(lua: &Lua) -> mlua::Result<Option<(Function, Function)>> {
+    #[cfg(any(feature = "lua54", feature = "lua55"))]
+    return Ok(Some((function(lua, protect::pcall, ())?, function(lua, protect::xpcall, ())?)));
+    #[cfg(not(any(feature = "lua54", feature = "lua55")))]
+    {
+        let _ = lua;
+        Ok(None)
     }
 }
 
@@ -101,7 +110,7 @@ unsafe extern "C-unwind" fn resume(state: *mut lua_State) -> c_int {
     }
 }
 
-unsafe fn failed(state: *mut lua_State, message: &std::ffi::CStr) -> c_int {
+pub(super) unsafe fn failed(state: *mut lua_State, message: &std::ffi::CStr) -> c_int {
     // SAFETY: a C function's stack.
     unsafe {
         ffi::lua_settop(state, 0);
@@ -138,19 +147,20 @@ unsafe extern "C-unwind" fn close_coroutine(state: *mut lua_State) -> c_int {
 }
 
 /// Notes that the error on top was caught, if it is that of a cancelled goroutine: it is raised again from now on.
-unsafe fn caught(state: *mut lua_State) {
+pub(super) unsafe fn caught(state: *mut lua_State) {
     // SAFETY: a C function's stack, with an error on top.
     unsafe {
         if ffi::lua_type(state, -1) != ffi::LUA_TUSERDATA || ffi::lua_checkstack(state, 4) == 0 {
             return;
         }
-        let Some(ours) = state_of(state) else {
-            return;
-        };
         let stack = super::Stack { state, _call: std::marker::PhantomData };
         let top = ffi::lua_gettop(state);
-        if matches!(stack.object(top), Some(crate::object::Object::Cancelled(_))) {
-            ours.caught_cancelled();
+        if !matches!(stack.object(top), Some(crate::object::Object::Cancelled(_))) {
+            return;
+        }
+        match state_of(state) {
+            Some(ours) => ours.caught_cancelled(),
+            None => home_of(state).iter().for_each(|ours| ours.caught_cancelled()),
         }
     }
 }

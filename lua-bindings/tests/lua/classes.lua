@@ -76,6 +76,7 @@ everywhere("class() inside a goroutine", function()
   equal(run(echo, first), first)
 end)
 
+unless_local("nothing is copied")
 everywhere("tables that are no classes are copies, also with functions or a class in a field", function()
   local Class = setmetatable({ __index = {} }, { __call = function() end })
   local meta = { __index = { method = function() end } }
@@ -207,6 +208,7 @@ everywhere("a class too deep for its place", function()
 end)
 
 if math.type then
+  unless_local("captured variables are shared")
   everywhere("counters that a class's methods share are one per goroutine, and one with the started function", function()
     local count = 0
     local Counter = {}
@@ -237,6 +239,7 @@ if math.type then
   end)
 end
 
+unless_local("nothing is copied")
 everywhere("every goroutine has its own", function()
   local Class = { n = 0 }
   Class.__index = Class
@@ -250,6 +253,7 @@ everywhere("every goroutine has its own", function()
   equal(Class.n, 0)
 end)
 
+unless_local("nothing is copied")
 everywhere("a class changed after it first crossed", function()
   local Class = { version = 1 }
   Class.__index = Class
@@ -345,6 +349,7 @@ everywhere("a stream of instances does not carry the class again", function()
   assert(sum == many * (many + 1) / 2)
 end)
 
+unless_local("nothing is copied")
 test("a class that nobody holds is collected, at home and in goroutines", function()
   local weak = setmetatable({}, { __mode = "v" })
   local reflect, stop = mirror()

@@ -77,6 +77,7 @@ test("a goroutine that is nothing but such a call", function()
   end
 end)
 
+unless_local("nothing is refused")
 test("a refusal in tail position", function()
   local captured = coroutine.create(function() end)
   local here = line() + 1

@@ -2,6 +2,7 @@
 if not test then
   dofile((arg[0]:match("^.*/") or "") .. "support/prelude.lua")
 end
+never_local("nothing is copied, so nothing is replaced")
 local goroutine = require("goroutine")
 
 local async, await = goroutine.async, goroutine.await

@@ -15,6 +15,11 @@ use mlua::{Lua, LuaString, Value};
 const LIMIT: Duration = Duration::from_secs(60);
 /// How many times longer than that everything may take, if this is set: under valgrind, on emulated machines.
 const SLOWNESS: &str = "GOROUTINE_TEST_SLOWNESS";
+/// The files' goroutines run in isolates.
+pub(crate) const PARALLEL: bool = false;
+/// The files' goroutines run in the home state: `require("goroutine")` gives `goroutine.local`.
+#[cfg(any(feature = "backend-threads", feature = "backend-tokio"))]
+pub(crate) const LOCAL: bool = true;
 /// A test that takes longer than this is named with the time it took.
 const SLOW: Duration = Duration::from_millis(500);
 
@@ -53,7 +58,7 @@ fn lock(progress: &Shared) -> std::sync::MutexGuard<'_, Progress> {
 }
 
 /// Runs the tests in one file, and panics if one fails. Aborts the process if one hangs.
-pub(crate) fn run(name: &str, backend: Arc<dyn Backend>, isolates: usize) {
+pub(crate) fn run(name: &str, backend: Arc<dyn Backend>, isolates: usize, local: bool) {
     let path = folder().join(format!("{name}.lua"));
     let progress = Shared::default();
     let (tell, ended) = mpsc::channel();
@@ -62,7 +67,7 @@ pub(crate) fn run(name: &str, backend: Arc<dyn Backend>, isolates: usize) {
         thread::Builder::new()
             .name(name.to_owned())
             .spawn(move || {
-                run_file(&path, backend, isolates, &progress);
+                run_file(&path, backend, isolates, local, &progress);
                 let _ = tell.send(());
             })
             .unwrap()
@@ -90,7 +95,7 @@ pub(crate) fn run(name: &str, backend: Arc<dyn Backend>, isolates: usize) {
     assert!(progress.failed.is_empty(), "{} failed:\n{failures}", progress.failed.len());
 }
 
-fn run_file(path: &Path, backend: Arc<dyn Backend>, isolates: usize, progress: &Shared) {
+fn run_file(path: &Path, backend: Arc<dyn Backend>, isolates: usize, local: bool, progress: &Shared) {
     let goroutines = {
         let progress = Arc::clone(progress);
         Goroutines::builder()
@@ -102,8 +107,12 @@ fn run_file(path: &Path, backend: Arc<dyn Backend>, isolates: usize, progress: &
     };
     let lua = goroutine::new_state();
     goroutines.install(&lua).unwrap();
+    if local {
+        goroutines.local_module(&lua).unwrap();
+    }
     let outcome = run_script(&lua, path, progress);
     lock(progress).running = Some(("the end of the file".into(), Instant::now()));
+    goroutines.wind_down(&lua, Duration::from_secs(20) * slowness());
     drop(lua);
     let shutdown = goroutines.shutdown(Duration::from_secs(20) * slowness());
     let mut progress = lock(progress);

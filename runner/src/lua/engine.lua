@@ -1,7 +1,8 @@
 -- Runs the workflows. Called with: the workflows; strand.lua's functions; tell(kind, fields), which is how everything is told;
--- interrupted(); meant(name, names); found(patterns, workdir), the files of artifacts, or nil and the pattern without one; params; goroutine, the module.
+-- interrupted(); meant(name, names); found(patterns, workdir), the files of artifacts, or nil and the pattern without one; params; goroutine, the module;
+-- unwind(), which lets what was interrupted come to its end.
 -- Gives whether all went well.
-local workflows, strand, tell, interrupted, meant, found, params, goroutine = ...
+local workflows, strand, tell, interrupted, meant, found, params, goroutine, unwind = ...
 
 local now = goroutine.now
 local LONGEST_DELAY = 60 -- seconds, of a delay that doubles
@@ -141,8 +142,10 @@ local function run_workflow(workflow)
     end
   end
 
+  local begun = {} -- tasks that have not ended: when each began, and the attempts
   local function live(task)
     local started, attempts, deps = now(), 0, {}
+    begun[task] = { started, 0 }
     for _, name in ipairs(task.depends_on or {}) do
       deps[name] = results[name].output
     end
@@ -166,6 +169,7 @@ local function run_workflow(workflow)
     local outcome
     repeat
       attempts = attempts + 1
+      begun[task][2] = attempts
       tell("task_start", { workflow = workflow.name, task = task.name, attempt = attempts })
       outcome = attempt_command(task, attempts, deps, left(task.timeout))
       local again = (outcome.status == "failed" or outcome.status == "timeout") and attempts <= (task.retries or 0)
@@ -174,9 +178,6 @@ local function run_workflow(workflow)
         local delay = delay_of(task.retry_policy or config.retry_policy, task.retry_delay or 1, attempts)
         tell("task_retry", { workflow = workflow.name, task = task.name, attempt = attempts, error = outcome.error, delay = delay })
         strand.sleep(left(delay))
-        if interrupted() then
-          again, outcome.status, outcome.error = false, "cancelled", "interrupted"
-        end
       end
     until not again or until_ and now() >= until_
     if outcome.status == "timeout" and until_ and now() >= until_ then
@@ -266,8 +267,14 @@ local function run_workflow(workflow)
         i = i + 1
       end
     end
-    if running > 0 then
-      strand.step()
+    if running > 0 and not strand.step() then
+      unwind()
+      for _, task in ipairs(workflow.order) do
+        if begun[task] and not results[task.name] then
+          finish(task, begun[task][1], begun[task][2], { status = "cancelled", error = "interrupted" })
+        end
+      end
+      running = 0
     end
   end
 

@@ -1,117 +1,84 @@
--- THE SEAM. How tasks wait and overlap. The engine uses these four functions, and nothing else, to run things beside each other:
+-- THE SEAM. How tasks wait and overlap. The engine uses these five functions, and nothing else, to run things beside each other:
 --
 --   start(fn)                      begins fn() as a strand
---   step()                         goes on until at least one more strand has ended
+--   step()                         goes on until one more strand has ended; false if the program was interrupted
 --   sleep(seconds)                 in a strand: lets the others go on meanwhile
 --   shell(line, options)           in a strand: exec.run(line, options), while the others go on
 --   call(limit, task, fn, ...)     calls a function of the script's for a task, at most for `limit` seconds (nil: as long as it takes):
 --                                  "ok" and its values, or "error" | "timeout" | "interrupted", a message and a traceback
 --
--- Here strands are coroutines of the home state that give way in `sleep` and `shell` only. A function of the script's has the
--- home state to itself until it returns: functions run one after another, shell lines overlap with them and with each other.
+-- Strands are goroutines of `goroutine.local`: whatever waits lets the others go on, and all share the script's variables.
 --
--- Called with: goroutine and exec, the modules; enter(task, coroutine, limit) and leave(coroutine), around such a function; overdue(),
--- whether its time was up; interrupted(); describe(err), the text of an error value.
-local goroutine, exec, enter, leave, overdue, interrupted, describe = ...
+-- Called with: goroutine.local and exec, the modules; enter(task, limit), called in such a function's goroutine before it, and leave(id,
+-- limit) after it, which says whether the time was up; quiet(), called when the function has returned; interrupted();
+-- describe(err), the text of an error value.
+local goroutine, exec, enter, leave, quiet, interrupted, describe = ...
 
-local create, resume, status, yield, close = coroutine.create, coroutine.resume, coroutine.status, coroutine.yield, coroutine.close
-local traceback = debug.traceback
+local error, pcall, select, pack, unpack, remove = error, pcall, select, table.pack, table.unpack, table.remove
+
+-- How long a function may take to unwind when its time is over.
+local GRACE = 1000
 
 local M = {}
-local waiting = {} -- the strands that wait, in the order in which they began to: { co =, handle = } or { co =, at = }
-local ended = 0
-
-local function go(co)
-  local ok, wait = resume(co)
-  if not ok then
-    error(wait, 0)
-  elseif status(co) == "dead" then
-    ended = ended + 1
-  else
-    wait.co = co
-    waiting[#waiting + 1] = wait
-  end
-end
+local strands = {}
 
 function M.start(fn)
-  go(create(fn))
-end
-
--- The place in `waiting` of one that can go on, once there is one.
-local function next_ready()
-  local handles, places, soonest = {}, {}, nil
-  for i, wait in ipairs(waiting) do
-    if wait.handle then
-      handles[#handles + 1], places[#places + 1] = wait.handle, i
-    elseif not soonest or wait.at < waiting[soonest].at then
-      soonest = i
-    end
-  end
-  local left = soonest and math.max(0, waiting[soonest].at - goroutine.now())
-  if #handles == 0 then
-    goroutine.sleep(left)
-    return soonest
-  end
-  local index = goroutine.await_any(handles, left)
-  return index and places[index] or soonest
+  strands[#strands + 1] = goroutine.async(fn)
 end
 
 function M.step()
-  while ended == 0 do
-    -- When the program is interrupted nothing can be waited for any more: all go on, and see that for themselves.
-    local ok, place = pcall(next_ready)
-    if not ok and not interrupted() then
-      error(place, 0)
-    end
-    go(table.remove(waiting, ok and place or 1).co)
+  local waited, index, ok, err, trace = pcall(goroutine.await_any, strands)
+  if interrupted() then
+    return false
+  elseif not waited then
+    error(index, 0)
   end
-  ended = 0
+  remove(strands, index)
+  if not ok then
+    error(describe(err) .. "\n" .. trace, 0)
+  end
+  return true
 end
 
 function M.sleep(seconds)
-  yield({ at = goroutine.now() + seconds * 1000 })
+  goroutine.sleep(seconds * 1000)
 end
 
 function M.shell(line, options)
-  local handle = goroutine.async(function()
-    return exec.run(line, options)
-  end)
-  yield({ handle = handle })
-  if interrupted() then
-    return nil, "interrupted"
-  end
-  local ok, result, err = handle:await()
-  if ok then
-    return result, err
-  end
-  return nil, describe(result)
+  return exec.run(line, options)
 end
 
-local function conclude(co, ok, ...)
-  leave(co)
-  if ok and status(co) ~= "dead" then
-    close(co)
-    return "error", "attempt to yield from outside a coroutine", ""
-  elseif ok then
-    if overdue() then
-      return "timeout", "timeout exceeded", ""
-    end
-    return "ok", ...
-  end
-  local message, trace = describe((...)), traceback(co)
-  close(co)
-  if interrupted() then
-    return "interrupted", "interrupted", ""
-  elseif overdue() then
-    return "timeout", "timeout exceeded", trace
-  end
-  return "error", message, trace
+-- Not a tail call: the coroutine is used again for other goroutines.
+local function returned(...)
+  quiet()
+  return ...
+end
+
+-- What tracebacks call the function is the name of the variable.
+local function run(task, limit, command, ...)
+  enter(task, limit)
+  return returned(command(...))
 end
 
 function M.call(limit, task, fn, ...)
-  local co = create(fn)
-  enter(task, co, limit)
-  return conclude(co, resume(co, ...))
+  local handle = goroutine.async(run, task, limit, fn, ...)
+  local results = pack(handle:await(limit and limit * 1000))
+  local status = handle:status()
+  local late = status == "running" or status == "waiting" or status == "queued"
+  if late then
+    handle:cancel("timeout exceeded")
+    handle:await(GRACE)
+  end
+  local overdue = leave(handle:id(), limit) or late
+  if interrupted() then
+    return "interrupted", "interrupted", ""
+  elseif overdue then
+    return "timeout", "timeout exceeded", ""
+  elseif results[1] then
+    return "ok", unpack(results, 2, results.n)
+  end
+  local trace = (results[3] or ""):gsub("\n\t%[runner:[^\n]*", ""):gsub("\n\t%[C%]: in %?$", "")
+  return "error", describe(results[2]), trace
 end
 
 return M

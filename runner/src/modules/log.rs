@@ -38,9 +38,10 @@ pub(super) fn install(lua: &Lua, shared: &Arc<Shared>) -> mlua::Result<()> {
 
 /// Who says it.
 pub(super) fn origin(lua: &Lua, shared: &Shared) -> Origin {
-    match goroutine::current_id(lua) {
-        Some(goroutine) => Origin { task: None, goroutine: Some(goroutine) },
-        None => Origin { task: shared.task().map(|task| task.name), goroutine: None },
+    let goroutine = goroutine::current_id(lua);
+    match shared.task(goroutine) {
+        Some(task) => Origin { task: Some(task.name), goroutine: None },
+        None => Origin { task: None, goroutine },
     }
 }
 

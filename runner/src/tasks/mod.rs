@@ -5,15 +5,14 @@
 
 mod told;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use goroutine::Goroutines;
 use mlua::chunk::ChunkMode;
-use mlua::{Function, HookTriggers, IntoLuaMulti, Lua, MultiValue, Table, Thread, Value, VmState};
+use mlua::{Function, HookTriggers, IntoLuaMulti, Lua, MultiValue, Table, Value, VmState};
 
 use crate::cli::Run;
 use crate::event::Event;
@@ -22,6 +21,9 @@ use crate::{convert, duration, modules};
 
 /// Every so many instructions a function with a time limit looks at the clock.
 const INSTRUCTIONS: u32 = 10_000;
+
+/// How long tasks have to unwind when the program is interrupted.
+const GRACE: Duration = Duration::from_millis(1500);
 
 /// What a script has defined.
 pub(crate) struct Definitions(Table);
@@ -117,14 +119,23 @@ impl Definitions {
             })
         })?;
         let loaded: Table = lua.globals().get::<Table>("package")?.get("loaded")?;
-        let (goroutine, exec): (Table, Table) = (loaded.raw_get("goroutine")?, loaded.raw_get("exec")?);
-        let (enter, leave, overdue) = limits(lua, shared)?;
+        let exec: Table = loaded.raw_get("exec")?;
+        let require: Function = lua.globals().get("require")?;
+        let goroutine: Table = require.call("goroutine.local")?;
+        let [enter, leave, quiet] = limits(lua, shared)?;
+        let unwind = {
+            let unwind = goroutines.unwinder();
+            lua.create_function(move |lua, ()| {
+                unwind(lua, GRACE);
+                Ok(())
+            })?
+        };
         let describe: Function = lua.load(crate::script::DESCRIBE).set_name("=[runner:describe]").eval()?;
         let strand: Table = chunk(
             lua,
             "strand",
             include_str!("../lua/strand.lua"),
-            (goroutine.clone(), exec, enter, leave, overdue, interrupted.clone(), describe),
+            (goroutine.clone(), exec, enter, leave, quiet, interrupted.clone(), describe),
         )?;
         let meant: Function = self.0.get("meant")?;
         let params: Value = lua.globals().raw_get("params")?;
@@ -132,32 +143,37 @@ impl Definitions {
             lua,
             "engine",
             include_str!("../lua/engine.lua"),
-            (workflows, strand, tell, interrupted, meant, found, params, goroutine),
+            (workflows, strand, tell, interrupted, meant, found, params, goroutine, unwind),
         )?;
         Ok(if well { Outcome::Well } else { Outcome::Failed })
     }
 }
 
-/// What goes round a function of the script's that runs for a task: `enter(task, coroutine, limit)`, `leave(coroutine)`, `overdue()`.
+/// What goes round a function of the script's that runs for a task: `enter(task, limit)` and `quiet()` in its goroutine, before and
+/// after; `leave(id, limit)` when it has ended, which says whether its time was up.
 ///
-/// The limit is kept by the home state's own waits, and by a hook where it computes: while there is none, nothing is paid.
-fn limits(lua: &Lua, shared: &Arc<Shared>) -> mlua::Result<(Function, Function, Function)> {
-    let late = Arc::new(AtomicBool::new(false));
-    let until = Arc::new(std::sync::Mutex::new(None::<Instant>));
+/// Whatever waits is ended by cancelling; a function that computes, by a hook. While there is no limit, nothing is paid.
+fn limits(lua: &Lua, shared: &Arc<Shared>) -> mlua::Result<[Function; 3]> {
+    // When each began, and when it returned, if it has.
+    let begun = Arc::new(Mutex::new(HashMap::<u64, (Instant, Option<Instant>)>::new()));
     let enter = {
-        let (shared, until) = (Arc::clone(shared), Arc::clone(&until));
-        lua.create_function(move |lua, (task, thread, limit): (Table, Thread, Option<f64>)| {
-            shared.set_task(Some(Task {
+        let (shared, begun) = (Arc::clone(shared), Arc::clone(&begun));
+        lua.create_function(move |lua, (task, limit): (Table, Option<f64>)| {
+            let Some(goroutine) = goroutine::current_id(lua) else {
+                return Ok(());
+            };
+            let now = Instant::now();
+            begun.lock().unwrap_or_else(PoisonError::into_inner).insert(goroutine, (now, None));
+            let task = Task {
                 name: task.raw_get("name")?,
                 workdir: task.raw_get("workdir")?,
                 env: task.raw_get::<Option<BTreeMap<String, String>>>("env")?.unwrap_or_default(),
-            }));
-            let limit =
-                limit.and_then(|limit| Instant::now().checked_add(Duration::try_from_secs_f64(limit).ok()?));
-            *until.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = limit;
-            goroutine::limit_home(lua, limit)?;
-            if let Some(limit) = limit {
-                thread.set_hook(HookTriggers::new().every_nth_instruction(INSTRUCTIONS), move |lua, _| {
+            };
+            shared.begin_task(goroutine, task);
+            if let Some(limit) =
+                limit.and_then(|limit| now.checked_add(Duration::try_from_secs_f64(limit).ok()?))
+            {
+                lua.set_hook(HookTriggers::new().every_nth_instruction(INSTRUCTIONS), move |lua, _| {
                     if Instant::now() < limit {
                         return Ok(VmState::Continue);
                     }
@@ -169,19 +185,25 @@ fn limits(lua: &Lua, shared: &Arc<Shared>) -> mlua::Result<(Function, Function, 
             Ok(())
         })?
     };
-    let leave = {
-        let (shared, late) = (Arc::clone(shared), Arc::clone(&late));
-        lua.create_function(move |lua, thread: Thread| {
-            thread.remove_hook();
-            goroutine::limit_home(lua, None)?;
-            shared.set_task(None);
-            let until = until.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-            late.store(until.is_some_and(|until| Instant::now() >= until), Ordering::Relaxed);
+    let quiet = {
+        let begun = Arc::clone(&begun);
+        lua.create_function(move |lua, ()| {
+            lua.remove_hook();
+            let mut begun = begun.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some((_, end)) = goroutine::current_id(lua).and_then(|id| begun.get_mut(&id)) {
+                *end = Some(Instant::now());
+            }
             Ok(())
         })?
     };
-    let was_late = lua.create_function(move |_, ()| Ok(late.load(Ordering::Relaxed)))?;
-    Ok((enter, leave, was_late))
+    let shared = Arc::clone(shared);
+    let leave = lua.create_function(move |_, (goroutine, limit): (u64, Option<f64>)| {
+        shared.end_task(goroutine);
+        let begun = begun.lock().unwrap_or_else(PoisonError::into_inner).remove(&goroutine);
+        let passed = begun.map(|(begin, end)| (end.unwrap_or_else(Instant::now) - begin).as_secs_f64());
+        Ok(matches!((passed, limit), (Some(passed), Some(limit)) if passed >= limit))
+    })?;
+    Ok([enter, leave, quiet])
 }
 
 fn overdue() -> mlua::Error {

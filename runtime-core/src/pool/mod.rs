@@ -70,11 +70,13 @@ pub struct PoolOptions {
     pub on_full: OnFull,
     /// Whether the priority of a submit counts.
     pub priority: bool,
+    /// For whoever makes pools of several kinds, to tell them apart: [`Pool::kind`]. 0 unless set.
+    pub kind: u8,
 }
 
 impl Default for PoolOptions {
     fn default() -> Self {
-        Self { workers: 4, queue: None, on_full: OnFull::Block, priority: false }
+        Self { workers: 4, queue: None, on_full: OnFull::Block, priority: false, kind: 0 }
     }
 }
 
@@ -134,6 +136,7 @@ struct Limits {
     queue: usize,
     on_full: OnFull,
     priority: bool,
+    kind: u8,
 }
 
 struct Shared<T: Task> {
@@ -152,6 +155,7 @@ impl<T: Task> Pool<T> {
             queue: options.queue.unwrap_or(workers.saturating_mul(2)),
             on_full: options.on_full,
             priority: options.priority,
+            kind: options.kind,
         };
         let state = Mutex::new(State::new(limits, backend.now()));
         Self { shared: Arc::new(Shared { name: StdArc::from(name), limits, backend, state }) }
@@ -165,6 +169,11 @@ impl<T: Task> Pool<T> {
     /// Whether priorities count: [`PoolOptions::priority`].
     pub fn has_priority(&self) -> bool {
         self.shared.limits.priority
+    }
+
+    /// What [`PoolOptions::kind`] was.
+    pub fn kind(&self) -> u8 {
+        self.shared.limits.kind
     }
 
     /// Submits a task if it can be accepted at once, whatever [`PoolOptions::on_full`] says.

@@ -13,6 +13,7 @@ impl Encoder<'_> {
         let top = stack.top();
         if let Some(object) = stack.object(top).cloned() {
             let number = self.references.len() as u64;
+            self.state.share(&object);
             self.references.push(Reference::Object(object));
             self.out.push(tag::OBJECT);
             self.varint(number);

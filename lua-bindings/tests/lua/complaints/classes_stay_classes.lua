@@ -22,6 +22,7 @@ Dog = setmetatable({ __eq = Animal.__eq }, Animal)
 Dog.__index = Dog
 function Dog:sound() return " says woof" end
 
+unless_local("nothing is copied")
 everywhere("objects keep methods and ancestors, there and back", function()
   local rex = Dog:new("Rex")
   local ok, said, there, back, other = await(async(function(dog)

@@ -36,6 +36,7 @@ everywhere("libraries, in tables and captured, are the libraries there", functio
   end, list)))
 end)
 
+unless_local("goroutines have the modules of the script")
 test("a module is required where it arrives, once in an isolate, and not copied", function()
   local loads = goroutine.atomic_int()
   package.preload.counted_module = function()
@@ -59,6 +60,7 @@ test("a module is required where it arrives, once in an isolate, and not copied"
   if reports then contains(reports()[1], "field 'load' was changed") end
 end)
 
+unless_local("goroutines have the modules of the script")
 test("what several modules have is required by the shortest name", function()
   -- To Lua this is a C function, and it is in no library.
   local function one_of_c(said)

@@ -37,6 +37,7 @@ everywhere("one that takes from it, and one that closes it", function()
   gives(values(false, "send on closed channel"), channel:send(busy(function() channel:close() end), 30000))
 end)
 
+unless_local("nothing is copied at the start")
 everywhere("one that asks the pool to which it is submitted, and submits to it", function()
   local name = fresh_name()
   goroutine.pool_create(name, { workers = 1, queue = 5 })
@@ -52,6 +53,7 @@ everywhere("one that asks the pool to which it is submitted, and submits to it",
   goroutine.pool_close(name)
 end)
 
+unless_local("nothing is copied at the start")
 everywhere("one that starts goroutines, and asks its own", function()
   local ran = goroutine.atomic_int()
   local handle = async(function(word) return word end, busy(function()

@@ -13,6 +13,7 @@ local function account(balance)
   return deposit, read
 end
 
+unless_local("captured variables are shared")
 unless_lua("5.1", "closures that share a variable get a copy each")
 everywhere("two closures that share a variable share its copy, captured or as arguments", function()
   local deposit, read = account(10)

@@ -28,6 +28,7 @@ test("2,000 goroutines share a few states, each of which has loaded a module onc
   equal(loads:load(), count)
 end)
 
+unless_local("goroutines have the globals of the script")
 everywhere("nothing of a job is there in the next one", function()
   for i = 1, 200 do
     local handle = async(function()
@@ -49,6 +50,7 @@ everywhere("nothing of a job is there in the next one", function()
   equal(left_global, nil)
 end)
 
+unless_local("goroutines have the globals of the script")
 everywhere("one that was cancelled leaves nothing either", function()
   for _ = 1, 50 do
     local handle = async(function()

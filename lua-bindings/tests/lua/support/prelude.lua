@@ -40,9 +40,26 @@ function unless_lua(luas, reason)
   end
 end
 
+-- Whether the goroutines of this file run in the home state itself: then nothing is copied, and nothing interrupts them.
+local is_local = goroutine == package.loaded["goroutine.local"]
+
+-- Says that the test that follows is none for goroutine.local, and why.
+function unless_local(reason)
+  assert(reason)
+  skips = skips or is_local
+end
+
+local all_skipped = false
+
+-- The same for all tests of a file.
+function never_local(reason)
+  assert(reason)
+  all_skipped = is_local
+end
+
 -- Whether the mark before this test is for this Lua.
 local function skipped(name)
-  local skip = skips
+  local skip = skips or all_skipped
   skips = false
   if skip and hooks then
     hooks.skipped(name)

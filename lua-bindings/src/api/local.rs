@@ -1,0 +1,160 @@
+//! `goroutine.local`: the module whose goroutines run in the home state itself (see [`crate::local`]).
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use mlua::{Function, Lua, LuaString, Table, Value};
+
+use super::start::{Report, assemble};
+use super::{HandleObject, Primitives, chunk, context, direct, flow, pools, scope, start};
+use crate::fault;
+use crate::goroutine::Shipped;
+use crate::local::{Flavour, Local};
+use crate::object::Object;
+use crate::raw::{HomeSwitches, Kind, Stack, Went, protect};
+use crate::state::{Role, State, vital};
+use crate::system::GRACE;
+
+/// What `require` calls it.
+pub(crate) const NAME: &str = "goroutine.local";
+
+/// Where a state keeps what it makes the module of, and then the module.
+const PARTS: &str = "goroutine.local.parts";
+
+/// The functions of `coroutine` that are replaced when the module is made.
+const REPLACED: [&str; 5] = ["resume", "wrap", "yield", "running", "isyieldable"];
+
+/// Lets `require` find the module. It is made when it is first required: from then on some standard functions are ours.
+pub(super) fn offer(
+    lua: &Lua,
+    state: &Rc<State>,
+    [prim, module]: [Table; 2],
+    [face, adopt]: [Function; 2],
+    park: &Table,
+) -> mlua::Result<()> {
+    let parts = lua.create_sequence_from([prim, module, park.clone()])?;
+    parts.push(face)?;
+    parts.push(adopt)?;
+    lua.set_named_registry_value(PARTS, parts)?;
+    let preload: Value = lua.globals().get::<Table>("package")?.raw_get("preload")?;
+    let Value::Table(preload) = preload else {
+        return Ok(()); // a host that has taken it away
+    };
+    let loader = {
+        let state = Rc::clone(state);
+        lua.create_function(move |lua, _: mlua::MultiValue| module_of(lua, &state))?
+    };
+    preload.raw_set(NAME, loader)
+}
+
+/// The module, made if need be.
+pub(crate) fn module_of(lua: &Lua, state: &Rc<State>) -> mlua::Result<Table> {
+    let parts: Table = lua.named_registry_value(PARTS)?;
+    if let Some(made) = parts.raw_get::<Option<Table>>("module")? {
+        return Ok(made);
+    }
+    let made = make(lua, state, &parts)?;
+    parts.raw_set("module", &made)?;
+    Ok(made)
+}
+
+fn make(lua: &Lua, state: &Rc<State>, parts: &Table) -> mlua::Result<Table> {
+    let [shared, module, park]: [Table; 3] = [parts.raw_get(1)?, parts.raw_get(2)?, parts.raw_get(3)?];
+    let [face, adopt]: [Function; 2] = [parts.raw_get(4)?, parts.raw_get(5)?];
+    let prim = Primitives::new(lua, state, Flavour::Local)?;
+    prim.table.raw_set("shared", &shared)?;
+    prim.table.raw_set("whole", &prim.whole)?;
+    prim.table.raw_set("methods", shared.raw_get::<Table>("methods")?)?;
+    start::add(&prim)?;
+    scope::add(&prim)?;
+    context::add(&prim)?;
+    pools::add(&prim)?;
+    flow::add(&prim)?;
+    prim.direct("spawn", |stack, state| begin(stack, state, Report::AtOnce), true)?;
+    prim.direct("async", |stack, state| begin(stack, state, Report::IfUnseen), true)?;
+    if state.role == Role::Home && state.local().is_none() {
+        let local = Local::new(lua, state)?;
+        let HomeSwitches { resume, yielding, in_main } = HomeSwitches::new(lua, state)?;
+        prim.table.raw_set("resume", resume)?;
+        prim.table.raw_set("yielding", yielding)?;
+        prim.table.raw_set("in_main", in_main)?;
+        prim.table.raw_set("pending", Lua::poll_pending())?;
+        if let Some((pcall, xpcall)) = protect(lua)? {
+            prim.table.raw_set("pcall", pcall)?;
+            prim.table.raw_set("xpcall", xpcall)?;
+        }
+        add_home(&prim)?;
+        state.set_local(local);
+    }
+    let (made, sentinel, handler): (Table, Value, Value) =
+        chunk(lua, "local", include_str!("../lua/local.lua"), (&prim.table, module, park, face))?;
+    if state.role == Role::Home {
+        parts.raw_set("sentinel", sentinel)?;
+        state.tables.vitals.raw_set(vital::HANDLER, handler)?;
+        // They travel as the isolates' own, which do the same.
+        let coroutine: Table = lua.globals().get("coroutine")?;
+        for name in REPLACED {
+            if let Some(function) = coroutine.raw_get::<Option<Function>>(name)? {
+                state.tables.named.raw_set(function, format!("coroutine\0{name}"))?;
+            }
+        }
+        state.forget_named();
+    }
+    adopt.call::<()>((&made, NAME))?;
+    Ok(made)
+}
+
+fn add_home(prim: &Primitives<'_>) -> mlua::Result<()> {
+    prim.raw("expose", |_, state, ()| {
+        if let Some(running) = state.current() {
+            running.exposed.set(true);
+        }
+        Ok(())
+    })?;
+    prim.raw("raising", |_, state, ()| {
+        state.raising_cancelled();
+        Ok(())
+    })?;
+    prim.raw("keep_traceback", |_, state, traceback: LuaString| {
+        if let Some(running) = state.current() {
+            *running.traceback.borrow_mut() = Some(fault::traceback(&traceback.to_string_lossy()));
+        }
+        Ok(())
+    })?;
+    prim.raw("clean", |_, _, message: LuaString| Ok(fault::clean(&message.to_string_lossy())))?;
+    prim.raw("wind_down", |lua, state, ()| {
+        wind_down(lua, state, state.system.backend.now() + GRACE);
+        Ok(())
+    })
+}
+
+/// Ends the goroutines that run in this state, at most until `limit`.
+pub(crate) fn wind_down(lua: &Lua, state: &Rc<State>, limit: Instant) {
+    if let Some(local) = state.local() {
+        local.wind_down(lua, state, limit);
+    }
+}
+
+/// Starts a goroutine of the function at the bottom of the stack.
+fn begin(stack: &mut Stack<'_>, state: &Rc<State>, report: Report) -> Went {
+    let Some(local) = state.local() else {
+        return Went::General;
+    };
+    if stack.kind(1) != Kind::Function || state.system.is_closing() {
+        return Went::General;
+    }
+    let top = stack.top();
+    state.push_vitals(stack);
+    stack.raw_get_index(top + 1, vital::CODES);
+    let started_at = direct::place(stack, state, direct::WHOLE_CALLER);
+    stack.truncate(top);
+    let Some(kept) = local.keep(stack, state) else {
+        return Went::Wrong("too many arguments for a goroutine".into());
+    };
+    let post = Arc::clone(kept.post());
+    let (start, handle) = assemble(state, Shipped::Kept(kept), None, started_at, report);
+    post.start(start.queue(None));
+    Object::Handle(HandleObject(handle)).push_new(stack, state);
+    Went::Done(1)
+}

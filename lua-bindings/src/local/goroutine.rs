@@ -1,0 +1,469 @@
+//! [`Goroutine`]: one that has started in a home state.
+//!
+//! As a goroutine of an isolate ([`crate::task`]) it is resumed, leaves its wait when it parks, and is resumed again when
+//! that is ready. But it is the state's own scheduler that polls it, its function and arguments are on its coroutine's
+//! stack from the start, and nothing interrupts it.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use mlua::thread::AsyncThread;
+use mlua::{Lua, MultiValue, Value};
+use runtime_core::{Ended, Outcome, Sleep};
+
+use super::post::Bell;
+use super::{FIRST, Kept, Local};
+use crate::api::ContextMember;
+use crate::fault;
+use crate::goroutine::{Failure, Reply, Running, Shipped, Start, Wait};
+use crate::origin::Member;
+use crate::packet::{Packet, Plain};
+use crate::raw::{Coroutine, Kind, Resumed, Stack, protected, protected_bare};
+use crate::scope::Membership;
+use crate::state::State;
+use crate::task::{Blame, failure_of_text, panic_text};
+
+/// A goroutine that has started.
+pub(super) struct Goroutine {
+    running: Rc<Running>,
+    /// Where its function and arguments are, and its results will be. `None`: it has never run.
+    kept: Option<Arc<Kept>>,
+    coroutine: Coroutine,
+    begun: bool,
+    /// Made when it first parks.
+    bell: Option<(Arc<Bell>, Waker)>,
+    wait: Option<Wait>,
+    /// mlua's future, once the coroutine has waited in an async function of the embedder's.
+    driven: Option<Pin<Box<AsyncThread<MultiValue>>>>,
+    finished: bool,
+    /// Ends the time that it has to unwind after it was cancelled.
+    unwound: Option<Sleep>,
+    scope: Option<Membership>,
+    context: Option<ContextMember>,
+    /// Given back at the end: it counts the goroutine.
+    member: Option<Member>,
+}
+
+/// What a goroutine came to, before it is told to anybody.
+enum End {
+    Done(Packet),
+    /// Its results are on its coroutine's stack.
+    Kept,
+    /// Its error is there.
+    Raised,
+    Failed(Failure),
+    Cancelled,
+}
+
+/// What came of resuming it.
+enum Came {
+    Yielded {
+        /// It waits in an async function of the embedder's.
+        awaits_mlua: bool,
+    },
+    Ended(End),
+    /// An error that not even `xpcall` has caught: its text, and the traceback.
+    Failed(String, String),
+}
+
+impl Goroutine {
+    /// A goroutine that is about to run on this coroutine.
+    pub(super) fn new(start: Start, coroutine: Coroutine) -> Self {
+        let Start { shipped, completer, member, slot: mut pool_slot, scope, context } = start;
+        let kept = match shipped {
+            Shipped::Kept(kept) => Some(kept),
+            _ => None,
+        };
+        if let Some(pool_slot) = &mut pool_slot {
+            pool_slot.begin();
+        }
+        let slot = kept.as_ref().map_or(0, |kept| kept.slot);
+        Self {
+            running: Rc::new(Running::new(completer, slot, pool_slot)),
+            kept,
+            coroutine,
+            begun: false,
+            bell: None,
+            wait: None,
+            driven: None,
+            finished: false,
+            unwound: None,
+            scope,
+            context,
+            member: Some(member),
+        }
+    }
+
+    pub(super) fn slot(&self) -> usize {
+        self.running.slot
+    }
+
+    /// Whether this is its bell.
+    pub(super) fn has(&self, bell: &Arc<Bell>) -> bool {
+        self.bell.as_ref().is_some_and(|(own, _)| Arc::ptr_eq(own, bell))
+    }
+
+    pub(super) fn living(&self) -> (Rc<Running>, Coroutine) {
+        (Rc::clone(&self.running), self.coroutine)
+    }
+
+    fn waker(&mut self, local: &Local) -> Waker {
+        let slot = self.running.slot;
+        let (_, waker) = self.bell.get_or_insert_with(|| {
+            let bell = Arc::new(Bell::new(slot, Arc::clone(&local.post)));
+            (Arc::clone(&bell), Waker::from(bell))
+        });
+        waker.clone()
+    }
+
+    /// Resumes it. True if that was its end.
+    pub(super) fn run(&mut self, local: &Local, lua: &Lua, state: &Rc<State>) -> bool {
+        self.running.tell(|completer| completer.running());
+        let running = Rc::clone(&self.running);
+        let end = local.as_running(state, &running, self.coroutine, || {
+            catch_unwind(AssertUnwindSafe(|| self.resume(local, lua, state)))
+        });
+        match end.unwrap_or_else(|panic| Some(self.panicked(&*panic))) {
+            Some(end) => {
+                self.end(local, lua, state, end);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Resumes the coroutine. `None` if it parked.
+    fn resume(&mut self, local: &Local, lua: &Lua, state: &Rc<State>) -> Option<End> {
+        let coroutine = self.coroutine;
+        let first = !std::mem::replace(&mut self.begun, true);
+        let mut came = Came::Ended(End::Kept);
+        let resumed = protected_bare(lua, &mut |stack| {
+            let arguments = if first { stack.values_of(coroutine) - 1 } else { 0 };
+            came = match stack.resume(coroutine, arguments) {
+                Resumed::Returned(count) => Came::Ended(results(stack, coroutine, count)),
+                Resumed::Yielded(count) => {
+                    let awaits_mlua = count > 0 && stack.awaits_mlua(coroutine);
+                    stack.clear(coroutine);
+                    Came::Yielded { awaits_mlua }
+                }
+                Resumed::Failed => failed(stack, coroutine),
+            };
+        });
+        if let Err(message) = resumed {
+            return Some(self.failed_with(&fault::clean(&message)));
+        }
+        match came {
+            Came::Ended(end) => Some(end),
+            Came::Failed(message, traceback) => {
+                *self.running.traceback.borrow_mut() = Some(fault::traceback(&traceback));
+                if cfg!(feature = "lua51") {
+                    return Some(End::Raised);
+                }
+                Some(match self.failed_with(&message) {
+                    End::Failed(failure) => {
+                        End::Failed(Failure { traceback: fault::traceback(&traceback), ..failure })
+                    }
+                    end => end,
+                })
+            }
+            Came::Yielded { awaits_mlua } => {
+                self.wait = self.running.wait.borrow_mut().take();
+                if self.wait.is_some() {
+                    return None;
+                }
+                if !awaits_mlua {
+                    return Some(self.failed_with("attempt to yield from outside a coroutine"));
+                }
+                let thread = local.thread(state, self.running.slot);
+                match thread.and_then(|thread| thread.into_async::<MultiValue>(())) {
+                    Ok(driven) => {
+                        self.driven = Some(Box::pin(driven));
+                        None
+                    }
+                    Err(error) => Some(self.failed_with(&fault::text(&error))),
+                }
+            }
+        }
+    }
+
+    /// Goes on with a goroutine that was `woken`, or has just parked. True once it has ended.
+    ///
+    /// A wait that is ready as soon as it is there lets the neighbours have a turn all the same.
+    pub(super) fn poll(&mut self, local: &Local, lua: &Lua, state: &Rc<State>, woken: bool) -> bool {
+        let waker = self.waker(local);
+        let mut cx = Context::from_waker(&waker);
+        let mut woken = woken;
+        loop {
+            if self.driven.is_none() && self.running.reply.borrow().is_some() {
+                if self.run(local, lua, state) {
+                    return true;
+                }
+                woken = false;
+            }
+            let cancelled = match &*self.running.completer.borrow() {
+                Some(completer) => completer.poll_cancelled(&mut cx).is_ready(),
+                None => return true,
+            };
+            if let Some(wait) = &mut self.wait {
+                let reply = match wait.as_mut().poll(&mut cx) {
+                    Poll::Ready(reply) => reply,
+                    Poll::Pending
+                        if cancelled
+                            && !self.running.shielded.get()
+                            && self.poll_stop(state, &mut cx).is_ready() =>
+                    {
+                        Reply::Cancelled
+                    }
+                    Poll::Pending => {
+                        self.running.tell(|completer| completer.waiting());
+                        return false;
+                    }
+                };
+                self.wait = None;
+                *self.running.reply.borrow_mut() = Some(reply);
+                if self.driven.is_none() {
+                    if !woken {
+                        waker.wake_by_ref();
+                        return false;
+                    }
+                    continue;
+                }
+            }
+            let resumed = self.running.reply.borrow().is_some();
+            self.running.tell(|completer| completer.running());
+            let end = match self.poll_driven(local, lua, state, &mut cx) {
+                None if self.wait.is_none() && cancelled && !resumed => Some(self.stop_driven(local, state)),
+                end => end,
+            };
+            if let Some(end) = end {
+                self.end(local, lua, state, end);
+                return true;
+            }
+            if self.wait.is_none() {
+                self.running.tell(|completer| completer.waiting());
+                return false;
+            }
+        }
+    }
+
+    /// Whether a cancelled goroutine gets the error now: at once, unless it is unwinding, and then when its time is over.
+    fn poll_stop(&mut self, state: &State, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(until) = self.running.unwinds_until() else {
+            return Poll::Ready(());
+        };
+        let backend = &state.system.backend;
+        self.unwound.get_or_insert_with(|| backend.sleep_until(until)).as_mut().poll(cx)
+    }
+
+    /// Polls mlua's future. `Some` once the goroutine has ended.
+    fn poll_driven(
+        &mut self,
+        local: &Local,
+        lua: &Lua,
+        state: &Rc<State>,
+        cx: &mut Context<'_>,
+    ) -> Option<End> {
+        let running = Rc::clone(&self.running);
+        let driven = self.driven.as_mut()?;
+        let polled = local.as_running(state, &running, self.coroutine, || {
+            catch_unwind(AssertUnwindSafe(|| driven.as_mut().poll(cx)))
+        });
+        match polled {
+            Err(panic) => Some(self.panicked(&*panic)),
+            Ok(Poll::Pending) => {
+                self.wait = self.running.wait.borrow_mut().take();
+                None
+            }
+            Ok(Poll::Ready(Ok(values))) => Some(self.returned(lua, values)),
+            Ok(Poll::Ready(Err(error))) => Some(self.failed_with(&fault::text(&error))),
+        }
+    }
+
+    /// Puts what mlua's future has given back on the coroutine's stack.
+    fn returned(&self, lua: &Lua, values: MultiValue) -> End {
+        let (coroutine, count) = (self.coroutine, values.len() as i32);
+        let mut end = End::Kept;
+        let put = protected(lua, values, |stack| {
+            stack.move_to(coroutine, count);
+            end = results(stack, coroutine, count);
+            stack.truncate(0);
+        });
+        match put {
+            Ok(_) => end,
+            Err(error) => self.failed_with(&fault::text(&error)),
+        }
+    }
+
+    /// Stops a goroutine inside an async function of the embedder's: its `<close>` variables are closed, and nothing can be
+    /// raised there.
+    fn stop_driven(&mut self, local: &Local, state: &Rc<State>) -> End {
+        self.driven = None;
+        if let (Some(close), Ok(thread)) = (&local.close_coroutine, local.thread(state, self.running.slot)) {
+            let running = Rc::clone(&self.running);
+            let closed = local.as_running(state, &running, self.coroutine, || {
+                catch_unwind(AssertUnwindSafe(|| drop(close.call::<MultiValue>(thread))))
+            });
+            drop(closed);
+        }
+        End::Cancelled
+    }
+
+    fn panicked(&self, panic: &(dyn Any + Send)) -> End {
+        self.failed_with(&panic_text(panic))
+    }
+
+    fn failed_with(&self, message: &str) -> End {
+        End::Failed(failure_of_text(message, self.running.handle.id(), self.member.as_deref()))
+    }
+
+    /// Tells what it came to.
+    fn end(&mut self, local: &Local, lua: &Lua, state: &Rc<State>, end: End) {
+        if matches!(end, End::Done(_)) && !self.running.exposed.get() && self.driven.is_none() {
+            local.reuse(self.running.slot);
+        }
+        let (outcome, ended) = match end {
+            End::Done(packet) => (Outcome::Done(packet), Ended::Completed),
+            End::Kept => (Outcome::Done(self.keep(local, lua, state, "result")), Ended::Completed),
+            End::Raised => match self.raised(local, lua, state) {
+                Some(failure) => (Outcome::Failed(Box::new(failure)), Ended::Failed),
+                None => (Outcome::Cancelled(self.reason()), Ended::Cancelled),
+            },
+            End::Failed(failure) => (Outcome::Failed(Box::new(failure)), Ended::Failed),
+            End::Cancelled => (Outcome::Cancelled(self.reason()), Ended::Cancelled),
+        };
+        self.finish(outcome, ended);
+    }
+
+    /// What is on the coroutine's stack, for whoever awaits.
+    fn keep(&mut self, local: &Local, lua: &Lua, state: &Rc<State>, noun: &'static str) -> Packet {
+        let Some(kept) = self.kept.take() else {
+            return Packet::Empty;
+        };
+        if self.running.handle.is_shared() {
+            local.copy(lua, state, &kept, noun);
+        }
+        Packet::Kept(kept)
+    }
+
+    /// The failure of one that has raised what is on its stack. `None`: that was the error of a cancelled goroutine.
+    fn raised(&mut self, local: &Local, lua: &Lua, state: &Rc<State>) -> Option<Failure> {
+        let coroutine = self.coroutine;
+        let error = protected(lua, (), |stack| {
+            let _ = stack.copy_from(coroutine, FIRST);
+        });
+        let error = error.ok().and_then(|mut values| values.pop_front()).unwrap_or(Value::Nil);
+        if self.running.is_cancelled() && crate::api::is_cancelled(lua, &error) {
+            return None;
+        }
+        // Its `__tostring` may do anything that the goroutine may, but wait.
+        let running = Rc::clone(&self.running);
+        let message = local.as_running(state, &running, coroutine, || match &error {
+            Value::String(message) => message.to_string_lossy(),
+            Value::Error(error) => fault::text(error),
+            other => other.to_string().unwrap_or_else(|_| format!("a {} value", other.type_name())),
+        });
+        let traceback = self.running.traceback.borrow_mut().take();
+        let Blame { started_at, tell } = Blame::of(self.member.as_deref());
+        Some(Failure {
+            error: self.keep(local, lua, state, "error"),
+            message,
+            traceback: traceback.unwrap_or_else(|| String::from("stack traceback:\n\t[not known]")),
+            id: self.running.handle.id(),
+            started_at,
+            tell,
+        })
+    }
+
+    fn reason(&self) -> Option<Arc<str>> {
+        let completer = self.running.completer.borrow();
+        completer.as_ref().and_then(|completer| completer.cancelled().cloned().flatten())
+    }
+
+    /// Tells the end to everybody. What it needs to run is let go.
+    fn finish(&mut self, outcome: Outcome<Packet, Box<Failure>>, ended: Ended) {
+        self.finished = true;
+        self.wait = None;
+        self.driven = None;
+        self.kept = None;
+        let running = &self.running;
+        // Before anybody hears of the end: whoever has awaited it finds its locks free.
+        if let Some(holder) = running.holder.get() {
+            holder.release_all();
+        }
+        let (scope, context) = (self.scope.take(), self.context.take());
+        let (pool_slot, member) = (running.pool_slot.borrow_mut().take(), self.member.take());
+        let Some(completer) = running.completer.borrow_mut().take() else {
+            return;
+        };
+        completer.complete_then(outcome, || {
+            drop(scope);
+            drop(context);
+            if let Some(slot) = pool_slot {
+                slot.finish(ended);
+            }
+            drop(member);
+        });
+    }
+}
+
+impl Drop for Goroutine {
+    /// One that is dropped before its end belonged to a Lua state that is being closed.
+    fn drop(&mut self) {
+        if !self.finished {
+            let reason = self.reason();
+            self.finish(Outcome::Cancelled(reason), Ended::Cancelled);
+        }
+    }
+}
+
+/// Looks at the values that a coroutine has returned. They stay on its stack unless they can be had without it.
+fn results(stack: &mut Stack<'_>, coroutine: Coroutine, count: i32) -> End {
+    if !stack.take_from(coroutine, count) {
+        return End::Kept;
+    }
+    for index in 1..=count {
+        if stack.kind(index) == Kind::Userdata && stack.push_failure_text(index) {
+            stack.replace(index);
+        }
+    }
+    let raised = FIRST > 1 && !stack.boolean(1);
+    let end = match count - (FIRST - 1) {
+        _ if raised => End::Raised,
+        0 => End::Done(Packet::Empty),
+        1 => Plain::on_top(stack).map_or(End::Kept, |value| End::Done(Packet::One(value))),
+        _ => End::Kept,
+    };
+    if !matches!(end, End::Done(_)) {
+        stack.move_to(coroutine, count);
+    }
+    end
+}
+
+/// Looks at an error that nothing has caught. In Lua 5.1 it stays alone on the coroutine's stack.
+fn failed(stack: &mut Stack<'_>, coroutine: Coroutine) -> Came {
+    if !stack.reserve(8) {
+        return Came::Failed("the Lua stack is full".into(), "stack traceback:\n\t[not known]".into());
+    }
+    stack.push_traceback(coroutine, 0);
+    let traceback = String::from_utf8_lossy(stack.bytes(1)).into_owned();
+    stack.truncate(0);
+    let mut message = String::from("an error that is no text");
+    if stack.take_from(coroutine, 1) {
+        if stack.kind(1) == Kind::Userdata && stack.push_failure_text(1) {
+            stack.replace(1);
+        }
+        if stack.kind(1) == Kind::String {
+            message = String::from_utf8_lossy(stack.bytes(1)).into_owned();
+        }
+        if cfg!(feature = "lua51") {
+            stack.clear(coroutine);
+            stack.move_to(coroutine, 1);
+        }
+    }
+    stack.truncate(0);
+    Came::Failed(message, traceback)
+}

@@ -1,0 +1,43 @@
+//! [`Kept`]: Lua values that stay in the home state, with who needs them elsewhere.
+
+use std::sync::{Arc, OnceLock};
+
+use super::post::Post;
+use crate::packet::Packet;
+
+/// The values on the stack of a coroutine of a home state: at first a goroutine's function and arguments, after its end its
+/// results or its error.
+///
+/// They are reached in that state alone ([`Local::push_kept`](super::Local::push_kept)); for others there is a copy, once the
+/// goroutine's handle has gone elsewhere. The coroutine is let go when this is dropped, on whatever thread that is.
+pub(crate) struct Kept {
+    pub(super) slot: usize,
+    pub(super) post: Arc<Post>,
+    copy: OnceLock<Packet>,
+}
+
+impl Kept {
+    pub(super) fn new(slot: usize, post: Arc<Post>) -> Self {
+        Self { slot, post, copy: OnceLock::new() }
+    }
+
+    /// Where a goroutine goes whose function this is.
+    pub(crate) fn post(&self) -> &Arc<Post> {
+        &self.post
+    }
+
+    /// The copy for other states.
+    pub(crate) fn copy(&self) -> Option<&Packet> {
+        self.copy.get()
+    }
+
+    pub(super) fn set_copy(&self, packet: Packet) {
+        let _ = self.copy.set(packet);
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.post.free(self.slot);
+    }
+}

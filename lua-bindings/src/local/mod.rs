@@ -1,0 +1,495 @@
+//! [`Local`]: the scheduler of the goroutines that run in a home state itself, those of `goroutine.local`.
+//!
+//! They are coroutines of the state. Nothing is copied when they start, and they share variables with each other and with
+//! the script; nothing runs in parallel. A goroutine that is started goes into a queue ([`Post`]). When the script blocks,
+//! its thread serves the queue until what the script waits for is there ([`Local::drive`]): each goroutine runs until its
+//! first blocking call, which leaves its wait with it ([`goroutine`]); the wait's waker puts the goroutine into the queue
+//! again, from whatever thread, and wakes the home state's thread. So the script is one of the goroutines: it has its turn
+//! after all that are ready with it.
+//!
+//! **Where a call cannot park.** A goroutine parks by yielding through all coroutines between the call and the scheduler.
+//! One that was resumed by another function than ours (an older reference to `coroutine.resume`, an embedder) would see
+//! the yield. There the call blocks in place instead, and serves the queue itself: those that run meanwhile have to wait, or
+//! end, before it goes on.
+//!
+//! **Results** stay on the coroutine's stack ([`Kept`]), and whoever awaits the goroutine in this state gets these very
+//! values. As soon as its handle goes to another state, a copy is made for those who await it there, at the end of the
+//! goroutine or at once if it has ended.
+
+mod goroutine;
+mod kept;
+mod post;
+mod wait;
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Instant;
+
+use mlua::{Function, Lua, MultiValue, Thread};
+use runtime_core::{Outcome, block_on, deadline};
+
+use crate::goroutine::{GoroutineHandle, Running, Shipped, Waiting};
+use crate::object::Object;
+use crate::packet::{self, Packet, Roots};
+use crate::raw::{Coroutine, Key, Kind, Stack, protected, protected_bare};
+use crate::state::{State, vital};
+
+use goroutine::Goroutine;
+pub(crate) use kept::Kept;
+pub(crate) use post::Post;
+use post::Turn;
+
+/// Where goroutines run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Flavour {
+    /// In isolates.
+    #[default]
+    Parallel,
+    /// In the home state.
+    Local,
+}
+
+/// What a pool of local goroutines has for a kind.
+pub(crate) const POOL_KIND: u8 = 1;
+
+/// What is said where they cannot be started.
+pub(crate) const ONLY_AT_HOME: &str = "goroutine.local starts goroutines in the state that has loaded it, and not in an isolate: use require(\"goroutine\") here";
+
+/// Where the results of a coroutine begin: what `xpcall` returns comes first, where goroutines are run by it.
+const FIRST: i32 = if cfg!(feature = "lua51") { 1 } else { 2 };
+
+/// The scheduler of one home state. It holds no reference that would keep the Lua state.
+pub(crate) struct Local {
+    post: Arc<Post>,
+    /// Where the registry keeps the table of coroutines, by slot.
+    threads: Key,
+    slots: RefCell<Slots>,
+    /// What is being served: calls that block in place serve the same.
+    turns: RefCell<VecDeque<Turn>>,
+    /// Those that have started and wait, by slot.
+    parked: RefCell<Vec<Option<Box<Goroutine>>>>,
+    waiting: Cell<usize>,
+    /// The innermost of the running coroutines through which a goroutine can park; see [`crate::raw::HomeSwitches`].
+    chain: Cell<Option<Coroutine>>,
+    /// The main coroutine of the goroutine that runs.
+    main: Cell<Option<Coroutine>>,
+    /// How many calls of goroutines block in place.
+    in_place: Cell<usize>,
+    warned: Cell<bool>,
+    /// Handles that go to another state while a copy is being made.
+    to_copy: RefCell<Vec<GoroutineHandle>>,
+    copying: Cell<bool>,
+    /// Whether all were cancelled because the system is closing.
+    cancelled: Cell<bool>,
+    close_coroutine: Option<Function>,
+}
+
+/// The coroutines, and which of their places are free.
+#[derive(Default)]
+struct Slots {
+    slots: Vec<Slot>,
+    /// Those whose coroutine has returned, and can run another function: nobody can tell that it is the same.
+    reusable: Vec<usize>,
+    /// Those without one.
+    bare: Vec<usize>,
+    /// What was freed, while it is looked through.
+    freed: Vec<usize>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Slot {
+    coroutine: Option<Coroutine>,
+    /// Whether it has returned, its stack is empty, and no Lua code has seen the coroutine itself.
+    reusable: bool,
+}
+
+/// How many coroutines are kept for goroutines to come.
+const REUSABLE: usize = 1000;
+
+impl Local {
+    pub(crate) fn new(lua: &Lua, state: &State) -> mlua::Result<Self> {
+        let mut threads = None;
+        protected(lua, &state.tables.threads, |stack| threads = Some(stack.keep()))?;
+        let close = lua.globals().get::<mlua::Table>("coroutine")?.get::<Option<Function>>("close")?;
+        Ok(Self {
+            post: Arc::new(Post::new()),
+            threads: threads.ok_or_else(|| mlua::Error::runtime("the Lua stack is full"))?,
+            slots: RefCell::default(),
+            turns: RefCell::default(),
+            parked: RefCell::default(),
+            waiting: Cell::new(0),
+            chain: Cell::new(None),
+            main: Cell::new(None),
+            in_place: Cell::new(0),
+            warned: Cell::new(false),
+            to_copy: RefCell::default(),
+            copying: Cell::new(false),
+            cancelled: Cell::new(false),
+            close_coroutine: close,
+        })
+    }
+
+    pub(crate) fn chain(&self) -> &Cell<Option<Coroutine>> {
+        &self.chain
+    }
+
+    pub(crate) fn main(&self) -> Option<Coroutine> {
+        self.main.get()
+    }
+
+    // Values that stay here.
+
+    /// Moves the function at the bottom of the stack, and the arguments above it, to a coroutine that will run it. `None` if
+    /// they are too many; the stack is empty in any case.
+    pub(crate) fn keep(&self, stack: &mut Stack<'_>, state: &State) -> Option<Arc<Kept>> {
+        self.sweep(stack);
+        let count = stack.top();
+        if !stack.reserve(12) {
+            stack.truncate(0);
+            return None;
+        }
+        let reused = self.slots.borrow_mut().take_reusable();
+        let (slot, coroutine) = reused.unwrap_or_else(|| {
+            let coroutine = stack.push_coroutine();
+            let slot = self.slots.borrow_mut().take_bare();
+            // Not under a borrow: this may raise.
+            stack.push_kept(self.threads);
+            stack.push_copy(count + 1);
+            stack.raw_set_index(count + 2, slot + 1);
+            stack.truncate(count);
+            self.slots.borrow_mut().slots[slot].coroutine = Some(coroutine);
+            (slot, coroutine)
+        });
+        let kept = Arc::new(Kept::new(slot, Arc::clone(&self.post)));
+        state.push_vitals(stack);
+        let mut moved = true;
+        if stack.raw_get_index(count + 1, vital::XPCALL) == Kind::Function {
+            moved &= stack.move_to(coroutine, 1);
+            stack.push_copy(1);
+            moved &= stack.move_to(coroutine, 1);
+            stack.raw_get_index(count + 1, vital::HANDLER);
+            moved &= stack.move_to(coroutine, 1);
+            stack.truncate(count);
+            moved &= stack.move_to(coroutine, count - 1);
+        } else {
+            stack.truncate(count);
+            moved = stack.move_to(coroutine, count);
+        }
+        stack.truncate(0);
+        moved.then_some(kept)
+    }
+
+    /// The same for values of mlua's.
+    ///
+    /// # Errors
+    /// When memory runs out, or they are too many.
+    pub(crate) fn keep_values(
+        &self,
+        lua: &Lua,
+        state: &State,
+        values: MultiValue,
+    ) -> mlua::Result<Arc<Kept>> {
+        let mut kept = None;
+        protected(lua, values, |stack| kept = self.keep(stack, state))?;
+        kept.ok_or_else(|| mlua::Error::runtime("cannot send arguments to a goroutine: there are too many"))
+    }
+
+    /// Whether these values are in this state.
+    pub(crate) fn has(&self, kept: &Kept) -> bool {
+        Arc::ptr_eq(&self.post, &kept.post)
+    }
+
+    /// Pushes the results that are kept, or the error. Says how many; `None` if there is no room.
+    pub(crate) fn push_kept(&self, stack: &mut Stack<'_>, kept: &Kept) -> Option<i32> {
+        let coroutine = self.coroutine(kept.slot)?;
+        stack.copy_from(coroutine, FIRST)
+    }
+
+    fn coroutine(&self, slot: usize) -> Option<Coroutine> {
+        self.slots.borrow().slots.get(slot)?.coroutine
+    }
+
+    /// The coroutine of a slot as a value of mlua's, for what raw access cannot do.
+    fn thread(&self, state: &State, slot: usize) -> mlua::Result<Thread> {
+        state.tables.threads.raw_get(slot + 1)
+    }
+
+    /// The coroutine in this slot has returned, and can be used again.
+    fn reuse(&self, slot: usize) {
+        if let Some(slot) = self.slots.borrow_mut().slots.get_mut(slot) {
+            slot.reusable = true;
+        }
+    }
+
+    /// Takes back the slots that nobody needs any more, and lets their coroutines go, unless those can be used again.
+    pub(crate) fn sweep(&self, stack: &mut Stack<'_>) {
+        let mut freed = std::mem::take(&mut self.slots.borrow_mut().freed);
+        if self.post.take_freed(&mut freed) {
+            let at = stack.top() + 1;
+            let has_room = stack.reserve(4);
+            for slot in freed.drain(..) {
+                if !self.slots.borrow_mut().free(slot) && has_room {
+                    // This does not raise: the entry is there.
+                    stack.push_kept(self.threads);
+                    stack.push_nil();
+                    stack.raw_set_index(at, slot + 1);
+                    stack.pop(1);
+                }
+            }
+        }
+        self.slots.borrow_mut().freed = freed;
+    }
+
+    // What goes to other states.
+
+    /// A handle goes to another state: what its goroutine has come to, or will, has to be there as a copy.
+    pub(crate) fn share(&self, lua: &Lua, state: &State, handle: &GoroutineHandle) {
+        handle.share();
+        self.to_copy.borrow_mut().push(handle.clone());
+        // A copy may have handles in it, whose copies are made after it.
+        if self.copying.replace(true) {
+            return;
+        }
+        while let Some(handle) = { self.to_copy.borrow_mut().pop() } {
+            if !handle.status().is_ended() {
+                continue;
+            }
+            let (packet, noun) = match handle.peek() {
+                Some(Outcome::Done(packet)) => (packet, "result"),
+                Some(Outcome::Failed(failure)) => (&failure.error, "error"),
+                _ => continue,
+            };
+            if let Packet::Kept(kept) = packet {
+                self.copy(lua, state, kept, noun);
+            }
+        }
+        self.copying.set(false);
+    }
+
+    /// Makes the copy for other states, if these values are of this one and have none. What cannot be copied has a text
+    /// that says why.
+    fn copy(&self, lua: &Lua, state: &State, kept: &Kept, noun: &'static str) {
+        if !self.has(kept) || kept.copy().is_some() {
+            return;
+        }
+        let values = protected(lua, (), |stack| {
+            let _ = self.push_kept(stack, kept);
+        });
+        let copied = values.map_err(|error| crate::fault::text(&error)).and_then(|values| {
+            packet::encode(lua, state, values, Roots::Values(noun)).map_err(|why| why.to_string())
+        });
+        kept.set_copy(copied.unwrap_or_else(|why| Packet::text(&why)));
+    }
+
+    // Running.
+
+    /// Waits for `future`, and runs goroutines meanwhile.
+    ///
+    /// Woken by what the future waits for, and by the [`Post`] when there is something to run. Dropping it leaves all as it
+    /// is: the next one who waits serves the queue.
+    pub(crate) fn drive<'a, T: 'a>(
+        &'a self,
+        lua: &'a Lua,
+        state: &'a Rc<State>,
+        future: impl Future<Output = T> + 'a,
+    ) -> impl Future<Output = T> + 'a {
+        let mut future = Box::pin(future);
+        let mut ran = false;
+        poll_fn(move |cx| {
+            loop {
+                let polled = future.as_mut().poll(cx);
+                if polled.is_ready() {
+                    // A loop of calls that need not wait lets others run, too.
+                    if !ran {
+                        self.round(lua, state);
+                    }
+                    return polled;
+                }
+                ran = true;
+                if !self.round(lua, state) && self.post.listen(cx.waker()) {
+                    return Poll::Pending;
+                }
+            }
+        })
+    }
+
+    /// Gives everyone who is ready a turn. False if nobody was.
+    fn round(&self, lua: &Lua, state: &Rc<State>) -> bool {
+        if state.system.is_closing() && !self.cancelled.replace(true) {
+            self.cancel_all();
+        }
+        let mut ran = false;
+        {
+            let mut turns = self.turns.borrow_mut();
+            if turns.is_empty() {
+                self.post.take(&mut turns);
+            }
+        }
+        while let Some(turn) = { self.turns.borrow_mut().pop_front() } {
+            ran = true;
+            match turn {
+                Turn::Start(waiting) => self.begin(lua, state, waiting),
+                Turn::Woken(bell) => {
+                    bell.answer();
+                    let goroutine = {
+                        let mut parked = self.parked.borrow_mut();
+                        // Another one may have the slot by now; or it has its turn already, further out on the call stack.
+                        parked.get_mut(bell.slot).and_then(|place| place.take_if(|one| one.has(&bell)))
+                    };
+                    if let Some(goroutine) = goroutine {
+                        self.waiting.set(self.waiting.get() - 1);
+                        self.go_on(lua, state, goroutine, true);
+                    }
+                }
+            }
+        }
+        if ran {
+            let _ = protected_bare(lua, &mut |stack| self.sweep(stack));
+        }
+        ran
+    }
+
+    /// Starts a goroutine, if it has not been cancelled, and runs it until it parks.
+    fn begin(&self, lua: &Lua, state: &Rc<State>, waiting: Waiting) {
+        let Some(start) = waiting.take() else {
+            return;
+        };
+        let Shipped::Kept(kept) = &start.shipped else {
+            return;
+        };
+        let Some(coroutine) = self.coroutine(kept.slot) else {
+            return;
+        };
+        let mut goroutine = Goroutine::new(start, coroutine);
+        if !goroutine.run(self, lua, state) {
+            self.go_on(lua, state, Box::new(goroutine), false);
+        }
+    }
+
+    fn go_on(&self, lua: &Lua, state: &Rc<State>, mut goroutine: Box<Goroutine>, woken: bool) {
+        if goroutine.poll(self, lua, state, woken) {
+            return;
+        }
+        let slot = goroutine.slot();
+        let mut parked = self.parked.borrow_mut();
+        if parked.len() <= slot {
+            parked.resize_with(slot + 1, || None);
+        }
+        parked[slot] = Some(goroutine);
+        self.waiting.set(self.waiting.get() + 1);
+    }
+
+    /// Does something as this goroutine, in whose main coroutine code is about to run.
+    fn as_running<R>(
+        &self,
+        state: &State,
+        running: &Rc<Running>,
+        coroutine: Coroutine,
+        act: impl FnOnce() -> R,
+    ) -> R {
+        let before = state.set_current(Some(Rc::clone(running)));
+        let (chain, main) = (self.chain.replace(Some(coroutine)), self.main.replace(Some(coroutine)));
+        let result = act();
+        self.chain.set(chain);
+        self.main.set(main);
+        state.set_current(before);
+        result
+    }
+
+    /// The goroutines that have started and wait, and the one that runs.
+    pub(crate) fn living(&self, state: &State) -> Vec<(Rc<Running>, Coroutine)> {
+        let mut living = self.parked();
+        living.extend(state.current().zip(self.main.get()));
+        living
+    }
+
+    fn parked(&self) -> Vec<(Rc<Running>, Coroutine)> {
+        self.parked.borrow().iter().flatten().map(|one| one.living()).collect()
+    }
+
+    // Ending.
+
+    /// Asks all that live to stop.
+    fn cancel_all(&self) {
+        let mut handles: Vec<_> =
+            self.parked().into_iter().map(|(running, _)| running.handle.clone()).collect();
+        {
+            let mut turns = self.turns.borrow_mut();
+            let mut more = VecDeque::new();
+            self.post.take(&mut more);
+            turns.append(&mut more);
+            handles.extend(turns.iter().filter_map(|turn| match turn {
+                Turn::Start(waiting) => Some(waiting.completer().handle()),
+                Turn::Woken(_) => None,
+            }));
+        }
+        for handle in handles {
+            handle.cancel(Some("shutdown"));
+        }
+    }
+
+    /// Cancels all that live, and runs them until they have ended, at most until `limit`.
+    pub(crate) fn wind_down(&self, lua: &Lua, state: &Rc<State>, limit: Instant) {
+        self.cancel_all();
+        let ended = poll_fn(|_| match self.waiting.get() {
+            // The scheduler polls this after each round.
+            0 => Poll::Ready(()),
+            _ => Poll::Pending,
+        });
+        let backend = &*state.system.backend;
+        let ended = self.drive(lua, state, deadline(backend, Some(limit), ended));
+        let _ = block_on(backend, ended);
+    }
+}
+
+impl Slots {
+    fn take_reusable(&mut self) -> Option<(usize, Coroutine)> {
+        let index = self.reusable.pop()?;
+        let slot = &mut self.slots[index];
+        slot.reusable = false;
+        Some((index, slot.coroutine?))
+    }
+
+    fn take_bare(&mut self) -> usize {
+        self.bare.pop().unwrap_or_else(|| {
+            self.slots.push(Slot::default());
+            self.slots.len() - 1
+        })
+    }
+
+    /// Takes a slot back. Whether its coroutine stays in it.
+    fn free(&mut self, index: usize) -> bool {
+        let stays = self.slots[index].reusable && self.reusable.len() < REUSABLE;
+        if stays {
+            self.reusable.push(index);
+        } else {
+            self.slots[index] = Slot::default();
+            self.bare.push(index);
+        }
+        stays
+    }
+}
+
+impl Drop for Local {
+    fn drop(&mut self) {
+        self.post.close();
+        // What they hold may start others, or free slots: nothing is borrowed then.
+        let turns = self.turns.take();
+        drop(turns);
+        let parked = self.parked.take();
+        drop(parked);
+    }
+}
+
+impl State {
+    /// An object goes to another state.
+    pub(crate) fn share(&self, object: &Object) {
+        if let (Object::Handle(handle), Some(local), Some(lua)) = (object, self.local(), self.lua()) {
+            local.share(&lua, self, &handle.0);
+        }
+    }
+}

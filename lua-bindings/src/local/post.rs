@@ -1,0 +1,143 @@
+//! [`Post`]: what reaches the scheduler of a home state from any thread.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Wake, Waker};
+
+use parking_lot::Mutex;
+
+use crate::goroutine::Waiting;
+
+/// What is next in the home state.
+pub(super) enum Turn {
+    /// A goroutine that is to start.
+    Start(Waiting),
+    /// One that was woken.
+    Woken(Arc<Bell>),
+}
+
+/// The queue of what is to run in a home state, and the slots that are free again.
+///
+/// **Who wakes whom.** Whoever adds a turn takes the waker that is there and wakes it: the home state's thread, if that has found
+/// nothing to run and blocks. It leaves its waker under the lock under which it has looked, so that no turn is missed. When the
+/// Lua state is closed, the post is, and what is added then is dropped, which ends it as cancelled.
+pub(crate) struct Post {
+    queue: Mutex<Queue>,
+    freed: Mutex<Vec<usize>>,
+    any_freed: AtomicBool,
+}
+
+#[derive(Default)]
+struct Queue {
+    turns: VecDeque<Turn>,
+    home: Option<Waker>,
+    closed: bool,
+}
+
+impl Post {
+    pub(super) fn new() -> Self {
+        Self { queue: Mutex::default(), freed: Mutex::default(), any_freed: AtomicBool::new(false) }
+    }
+
+    /// Adds a goroutine that is to start. False once the Lua state is closed: it is dropped.
+    pub(crate) fn start(&self, waiting: Waiting) -> bool {
+        self.add(Turn::Start(waiting))
+    }
+
+    fn add(&self, turn: Turn) -> bool {
+        let mut queue = self.queue.lock();
+        if queue.closed {
+            drop(queue);
+            drop(turn);
+            return false;
+        }
+        queue.turns.push_back(turn);
+        let home = queue.home.take();
+        drop(queue);
+        if let Some(home) = home {
+            home.wake();
+        }
+        true
+    }
+
+    /// Moves what is there to `turns`, which is empty.
+    pub(super) fn take(&self, turns: &mut VecDeque<Turn>) {
+        std::mem::swap(&mut self.queue.lock().turns, turns);
+    }
+
+    /// Leaves a waker for when there is something to run. False if there is already.
+    pub(super) fn listen(&self, waker: &Waker) -> bool {
+        let mut queue = self.queue.lock();
+        if !queue.turns.is_empty() {
+            return false;
+        }
+        if !queue.home.as_ref().is_some_and(|home| home.will_wake(waker)) {
+            let before = queue.home.replace(waker.clone());
+            drop(queue);
+            drop(before);
+        }
+        true
+    }
+
+    /// The Lua state is being closed.
+    pub(super) fn close(&self) {
+        let turns = {
+            let mut queue = self.queue.lock();
+            queue.closed = true;
+            std::mem::take(&mut queue.turns)
+        };
+        drop(turns);
+    }
+
+    /// Nobody needs the coroutine in this slot any more.
+    pub(super) fn free(&self, slot: usize) {
+        self.freed.lock().push(slot);
+        self.any_freed.store(true, Ordering::Release);
+    }
+
+    /// Moves the slots that nobody needs any more to `freed`, which is empty. False if there are none.
+    pub(super) fn take_freed(&self, freed: &mut Vec<usize>) -> bool {
+        if !self.any_freed.load(Ordering::Acquire) {
+            return false;
+        }
+        let mut ours = self.freed.lock();
+        self.any_freed.store(false, Ordering::Release);
+        std::mem::swap(&mut *ours, freed);
+        true
+    }
+}
+
+/// Wakes one goroutine.
+pub(super) struct Bell {
+    pub(super) slot: usize,
+    /// Whether its turn is in the queue.
+    rung: AtomicBool,
+    post: Arc<Post>,
+}
+
+impl Bell {
+    pub(super) fn new(slot: usize, post: Arc<Post>) -> Self {
+        Self { slot, rung: AtomicBool::new(false), post }
+    }
+
+    /// Its turn has come: from now on it may be rung again.
+    pub(super) fn answer(&self) {
+        self.rung.store(false, Ordering::SeqCst);
+    }
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        if !self.rung.swap(true, Ordering::SeqCst) {
+            let post = Arc::clone(&self.post);
+            post.add(Turn::Woken(self));
+        }
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if !self.rung.swap(true, Ordering::SeqCst) {
+            self.post.add(Turn::Woken(Arc::clone(self)));
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Blocking calls of the home state, once goroutines run in it.
+
+use std::future::{Future, pending, poll_fn};
+use std::rc::Rc;
+use std::task::Poll;
+
+use futures_lite::future;
+use mlua::{IntoLuaMulti, Lua, MultiValue};
+use runtime_core::block_on;
+
+use crate::goroutine::{Reply, Running, Wait};
+use crate::raw::Coroutine;
+use crate::state::{State, WRONG};
+
+/// How many calls may block in place, each inside the one before.
+const DEEPEST: usize = 24;
+
+const TOO_DEEP: &str =
+    "too many goroutines wait inside coroutines that were resumed by an older reference to coroutine.resume";
+
+const OLDER: &str = "warning: a goroutine of goroutine.local waits inside a coroutine that was resumed by an older reference \
+    to coroutine.resume or wrap. Goroutines that run meanwhile hold it up. Load goroutine.local first, or take these \
+    functions from the table 'coroutine' when they are called";
+
+impl State {
+    /// Blocks the home state's thread, and runs its goroutines meanwhile.
+    pub(crate) fn block<T>(self: &Rc<Self>, lua: &Lua, future: impl Future<Output = T>) -> T {
+        let backend = &*self.system.backend;
+        match self.local() {
+            None => block_on(backend, future),
+            Some(local) => block_on(backend, local.drive(lua, self, future)),
+        }
+    }
+
+    /// The running goroutine, if its calls can park when they are made by this coroutine.
+    pub(crate) fn parking(&self, coroutine: impl FnOnce() -> Coroutine) -> Option<Rc<Running>> {
+        let running = self.current()?;
+        match self.local() {
+            Some(local) if local.chain.get() != Some(coroutine()) => None,
+            _ => Some(running),
+        }
+    }
+
+    /// Waits for a goroutine that cannot park: its own frames stay where they are, and others run on top of them. Woken as
+    /// any wait is, and by cancelling.
+    pub(crate) fn wait_in_place(
+        self: &Rc<Self>,
+        lua: &Lua,
+        running: &Rc<Running>,
+        wait: Wait,
+        shielded: bool,
+    ) -> mlua::Result<MultiValue> {
+        let Some(local) = self.local() else {
+            return (WRONG, "a blocking call outside a goroutine").into_lua_multi(lua);
+        };
+        if !local.warned.replace(true) {
+            (self.system.report)(OLDER);
+        }
+        if local.in_place.get() >= DEEPEST {
+            return (WRONG, TOO_DEEP).into_lua_multi(lua);
+        }
+        let backend = &*self.system.backend;
+        let cancelled = async {
+            poll_fn(|cx| match &*running.completer.borrow() {
+                Some(completer) if !shielded => completer.poll_cancelled(cx),
+                _ => Poll::Pending,
+            })
+            .await;
+            match running.unwinds_until() {
+                Some(until) => backend.sleep_until(until).await,
+                None if shielded => pending().await,
+                None => {}
+            }
+            Reply::Cancelled
+        };
+        running.tell(|completer| completer.waiting());
+        local.in_place.set(local.in_place.get() + 1);
+        let reply = self.block(lua, future::or(wait, cancelled));
+        local.in_place.set(local.in_place.get() - 1);
+        running.tell(|completer| completer.running());
+        self.system.stay_if_exiting();
+        self.reply_values(lua, reply)
+    }
+}

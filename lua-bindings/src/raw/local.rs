@@ -1,0 +1,238 @@
+//! What goroutines that run in the home state itself need of the Lua stack (see [`crate::local`]), and what takes the
+//! place of some functions of the standard library there.
+
+use std::ffi::{c_int, c_void};
+use std::marker::PhantomData;
+use std::rc::Rc;
+
+use mlua::ffi::{self, lua_State};
+use mlua::{Function, Lua, Value};
+
+use super::objects::{drop_contained, new_block};
+use super::switch::{caught, failed};
+use super::{Coroutine, Stack, protected};
+use crate::state::State;
+
+/// Its address is the key under which the registry of a home state has the anchor of its [`State`].
+static HOME: u8 = 0;
+
+fn key() -> *const c_void {
+    (&raw const HOME).cast()
+}
+
+/// What keeps the [`State`] for the functions of this file; emptied when the Lua state is closed.
+type Anchor = Option<Rc<State>>;
+
+/// The coroutine whose code is running, be it the main one.
+pub(crate) fn running(lua: &Lua) -> Coroutine {
+    lua.exec_raw_lua(|raw| Coroutine { state: raw.state() })
+}
+
+impl Stack<'_> {
+    /// The coroutine that has this stack.
+    pub(crate) fn coroutine(&self) -> Coroutine {
+        Coroutine { state: self.state }
+    }
+
+    /// How many values a coroutine that does not run has on its stack.
+    pub(crate) fn values_of(&self, coroutine: Coroutine) -> c_int {
+        // SAFETY: the coroutine is anchored (see `Coroutine`); reads only.
+        unsafe { ffi::lua_gettop(coroutine.state) }
+    }
+
+    /// Pushes copies of the values of a coroutine that does not run, from the one at `first` on. Says how many they are;
+    /// `None` if there is no room for them.
+    pub(crate) fn copy_from(&mut self, coroutine: Coroutine, first: c_int) -> Option<c_int> {
+        // SAFETY: as in `move_to`; the copies are made on top of the coroutine's stack, and moved from there.
+        unsafe {
+            let top = ffi::lua_gettop(coroutine.state);
+            let count = (top - first + 1).max(0);
+            if ffi::lua_checkstack(coroutine.state, count) == 0
+                || ffi::lua_checkstack(self.state, count.saturating_add(8)) == 0
+            {
+                return None;
+            }
+            for index in first..=top {
+                ffi::lua_pushvalue(coroutine.state, index);
+            }
+            ffi::lua_xmove(coroutine.state, self.state, count);
+            Some(count)
+        }
+    }
+}
+
+/// The functions of this file, for `lua/local.lua`.
+pub(crate) struct HomeSwitches {
+    /// `resume(coroutine, ...)`: as Lua's own, and keeps track of which coroutine runs.
+    pub(crate) resume: Function,
+    /// `yield(...)`: as Lua's own, and raises in a goroutine's main coroutine.
+    pub(crate) yielding: Function,
+    /// Whether the running coroutine is a goroutine's main one.
+    pub(crate) in_main: Function,
+}
+
+impl HomeSwitches {
+    /// Anchors the state, and makes the functions.
+    pub(crate) fn new(lua: &Lua, state: &Rc<State>) -> mlua::Result<Self> {
+        let mut anchored = Some(Rc::clone(state));
+        let made = protected(lua, (), |stack| {
+            // SAFETY: as in `entry::closure`: the block is written before the metatable makes it known to the collector. What
+            // is pushed: the userdata, its metatable with the finalizer; the userdata stays in the registry, and each
+            // function has it as its upvalue.
+            unsafe {
+                let state = stack.state;
+                if ffi::lua_checkstack(state, 8) == 0 {
+                    return;
+                }
+                let block = new_block::<Rc<State>>(state);
+                block.write(None);
+                ffi::lua_createtable(state, 0, 1);
+                ffi::lua_pushstring(state, c"__gc".as_ptr());
+                ffi::lua_pushcclosure(state, release, 0);
+                ffi::lua_rawset(state, -3);
+                ffi::lua_setmetatable(state, -2);
+                *block = anchored.take();
+                ffi::lua_pushvalue(state, -1);
+                ffi::lua_rawsetp(state, ffi::LUA_REGISTRYINDEX, key());
+                for function in [resume, yielding, in_main] {
+                    ffi::lua_pushvalue(state, 1);
+                    ffi::lua_pushcclosure(state, function, 1);
+                }
+                ffi::lua_remove(state, 1);
+            }
+        })?;
+        let mut functions = made.into_iter().filter_map(|value| match value {
+            Value::Function(function) => Some(function),
+            _ => None,
+        });
+        match (functions.next(), functions.next(), functions.next()) {
+            (Some(resume), Some(yielding), Some(in_main)) => Ok(Self { resume, yielding, in_main }),
+            _ => Err(mlua::Error::runtime("the Lua stack is full")),
+        }
+    }
+}
+
+/// The finalizer of the anchor: the state is being closed.
+unsafe extern "C-unwind" fn release(state: *mut lua_State) -> c_int {
+    // SAFETY: only Lua's collector has this function, and calls it with the anchor.
+    let anchor = unsafe { (*ffi::lua_touserdata(state, 1).cast::<Anchor>()).take() };
+    drop_contained(anchor);
+    0
+}
+
+/// The [`State`] of a home state with goroutines of its own.
+///
+/// # Safety
+/// `state` is alive, and has room for one value.
+pub(super) unsafe fn home_of(state: *mut lua_State) -> Option<Rc<State>> {
+    // SAFETY: what `HomeSwitches::new` has put there, or nil.
+    unsafe {
+        ffi::lua_rawgetp(state, ffi::LUA_REGISTRYINDEX, key());
+        let anchor = ffi::lua_touserdata(state, -1).cast::<Anchor>().cast_const();
+        let found = anchor.as_ref().and_then(Clone::clone);
+        ffi::lua_pop(state, 1);
+        found
+    }
+}
+
+/// Lets go what was kept for a handle that has just been collected, so that the next collection takes it.
+///
+/// # Safety
+/// `state` is alive, and has room for some values.
+pub(super) unsafe fn sweep_home(state: *mut lua_State) {
+    // SAFETY: the same promise.
+    let home = unsafe { home_of(state) };
+    if let Some(local) = home.as_ref().and_then(|home| home.local()) {
+        local.sweep(&mut Stack { state, _call: PhantomData });
+    }
+}
+
+/// The [`State`] by the upvalue of one of the functions here; `None` when it is being closed.
+unsafe fn anchored(state: *mut lua_State) -> Option<Rc<State>> {
+    // SAFETY: the upvalue is the anchor, which lives as long as the function.
+    unsafe { (*ffi::lua_touserdata(state, ffi::lua_upvalueindex(1)).cast::<Anchor>()).clone() }
+}
+
+/// `coroutine.resume`, called by Lua code of ours with a coroutine and the arguments.
+///
+/// A goroutine parks by yielding through all coroutines between the call and the scheduler. That works if each of them was
+/// resumed by this function: so it notes that the innermost of them is now another one.
+unsafe extern "C-unwind" fn resume(state: *mut lua_State) -> c_int {
+    // SAFETY: a C function's stack. The coroutine is on it while it runs, so it lives. `lua_resume` does not raise, so what
+    // is noted is taken back. What may raise (running out of memory) holds nothing that needs dropping: the reference to the
+    // state is dropped before.
+    unsafe {
+        let inner = ffi::lua_tothread(state, 1);
+        let args = ffi::lua_gettop(state) - 1;
+        if inner.is_null() {
+            return failed(state, c"a coroutine expected");
+        }
+        if ffi::lua_checkstack(inner, args + 1) == 0 {
+            return failed(state, c"too many arguments to resume");
+        }
+        if ffi::lua_status(inner) == ffi::LUA_OK && ffi::lua_gettop(inner) == 0 {
+            return failed(state, c"cannot resume dead coroutine");
+        }
+        let home = anchored(state);
+        ffi::lua_xmove(state, inner, args);
+        let mut results = 0;
+        let outer = Coroutine { state };
+        let chain = home.as_ref().and_then(|home| home.local()).map(|local| local.chain());
+        let status = match chain.filter(|chain| chain.get() == Some(outer)) {
+            None => ffi::lua_resume(inner, state, args, &mut results),
+            Some(chain) => {
+                chain.set(Some(Coroutine { state: inner }));
+                let status = ffi::lua_resume(inner, state, args, &mut results);
+                chain.set(Some(outer));
+                status
+            }
+        };
+        drop(home);
+        if status != ffi::LUA_OK && status != ffi::LUA_YIELD {
+            ffi::lua_settop(state, 0);
+            ffi::lua_pushboolean(state, 0);
+            ffi::lua_xmove(inner, state, 1);
+            caught(state);
+            return 2;
+        }
+        if ffi::lua_checkstack(state, results + 2) == 0 {
+            ffi::lua_settop(inner, -results - 1);
+            return failed(state, c"too many results to resume");
+        }
+        ffi::lua_settop(state, 0);
+        ffi::lua_pushboolean(state, 1);
+        ffi::lua_xmove(inner, state, results);
+        results + 1
+    }
+}
+
+/// Whether the running coroutine is the main one of the goroutine that runs.
+unsafe fn is_main(state: *mut lua_State) -> bool {
+    // SAFETY: called by the functions below, whose upvalue is the anchor.
+    let home = unsafe { anchored(state) };
+    home.is_some_and(|home| home.local().is_some_and(|local| local.main() == Some(Coroutine { state })))
+}
+
+/// `coroutine.yield`.
+unsafe extern "C-unwind" fn yielding(state: *mut lua_State) -> c_int {
+    // SAFETY: a C function's stack; nothing is held when it raises, or yields, which is the last thing it does.
+    unsafe {
+        if is_main(state) {
+            let stack = Stack { state, _call: PhantomData };
+            // What an async function of the embedder's yields is for its driver.
+            if stack.top() != 1 || !stack.awaits_mlua(stack.coroutine()) {
+                ffi::luaL_error(state, c"attempt to yield from outside a coroutine".as_ptr());
+            }
+        }
+        ffi::lua_yield(state, ffi::lua_gettop(state))
+    }
+}
+
+unsafe extern "C-unwind" fn in_main(state: *mut lua_State) -> c_int {
+    // SAFETY: a C function has room for one more value.
+    unsafe {
+        let main = is_main(state);
+        ffi::lua_pushboolean(state, c_int::from(main));
+    }
+    1
+}
