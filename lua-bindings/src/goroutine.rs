@@ -8,18 +8,23 @@ use std::time::{Duration, Instant};
 
 use mlua::{Lua, MultiValue};
 use runtime_core::locks::Holder;
-use runtime_core::{Completer, Ended, Handle, Outcome, WaitGroup};
+use runtime_core::{Completer, Ended, Handle, Outcome, Watch};
 
 use crate::api::ContextMember;
 use crate::fault::Fault;
+use crate::origin::{Children, Member};
 use crate::packet::Packet;
+use crate::packet::quick::Quick;
 use crate::pool::{LuaPool, Slot};
-use crate::registry::Listed;
 use crate::scope::Membership;
 use crate::state::State;
+use crate::system::ErrorReport;
 
 /// The handle of a goroutine: its results, or its failure, as packets for whoever awaits.
 pub(crate) type GoroutineHandle = Handle<Packet, Box<Failure>, Queued>;
+
+/// One that looks in, without a part in it.
+pub(crate) type GoroutineWatch = Watch<Packet, Box<Failure>, Queued>;
 
 /// The side of the one who runs it.
 pub(crate) type GoroutineCompleter = Completer<Packet, Box<Failure>, Queued>;
@@ -35,9 +40,17 @@ pub(crate) struct Failure {
     pub(crate) id: u64,
     /// `file:line` of the call that started the goroutine.
     pub(crate) started_at: Arc<str>,
+    /// Is told of it, if nobody awaits it.
+    pub(crate) tell: ErrorReport,
 }
 
 impl Failure {
+    /// Says that nobody will await it.
+    #[allow(clippy::borrowed_box, reason = "it is called with what a handle keeps")]
+    pub(crate) fn unhandled(this: &Box<Self>) {
+        (this.tell)(&this.report());
+    }
+
     /// The report of a failure that nobody will await.
     pub(crate) fn report(&self) -> String {
         let Self { id, started_at, message, traceback, .. } = self;
@@ -48,36 +61,41 @@ impl Failure {
 /// A goroutine on its way to an isolate.
 pub(crate) struct Start {
     /// The function and its arguments.
-    pub(crate) packet: Packet,
+    pub(crate) shipped: Shipped,
     pub(crate) completer: GoroutineCompleter,
-    pub(crate) started_at: Arc<str>,
+    /// Where it comes from. Also what counts it as long as it lives: among the goroutines of the one who started it.
+    pub(crate) member: Member,
     /// Where the pool counts it, for a pool's task.
     pub(crate) slot: Option<Slot>,
     /// The scope that waits for it.
     pub(crate) scope: Option<Membership>,
     /// The context that ends it.
     pub(crate) context: Option<ContextMember>,
-    /// What counts it as long as it lives: the goroutines of the one who started it.
-    pub(crate) family: Family,
+}
+
+/// The function and the arguments of a goroutine that is to be started.
+pub(crate) enum Shipped {
+    /// The function's code is its origin's.
+    Quick(Quick),
+    Packet(Packet),
 }
 
 /// What a goroutine needs to run, while it stands in a queue. It lies with its handle: whoever cancels it then takes it from
 /// there, and the goroutine has ended and holds nothing any more, wherever its place in the queue may be.
 pub(crate) struct Queued {
-    packet: Packet,
-    started_at: Arc<str>,
+    shipped: Shipped,
     slot: Option<Slot>,
     scope: Option<Membership>,
     context: Option<ContextMember>,
-    family: Family,
+    member: Member,
     /// The pool in whose queue it stands, and its key there.
     pool: Option<(LuaPool, u64)>,
 }
 
 impl runtime_core::Queued for Queued {
     fn cancelled(self) {
-        let Self { packet, slot, scope, context, family, pool, .. } = self;
-        drop(packet);
+        let Self { shipped, slot, scope, context, member, pool } = self;
+        drop(shipped);
         drop(scope);
         drop(context);
         if let Some((pool, key)) = pool {
@@ -87,7 +105,7 @@ impl runtime_core::Queued for Queued {
         if let Some(slot) = slot {
             slot.finish(Ended::Cancelled);
         }
-        drop(family);
+        drop(member);
     }
 }
 
@@ -101,23 +119,23 @@ impl Waiting {
 
     /// The goroutine, to be run by the caller. `None`: it was cancelled, and has ended.
     pub(crate) fn take(self) -> Option<Start> {
-        let Queued { packet, started_at, slot, scope, context, family, .. } = self.0.unqueue()?;
-        Some(Start { packet, completer: self.0, started_at, slot, scope, context, family })
+        let Queued { shipped, slot, scope, context, member, .. } = self.0.unqueue()?;
+        Some(Start { shipped, completer: self.0, member, slot, scope, context })
     }
 }
 
 impl Start {
     /// Its place in a queue, that of a pool if one is given. From now on cancelling ends it at once.
     pub(crate) fn queue(self, pool: Option<LuaPool>) -> Waiting {
-        let Self { packet, completer, started_at, slot, scope, context, family } = self;
+        let Self { shipped, completer, member, slot, scope, context } = self;
         let pool = pool.map(|pool| (pool, completer.id()));
-        completer.queue(Queued { packet, started_at, slot, scope, context, family, pool });
+        completer.queue(Queued { shipped, slot, scope, context, member, pool });
         Waiting(completer)
     }
 
     /// Ends it without having run it.
     pub(crate) fn end(self, outcome: Outcome<Packet, Box<Failure>>) {
-        let Self { completer, slot, scope, context, family, .. } = self;
+        let Self { completer, slot, scope, context, member, .. } = self;
         let ended = match &outcome {
             Outcome::Done(_) => Ended::Completed,
             Outcome::Failed(_) => Ended::Failed,
@@ -129,30 +147,8 @@ impl Start {
             if let Some(slot) = slot {
                 slot.finish(ended);
             }
-            drop(family);
+            drop(member);
         });
-    }
-}
-
-/// One place in the count of those who wait with `wait_all`, and one in the registry. Given back when dropped.
-pub(crate) struct Family {
-    group: WaitGroup,
-    listed: Option<Listed>,
-}
-
-impl Family {
-    pub(crate) fn join(group: &WaitGroup, listed: Listed) -> Self {
-        // Cannot fail: the counter is far from its range's end.
-        let _ = group.add(1);
-        Self { group: group.clone(), listed: Some(listed) }
-    }
-}
-
-impl Drop for Family {
-    fn drop(&mut self) {
-        // First, so that who waits for all finds the counts right.
-        drop(self.listed.take());
-        let _ = self.group.done();
     }
 }
 
@@ -170,6 +166,8 @@ pub(crate) enum Reply {
     True,
     /// `false, "timeout exceeded"`.
     TimedOut,
+    /// What a receive gives: a value of a channel, or that it is closed and drained.
+    Received(Option<Packet>),
     /// Values that are made in the state that waited.
     Make(MakeValues),
     /// The goroutine was cancelled while it waited.
@@ -187,7 +185,6 @@ pub(crate) struct Running {
     pub(crate) completer: RefCell<Option<GoroutineCompleter>>,
     pub(crate) handle: GoroutineHandle,
     pub(crate) slot: usize,
-    pub(crate) started_at: Arc<str>,
     /// Set by the call that parks, taken by the future that polls it.
     pub(crate) wait: RefCell<Option<Wait>>,
     /// Set by the future when the wait is over, taken by the call that parked.
@@ -195,7 +192,7 @@ pub(crate) struct Running {
     /// Set by the error handler, where the failing functions are still on the call stack.
     pub(crate) traceback: RefCell<Option<String>>,
     /// The goroutines that this one has started, once it has.
-    pub(crate) children: OnceCell<WaitGroup>,
+    pub(crate) children: OnceCell<Children>,
     /// What it holds of locks, once it has locked one.
     pub(crate) holder: OnceCell<Holder>,
     /// Whether Lua code has seen the coroutine itself: then it is not used again for another goroutine.
@@ -228,6 +225,12 @@ pub(crate) struct Stopping {
 pub(crate) const UNWINDING: Duration = Duration::from_secs(1);
 
 impl Running {
+    /// Leaves the wait of a call that parks.
+    pub(crate) fn park(&self, wait: Wait, shielded: bool) {
+        self.shielded.set(shielded);
+        *self.wait.borrow_mut() = Some(wait);
+    }
+
     /// Whether it was asked to stop.
     pub(crate) fn is_cancelled(&self) -> bool {
         self.handle.is_cancelled()

@@ -1,16 +1,25 @@
 //! [`Injector`]: the queue of goroutines that have not started.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering, fence};
 use std::time::{Duration, Instant};
 
 use event_listener::Event;
 use futures_lite::future::yield_now;
+use parking_lot::Mutex;
 
 /// How long an isolate without work looks for some before it parks. A thread that is woken costs several microseconds;
 /// a program that starts goroutines one after another would pay them each time.
 const SEARCH: Duration = Duration::from_micros(50);
 
+/// An end that is empty keeps the memory for so many items.
+const KEPT: usize = 4096;
+
 /// A queue from which isolates take, with as few wake-ups as possible: the idea of tokio's and rayon's schedulers.
+///
+/// **Two ends.** What is added goes to the back; who finds the front empty moves all of the back there. So those who add
+/// and those who take seldom write the same memory, which would make them wait for each other each time. Items
+/// leave in the order in which they came, whoever takes them.
 ///
 /// An isolate that is out of work *searches* for a while, then parks. Whoever adds work wakes a parked isolate only if
 /// none is searching. An isolate that finds work while it searches, and sees more, wakes the next one: so the number of
@@ -20,29 +29,48 @@ const SEARCH: Duration = Duration::from_micros(50);
 /// begins to listen, ceases to be one, then looks into the queue a last time. With a fence on both sides between the two
 /// steps, at least one sees the other: either `push` sees no searcher and notifies, or the searcher sees the item.
 pub(crate) struct Injector<T> {
-    queue: (flume::Sender<T>, flume::Receiver<T>),
-    /// Items in the queue, or just about to be: so that those who search do not take its lock for nothing.
-    items: AtomicUsize,
-    searching: AtomicUsize,
+    back: End<T>,
+    front: End<T>,
+    searching: Apart<AtomicUsize>,
     parked: Event,
+}
+
+/// One end of the queue, by itself in the cores' caches.
+#[repr(align(128))]
+struct End<T> {
+    items: Mutex<VecDeque<T>>,
+    /// How many items there are, written under the lock, for those who would take it in vain.
+    count: AtomicUsize,
+}
+
+/// Something that is by itself in the cores' caches.
+#[repr(align(128))]
+struct Apart<T>(T);
+
+impl<T> End<T> {
+    fn new() -> Self {
+        Self { items: Mutex::default(), count: AtomicUsize::new(0) }
+    }
 }
 
 impl<T> Injector<T> {
     pub(crate) fn new() -> Self {
         Self {
-            queue: flume::unbounded(),
-            items: AtomicUsize::new(0),
-            searching: AtomicUsize::new(0),
+            back: End::new(),
+            front: End::new(),
+            searching: Apart(AtomicUsize::new(0)),
             parked: Event::new(),
         }
     }
 
     pub(crate) fn push(&self, item: T) {
-        // Cannot fail: this very structure holds the receiving end.
-        let _ = self.queue.0.send(item);
-        self.items.fetch_add(1, Ordering::SeqCst);
+        {
+            let mut back = self.back.items.lock();
+            back.push_back(item);
+            self.back.count.store(back.len(), Ordering::SeqCst);
+        }
         fence(Ordering::SeqCst);
-        if self.searching.load(Ordering::Relaxed) == 0 {
+        if self.searching.0.load(Ordering::Relaxed) == 0 {
             self.parked.notify(1);
         }
     }
@@ -52,15 +80,33 @@ impl<T> Injector<T> {
         if self.is_empty() {
             return None;
         }
-        let item = self.queue.1.try_recv().ok()?;
-        self.items.fetch_sub(1, Ordering::SeqCst);
-        Some(item)
+        let mut front = self.front.items.lock();
+        if front.is_empty() {
+            // Always in this order: the front's lock, then the back's.
+            let mut back = self.back.items.lock();
+            std::mem::swap(&mut *front, &mut *back);
+            // The front's first: whoever finds nothing at the back finds it here.
+            self.front.count.store(front.len(), Ordering::SeqCst);
+            self.back.count.store(0, Ordering::SeqCst);
+        }
+        let item = front.pop_front();
+        self.front.count.store(front.len(), Ordering::SeqCst);
+        if front.is_empty() && front.capacity() > KEPT {
+            *front = VecDeque::new();
+        }
+        item
     }
 
-    /// An item counts once it is there. One that is taken before it was counted makes the count wrap for a moment,
-    /// which counts as "something there".
-    fn is_empty(&self) -> bool {
-        self.items.load(Ordering::SeqCst) == 0
+    /// How many items there are, about.
+    pub(crate) fn len(&self) -> usize {
+        self.front.count.load(Ordering::SeqCst) + self.back.count.load(Ordering::SeqCst)
+    }
+
+    /// Looks at the front last: there items come from the back, and do not go there.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.front.count.load(Ordering::SeqCst) == 0
+            && self.back.count.load(Ordering::SeqCst) == 0
+            && self.front.count.load(Ordering::SeqCst) == 0
     }
 
     /// Waits for the next item. Dropping the future loses none.
@@ -105,7 +151,7 @@ struct Searching<'a, T> {
 
 impl<'a, T> Searching<'a, T> {
     fn begin(injector: &'a Injector<T>) -> Self {
-        let alone = injector.searching.fetch_add(1, Ordering::SeqCst) == 0;
+        let alone = injector.searching.0.fetch_add(1, Ordering::SeqCst) == 0;
         Self { injector, alone }
     }
 
@@ -114,7 +160,7 @@ impl<'a, T> Searching<'a, T> {
         drop(self);
         fence(Ordering::SeqCst);
         // What was added while this one searched has woken nobody.
-        if !injector.is_empty() && injector.searching.load(Ordering::Relaxed) == 0 {
+        if !injector.is_empty() && injector.searching.0.load(Ordering::Relaxed) == 0 {
             injector.parked.notify(1);
         }
         item
@@ -123,6 +169,6 @@ impl<'a, T> Searching<'a, T> {
 
 impl<T> Drop for Searching<'_, T> {
     fn drop(&mut self) {
-        self.injector.searching.fetch_sub(1, Ordering::SeqCst);
+        self.injector.searching.0.fetch_sub(1, Ordering::SeqCst);
     }
 }

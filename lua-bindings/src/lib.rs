@@ -46,7 +46,8 @@
 //! waits at most 2 s.
 //!
 //! `unsafe` is confined to `raw.rs` and its parts in `raw/`: access to the Lua stack, upvalues and coroutines; the userdata
-//! of our own objects; functions that Lua calls without mlua in between.
+//! of our own objects; functions that Lua calls without mlua in between; the word in a closure's header that leads to its
+//! prototype.
 //!
 //! # Features
 //! `backend-tokio` (default), `backend-threads`, `backend-smol` and `backend-async-std` bring the backends and are additive:
@@ -60,6 +61,7 @@ mod blocking;
 mod builder;
 mod bytecode;
 mod code;
+mod deadlock;
 mod fault;
 mod foreign;
 mod goroutine;
@@ -71,13 +73,16 @@ mod loaded;
 mod modules;
 mod object;
 mod observer;
+mod origin;
 mod packet;
 mod place;
 mod pool;
 mod raw;
 mod registry;
 mod scope;
+mod settings;
 mod shared;
+mod spares;
 mod state;
 mod system;
 mod task;

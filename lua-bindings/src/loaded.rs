@@ -26,6 +26,7 @@ pub(crate) struct Loaded {
 /// A function that its goroutine gives back.
 pub(crate) struct Lent {
     code: u64,
+    /// How many captured variables are to be let go.
     upvalues: u8,
 }
 
@@ -58,6 +59,11 @@ impl Loaded {
         self.lent.borrow().contains(&code)
     }
 
+    /// Lends the function of this code, unless it is lent already.
+    pub(crate) fn try_lend(&self, code: u64, upvalues: u8) -> Option<Lent> {
+        self.lent.borrow_mut().insert(code).then_some(Lent { code, upvalues })
+    }
+
     pub(crate) fn lend(&self, code: u64, upvalues: u8) -> Lent {
         self.lent.borrow_mut().insert(code);
         Lent { code, upvalues }
@@ -65,7 +71,7 @@ impl Loaded {
 
     /// Takes a function back whose goroutine has returned. What it captured is let go now, not when it is lent again.
     pub(crate) fn take_back(&self, stack: &mut Stack<'_>, state: &State, lent: Lent) {
-        if stack.reserve(8) {
+        if lent.upvalues > 0 && stack.reserve(8) {
             let vitals = stack.top() + 1;
             state.push_vitals(stack);
             if self.push(stack, vitals, lent.code) {

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use runtime_core::{Cancel, Ended, Outcome, Pool, Task};
 
 use crate::goroutine::{GoroutineHandle, Start, Waiting};
-use crate::system::System;
 
 /// A pool by which goroutines are started.
 pub(crate) type LuaPool = Pool<PoolTask>;
@@ -19,12 +18,11 @@ pub(crate) type Slot = runtime_core::Slot<PoolTask>;
 /// A goroutine that a pool starts.
 pub(crate) struct PoolTask {
     waiting: Waiting,
-    system: Arc<System>,
 }
 
 impl PoolTask {
-    pub(crate) fn new(start: Start, pool: &LuaPool, system: Arc<System>) -> Self {
-        Self { waiting: start.queue(Some(pool.clone())), system }
+    pub(crate) fn new(start: Start, pool: &LuaPool) -> Self {
+        Self { waiting: start.queue(Some(pool.clone())) }
     }
 }
 
@@ -51,11 +49,11 @@ impl Task for PoolTask {
     }
 
     fn start(self, slot: Slot) {
-        let Self { waiting, system } = self;
-        let Some(mut start) = waiting.take() else {
+        let Some(mut start) = self.waiting.take() else {
             return slot.finish(Ended::Cancelled);
         };
         start.slot = Some(slot);
+        let system = Arc::clone(&start.member.system);
         // Refused only when everything is being shut down: then the goroutine ends as cancelled, as its handle is dropped.
         let _ = system.submit(start);
     }

@@ -20,6 +20,7 @@ mod functions;
 mod hook;
 mod objects;
 mod position;
+mod prototype;
 mod switch;
 
 use std::any::Any;
@@ -36,11 +37,12 @@ pub(crate) use entry::{CANNOT_PARK, Primitive, Went, closure, faces, wrong};
 pub(crate) use hook::{interrupt_hook, prepare_interrupts};
 pub(crate) use objects::object_of;
 pub(crate) use position::{Position, is_being_closed, position};
+pub(crate) use prototype::Prototypes;
 pub(crate) use switch::Switches;
 
 /// How many values a stack of this Lua has room for, as it is built by default.
-#[cfg(feature = "lua54")]
-pub(crate) const STACK_LIMIT: c_int = ffi::LUAI_MAXSTACK;
+#[cfg(not(any(feature = "lua51", feature = "luajit")))]
+pub(crate) const STACK_LIMIT: c_int = 1_000_000;
 /// How many values a C function of this Lua may have on the stack, as it is built by default.
 #[cfg(any(feature = "lua51", feature = "luajit"))]
 pub(crate) const STACK_LIMIT: c_int = 8000;

@@ -1,23 +1,20 @@
 //! [`Registry`]: the goroutines that live, and what has been counted of all.
 //!
-//! Each is entered when it is made and taken out when it has ended, on whatever threads that is: so the registry is in parts,
-//! each with a lock of its own, held for a few instructions. Nothing waits for it.
+//! It knows the [`Origin`]s, and these know their goroutines: so starting a goroutine touches what all threads share once in
+//! a lot. Its lock is held for a few instructions, and nothing waits for it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
-use runtime_core::{Status, Watch};
+use runtime_core::Status;
 
-use crate::goroutine::{Failure, GoroutineHandle, Queued};
-use crate::packet::Packet;
-
-const PARTS: usize = 16;
+use crate::goroutine::GoroutineWatch;
+use crate::origin::Origin;
 
 /// A goroutine that lives. It is not one of its handles: an error that nobody can await any more is reported all the same.
-#[derive(Clone)]
 pub(crate) struct Entry {
-    pub(crate) watch: Watch<Packet, Box<Failure>, Queued>,
+    pub(crate) watch: GoroutineWatch,
     pub(crate) started_at: Arc<str>,
 }
 
@@ -30,119 +27,143 @@ pub(crate) struct Totals {
 }
 
 #[derive(Default)]
-struct Part {
-    entries: Vec<Option<Entry>>,
+struct Origins {
+    places: Vec<Option<Weak<Origin>>>,
     free: Vec<u32>,
-    totals: Totals,
 }
 
 /// See the module's page.
 #[derive(Default)]
 pub(crate) struct Registry {
-    parts: [Arc<Mutex<Part>>; PARTS],
+    origins: Arc<Mutex<Origins>>,
+    failed: AtomicU64,
+    cancelled: AtomicU64,
     meters: Mutex<Meters>,
 }
 
-/// The place of a goroutine in the registry. Given back when dropped.
+/// The place of an origin in the registry. Given back when dropped.
 pub(crate) struct Listed {
-    part: Arc<Mutex<Part>>,
+    origins: Arc<Mutex<Origins>>,
     at: u32,
 }
 
 impl Registry {
-    pub(crate) fn enter(&self, handle: &GoroutineHandle, started_at: &Arc<str>) -> Listed {
-        let part = &self.parts[handle.id() as usize % PARTS];
-        let entry = Entry { watch: handle.watch(), started_at: Arc::clone(started_at) };
-        let mut entries = part.lock();
-        entries.totals.started += 1;
-        let at = match entries.free.pop() {
-            Some(at) => {
-                entries.entries[at as usize] = Some(entry);
-                at
-            }
-            None => {
-                entries.entries.push(Some(entry));
-                (entries.entries.len() - 1) as u32
-            }
+    /// Makes an origin that is listed as long as it lives.
+    pub(crate) fn enter(&self, make: impl FnOnce(Listed) -> Origin) -> Arc<Origin> {
+        let at = {
+            let mut origins = self.origins.lock();
+            origins.free.pop().unwrap_or_else(|| {
+                origins.places.push(None);
+                (origins.places.len() - 1) as u32
+            })
         };
-        drop(entries);
-        Listed { part: Arc::clone(part), at }
+        let origin = Arc::new(make(Listed { origins: Arc::clone(&self.origins), at }));
+        self.origins.lock().places[at as usize] = Some(Arc::downgrade(&origin));
+        origin
+    }
+
+    /// A goroutine has ended.
+    pub(crate) fn ended(&self, status: Status) {
+        match status {
+            Status::Failed => &self.failed,
+            Status::Cancelled => &self.cancelled,
+            _ => return,
+        }
+        .fetch_add(1, Ordering::Relaxed);
     }
 
     /// Those that live, in the order in which they were made.
     pub(crate) fn living(&self) -> Vec<Entry> {
-        let mut living = Vec::new();
-        for part in &self.parts {
-            living.extend(part.lock().entries.iter().flatten().cloned());
-        }
-        living.retain(|entry| !entry.watch.status().is_ended());
+        // What may be the last share of an origin is dropped without the lock.
+        let origins: Vec<_> = self.origins.lock().places.iter().flatten().filter_map(Weak::upgrade).collect();
+        let mut living: Vec<_> = origins
+            .iter()
+            .flat_map(|origin| {
+                let members = origin.members().into_iter();
+                members.map(|watch| Entry { watch, started_at: Arc::clone(&origin.started_at) })
+            })
+            .filter(|entry| !entry.watch.status().is_ended())
+            .collect();
         living.sort_unstable_by_key(|entry| entry.watch.id());
         living
     }
 
     pub(crate) fn totals(&self) -> Totals {
-        self.parts.iter().fold(Totals::default(), |sum, part| {
-            let Totals { started, failed, cancelled } = part.lock().totals;
-            Totals {
-                started: sum.started + started,
-                failed: sum.failed + failed,
-                cancelled: sum.cancelled + cancelled,
-            }
-        })
+        Totals {
+            started: self.sum(|meter| &meter.started),
+            failed: self.failed.load(Ordering::Relaxed),
+            cancelled: self.cancelled.load(Ordering::Relaxed),
+        }
     }
 
     /// How many bytes all states have sent.
     pub(crate) fn shipped(&self) -> u64 {
+        self.sum(|meter| &meter.bytes)
+    }
+
+    fn sum(&self, count: impl Fn(&Counts) -> &AtomicU64) -> u64 {
         let meters = self.meters.lock();
-        meters.gone + meters.there.iter().map(|meter| meter.load(Ordering::Relaxed)).sum::<u64>()
+        let of = |meter: &Counts| count(meter).load(Ordering::Relaxed);
+        of(&meters.gone) + meters.there.iter().map(|meter| of(meter)).sum::<u64>()
     }
 }
 
 impl Drop for Listed {
     fn drop(&mut self) {
-        let mut part = self.part.lock();
-        let entry = part.entries.get_mut(self.at as usize).and_then(Option::take);
-        part.free.push(self.at);
-        match entry.as_ref().map(|entry| entry.watch.status()) {
-            Some(Status::Failed) => part.totals.failed += 1,
-            Some(Status::Cancelled) => part.totals.cancelled += 1,
-            _ => {}
-        }
-        drop(part);
-        // What it held is dropped without the lock.
-        drop(entry);
+        let mut origins = self.origins.lock();
+        let place = origins.places.get_mut(self.at as usize).and_then(Option::take);
+        origins.free.push(self.at);
+        drop(origins);
+        drop(place);
     }
 }
 
 #[derive(Default)]
-struct Meters {
-    there: Vec<Arc<AtomicU64>>,
-    /// What states have sent that are no more.
-    gone: u64,
+struct Counts {
+    bytes: AtomicU64,
+    started: AtomicU64,
 }
 
-/// Counts the bytes that one state sends. Only that state's thread writes to it.
+#[derive(Default)]
+struct Meters {
+    there: Vec<Arc<Counts>>,
+    /// What states have counted that are no more.
+    gone: Counts,
+}
+
+/// Counts the goroutines that one state starts, and the bytes that it sends. Only that state's thread writes to it.
 pub(crate) struct Meter {
-    bytes: Arc<AtomicU64>,
+    counts: Arc<Counts>,
     registry: Arc<Registry>,
+}
+
+/// Only one thread writes to `count`.
+fn add(count: &AtomicU64, more: u64) {
+    count.store(count.load(Ordering::Relaxed) + more, Ordering::Relaxed);
 }
 
 impl Meter {
     pub(crate) fn new(registry: &Arc<Registry>) -> Self {
-        let bytes = Arc::new(AtomicU64::new(0));
-        registry.meters.lock().there.push(Arc::clone(&bytes));
-        Self { bytes, registry: Arc::clone(registry) }
+        let counts = Arc::new(Counts::default());
+        registry.meters.lock().there.push(Arc::clone(&counts));
+        Self { counts, registry: Arc::clone(registry) }
     }
 
     pub(crate) fn add(&self, bytes: usize) {
-        self.bytes.store(self.bytes.load(Ordering::Relaxed) + bytes as u64, Ordering::Relaxed);
+        add(&self.counts.bytes, bytes as u64);
+    }
+
+    pub(crate) fn started(&self) {
+        add(&self.counts.started, 1);
     }
 }
 
 impl Drop for Meter {
     fn drop(&mut self) {
         let mut meters = self.registry.meters.lock();
-        meters.gone += self.bytes.load(Ordering::Relaxed);
-        meters.there.retain(|meter| !Arc::ptr_eq(meter, &self.bytes));
+        // Under the lock, so only one thread writes here, too.
+        add(&meters.gone.bytes, self.counts.bytes.load(Ordering::Relaxed));
+        add(&meters.gone.started, self.counts.started.load(Ordering::Relaxed));
+        meters.there.retain(|meter| !Arc::ptr_eq(meter, &self.counts));
     }
 }

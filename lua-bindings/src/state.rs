@@ -1,6 +1,7 @@
 //! [`State`]: what belongs to one Lua state, be it home or an isolate.
 
 use std::cell::{Cell, OnceCell, RefCell};
+use std::future::Future;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -8,25 +9,24 @@ use std::time::Instant;
 use futures_lite::future;
 use mlua::{Function, IntoLuaMulti, Lua, MultiValue, Table, Value, WeakLua};
 use runtime_core::locks::Holder;
-use runtime_core::{WaitGroup, block_on, deadline};
+use runtime_core::{block_on, deadline};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::api::CancelledObject;
-use crate::code::{Code, CodeCache};
+use crate::api::{CancelledObject, Submitting};
+use crate::code::{self, Code, CodeCache, Recent};
 use crate::fault::Fault;
 use crate::goroutine::{Reply, Running, Wait};
 use crate::interrupt::Interrupts;
 use crate::loaded::Loaded;
 use crate::modules;
 use crate::object::Object;
-use crate::packet::{Definitions, Scratch};
+use crate::origin::Children;
+use crate::packet::{self, Definitions, Scratch};
 use crate::place::LastPlace;
-use crate::raw::{self, Key, Stack};
+use crate::pool::LuaPool;
+use crate::raw::{self, Key, Prototypes, Stack};
 use crate::registry::Meter;
 use crate::system::{Ending, GRACE, System};
-
-/// How many recently dumped closures a state remembers the code of.
-const CODE_SLOTS: usize = 64;
 
 /// Which state this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +52,7 @@ pub(crate) struct State {
     /// What home's strings have for methods and isolates' strings have not, as it was at the first start.
     own_methods: RefCell<Option<Vec<Vec<u8>>>>,
     codes: RefCell<CodeCache>,
-    recent_codes: RefCell<Vec<Option<Arc<Code>>>>,
+    pub(crate) recent_codes: Recent,
     sharing_modules: Cell<bool>,
     scratch: Cell<Option<Box<Scratch>>>,
     bytes: Cell<Vec<u8>>,
@@ -61,10 +61,14 @@ pub(crate) struct State {
     /// The addresses of what travels by name, and of classes. Those of classes that are gone may be others' by now.
     named: RefCell<Option<FxHashSet<usize>>>,
     pub(crate) last_place: RefCell<LastPlace>,
+    /// The pool that was submitted to last.
+    pub(crate) recent_pool: RefCell<Option<LuaPool>>,
+    /// A submit on its way from the direct primitive to the general one, which waits for it.
+    pub(crate) submitting: Cell<Option<Submitting>>,
     /// The goroutine whose code is running.
     current: RefCell<Option<Rc<Running>>>,
     /// The goroutines that the home state has started.
-    children: WaitGroup,
+    children: Children,
     /// Once the home state is known to be closed: until when its finalizers may wait.
     closing_until: Cell<Option<Instant>>,
     /// Until when the home state's blocking calls may take, by the embedder's wish.
@@ -73,6 +77,8 @@ pub(crate) struct State {
     holder: OnceCell<Holder>,
     /// In isolates: how its goroutines are interrupted.
     interrupts: OnceCell<Interrupts>,
+    /// What the home state waits in, or has waited in last.
+    waits_in: Cell<&'static str>,
     /// What it has sent.
     pub(crate) meter: Meter,
 }
@@ -107,10 +113,10 @@ pub(crate) mod vital {
     /// Finds what has a name, loading its module if need be: value, or nil and a message.
     pub(crate) const RESOLVE: usize = 4;
     pub(crate) const PACKAGE_LOADED: usize = 5;
-    /// Recently dumped closures, weakly.
+    /// The witnesses of [`Recent`](super::Recent), weakly.
     pub(crate) const CODES: usize = 6;
     /// In `CODES`, behind those: the function that started a goroutine last.
-    pub(crate) const LAST_CALLER: usize = super::CODE_SLOTS + 1;
+    pub(crate) const LAST_CALLER: usize = super::code::RECENT + 1;
     /// See [`Loaded`].
     pub(crate) const LOADED: usize = 7;
     /// Reference objects that are values of this state, weakly, by their key.
@@ -180,7 +186,7 @@ impl State {
             modules_noted: RefCell::default(),
             own_methods: RefCell::default(),
             codes: RefCell::default(),
-            recent_codes: RefCell::new(vec![None; CODE_SLOTS]),
+            recent_codes: Recent::new(Prototypes::of_state(lua)),
             sharing_modules: Cell::new(false),
             scratch: Cell::new(None),
             bytes: Cell::default(),
@@ -188,12 +194,15 @@ impl State {
             loaded: Loaded::default(),
             named: RefCell::new(None),
             last_place: RefCell::default(),
+            recent_pool: RefCell::default(),
+            submitting: Cell::new(None),
             current: RefCell::new(None),
-            children: WaitGroup::new(),
+            children: Children::default(),
             closing_until: Cell::new(None),
             home_limit: Cell::new(None),
             holder: OnceCell::new(),
             interrupts: OnceCell::new(),
+            waits_in: Cell::new("a blocking call"),
             meter,
         }
     }
@@ -218,20 +227,10 @@ impl State {
 
     // Code.
 
-    /// In which slot a closure at this address is remembered.
-    pub(crate) fn code_slot(address: usize) -> usize {
-        (address >> 5) % CODE_SLOTS
-    }
-
-    pub(crate) fn code_in_slot(&self, slot: usize) -> Option<Arc<Code>> {
-        self.recent_codes.borrow().get(slot).cloned().flatten()
-    }
-
-    pub(crate) fn intern_code(&self, dump: &[u8], slot: usize) -> Arc<Code> {
+    /// The code with these bytes, of the function that is now the witness of `key`.
+    pub(crate) fn intern_code(&self, dump: &[u8], key: usize) -> Arc<Code> {
         let code = self.codes.borrow_mut().intern(dump);
-        if let Some(place) = self.recent_codes.borrow_mut().get_mut(slot) {
-            *place = Some(Arc::clone(&code));
-        }
+        self.recent_codes.set(key, &code);
         code
     }
 
@@ -380,11 +379,11 @@ impl State {
         self.current.replace(running)
     }
 
-    /// The count of goroutines that the running goroutine, or the home state, has started.
-    pub(crate) fn children(&self) -> WaitGroup {
+    /// What is known of the goroutines that the running goroutine, or the home state, has started.
+    pub(crate) fn with_children<R>(&self, act: impl FnOnce(&Children) -> R) -> R {
         match &*self.current.borrow() {
-            Some(running) => running.children.get_or_init(WaitGroup::new).clone(),
-            None => self.children.clone(),
+            Some(running) => act(running.children.get_or_init(Children::default)),
+            None => act(&self.children),
         }
     }
 
@@ -500,8 +499,7 @@ impl State {
                 self.reply_values(lua, Reply::Cancelled)
             }
             Some(running) => {
-                running.shielded.set(shielded);
-                *running.wait.borrow_mut() = Some(wait);
+                running.park(wait, shielded);
                 PARK.into_lua_multi(lua)
             }
             None if self.role == Role::Isolate => {
@@ -515,7 +513,10 @@ impl State {
                 };
                 let wait = async { Some(wait.await) };
                 let reply = match self.last_wait(lua) {
-                    None => block_on(&*self.system.backend, future::or(closing, wait)),
+                    None => match self.block(future::or(closing, wait)) {
+                        Ok(reply) => reply,
+                        Err(deadlock) => return (WRONG, deadlock).into_lua_multi(lua),
+                    },
                     Some(limit) => {
                         let wait = deadline(&*self.system.backend, Some(limit), future::or(closing, wait));
                         match block_on(&*self.system.backend, wait) {
@@ -538,6 +539,19 @@ impl State {
         }
     }
 
+    /// Blocks the home state without a limit. The error describes a deadlock.
+    fn block<T>(&self, wait: impl Future<Output = T>) -> Result<T, String> {
+        let system = &self.system;
+        match &system.detector {
+            None => Ok(block_on(&*system.backend, wait)),
+            Some(detector) => {
+                let deadlock = async { Err(detector.found(system, self.waits_in.get()).await) };
+                let wait = async { Ok(wait.await) };
+                block_on(&*system.backend, future::or(wait, deadlock))
+            }
+        }
+    }
+
     /// Until when this wait of the home state's may take, if that is limited. While the state is being closed it is: what its finalizers wait for may never
     /// come, and nothing else could end them. All of them together have the time that goroutines have to unwind.
     fn last_wait(&self, lua: &Lua) -> Option<Instant> {
@@ -553,8 +567,9 @@ impl State {
 
     /// Notes what the running goroutine is about to wait for.
     pub(crate) fn will_wait(&self, what: &'static str) {
-        if let Some(running) = &*self.current.borrow() {
-            running.parked.set(Some((what, self.now())));
+        match &*self.current.borrow() {
+            Some(running) => running.parked.set(Some((what, self.now()))),
+            None => self.waits_in.set(what),
         }
     }
 
@@ -579,6 +594,14 @@ impl State {
             Reply::Nothing => DONE.into_lua_multi(lua),
             Reply::True => (DONE, true).into_lua_multi(lua),
             Reply::TimedOut => (DONE, false, "timeout exceeded").into_lua_multi(lua),
+            Reply::Received(Some(packet)) => {
+                let received = packet::decode(lua, self, &packet).map_err(Fault::from).map(|mut values| {
+                    values.push_back(Value::Boolean(true));
+                    values
+                });
+                self.values(lua, received)
+            }
+            Reply::Received(None) => (DONE, Value::Nil, false).into_lua_multi(lua),
             Reply::Make(make) => self.values(lua, make(lua, self)),
             Reply::Cancelled => {
                 let error = Object::Cancelled(self.cancelled_object()).to_value(lua, self)?;

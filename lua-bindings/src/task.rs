@@ -25,15 +25,18 @@ use mlua::{Lua, MultiValue, Value};
 use runtime_core::{Ended, Outcome, Sleep};
 
 use crate::api::ContextMember;
+use crate::deadlock::Pending;
 use crate::fault;
-use crate::goroutine::{Failure, Family, GoroutineCompleter, Reply, Running, Start, Stopping, Wait};
+use crate::goroutine::{Failure, GoroutineCompleter, Reply, Running, Shipped, Start, Stopping, Wait};
 use crate::interrupt::{Interrupts, Yielded};
 use crate::isolate::Isolate;
 use crate::loaded::Lent;
-use crate::packet::{self, Packet, Plain, Refusal, Roots};
+use crate::origin::{Member, Origin};
+use crate::packet::{self, Packet, Plain, Refusal, Roots, quick};
 use crate::raw::{Coroutine, Kind, Resumed, Stack, protected, protected_bare};
 use crate::scope::Membership;
 use crate::state::State;
+use crate::system::ErrorReport;
 
 /// How often a goroutine goes on at once, because what it waits for is ready, before its neighbours have a turn.
 const TURNS: usize = 64;
@@ -44,20 +47,25 @@ pub(crate) struct Task {
     running: Rc<Running>,
     coroutine: Coroutine,
     /// The function and its arguments, until the first resume.
-    packet: Option<Packet>,
+    shipped: Option<Shipped>,
     /// Its function, if that is to be given back.
     lent: Option<Lent>,
     wait: Option<Wait>,
     /// mlua's future, once the coroutine has waited in an async function.
     driven: Option<Pin<Box<AsyncThread<MultiValue>>>>,
+    /// Says that it is.
+    awaits_outside: Option<Pending>,
     finished: bool,
     /// Whether it was made to yield to its neighbours.
     interrupted: bool,
+    /// Whether the isolate counts it among those that were interrupted and have more to compute.
+    counted: bool,
     /// Ends the time that it has to unwind after it was cancelled.
     unwound: Option<Sleep>,
     scope: Option<Membership>,
     context: Option<ContextMember>,
-    family: Option<Family>,
+    /// Given back at the end: it counts the goroutine.
+    member: Option<Member>,
 }
 
 /// What a goroutine came to, before it is told to anybody.
@@ -71,7 +79,7 @@ impl Task {
     /// A goroutine that is about to run on this coroutine: it takes the packet as its function and arguments when it is
     /// first resumed.
     pub(crate) fn new(isolate: &Rc<Isolate>, start: Start, slot: usize, coroutine: Coroutine) -> Self {
-        let Start { packet, completer, started_at, slot: mut pool_slot, scope, context, family } = start;
+        let Start { shipped, completer, member, slot: mut pool_slot, scope, context } = start;
         if let Some(pool_slot) = &mut pool_slot {
             pool_slot.begin();
         }
@@ -80,7 +88,6 @@ impl Task {
             completer: RefCell::new(Some(completer)),
             handle,
             slot,
-            started_at,
             wait: RefCell::new(None),
             reply: RefCell::new(None),
             traceback: RefCell::new(None),
@@ -99,16 +106,18 @@ impl Task {
             isolate: Rc::clone(isolate),
             running,
             coroutine,
-            packet: Some(packet),
+            shipped: Some(shipped),
             lent: None,
             wait: None,
             driven: None,
+            awaits_outside: None,
             finished: false,
             interrupted: false,
+            counted: false,
             unwound: None,
             scope,
             context,
-            family: Some(family),
+            member: Some(member),
         }
     }
 
@@ -120,8 +129,7 @@ impl Task {
 
     /// Ends a goroutine for which the isolate has no coroutine.
     pub(crate) fn not_startable(start: Start, error: &mlua::Error) {
-        let started_at = Arc::clone(&start.started_at);
-        let failure = failure_of_text(&fault::text(error), start.completer.id(), started_at);
+        let failure = failure_of_text(&fault::text(error), start.completer.id(), Some(&*start.member));
         start.end(Outcome::Failed(Box::new(failure)));
     }
 
@@ -139,6 +147,20 @@ impl Task {
                 true
             }
             None => false,
+        }
+    }
+
+    /// It was interrupted, if it was, and goes on when it is polled next.
+    pub(crate) fn computes(&mut self) {
+        if self.interrupted && !self.counted {
+            self.counted = true;
+            self.isolate.count_computing(1);
+        }
+    }
+
+    fn goes_on(&mut self) {
+        if std::mem::take(&mut self.counted) {
+            self.isolate.count_computing(-1);
         }
     }
 
@@ -169,24 +191,37 @@ impl Task {
     /// Resumes the coroutine. `None` if it yielded.
     fn resume(&mut self) -> Option<(End, bool)> {
         let coroutine = self.coroutine;
-        let first = self.packet.take();
+        let first = self.shipped.take();
+
         let mut came = Came::Raised(1);
         let Isolate { lua, state, .. } = &*self.isolate;
         let lent = &mut self.lent;
+        let code = self.member.as_ref().and_then(|member| member.code.as_deref());
         let resumed = protected_bare(lua, &mut |stack| {
             let arguments = match &first {
                 None => 0,
                 // Its globals are made while the packet is decoded: it is the running goroutine already.
-                Some(packet) => match packet::decode_onto(stack, lua, state, packet, coroutine) {
-                    Ok((arguments, given)) => {
-                        *lent = given;
-                        arguments
+                Some(shipped) => {
+                    let arrived = match (shipped, code) {
+                        (Shipped::Packet(packet), _) => {
+                            packet::decode_onto(stack, lua, state, packet, coroutine)
+                        }
+                        (Shipped::Quick(values), Some(code)) => {
+                            quick::arrive(stack, state, code, values, coroutine)
+                        }
+                        (Shipped::Quick(_), None) => Err(packet::Malformed::NoFunction),
+                    };
+                    match arrived {
+                        Ok((arguments, given)) => {
+                            *lent = given;
+                            arguments
+                        }
+                        Err(why) => {
+                            came = Came::Malformed(why.to_string());
+                            return;
+                        }
                     }
-                    Err(why) => {
-                        came = Came::Malformed(why.to_string());
-                        return;
-                    }
-                },
+                }
             };
             if let Some(interrupts) = state.interrupts() {
                 interrupts.take_up(coroutine);
@@ -272,6 +307,7 @@ impl Task {
         match driven {
             Ok(driven) => {
                 self.driven = Some(Box::pin(driven));
+                self.awaits_outside = self.isolate.state.system.woken_from_outside();
                 None
             }
             Err(error) => Some((self.failed_with(&fault::text(&error)), false)),
@@ -309,8 +345,12 @@ impl Task {
             Value::Error(error) => fault::text(error),
             other => other.to_string().unwrap_or_else(|_| format!("a {} value", other.type_name())),
         };
+        let out_of_memory = self.out_of_memory(&message);
+        let is_out_of_memory = out_of_memory.is_some();
+        message = out_of_memory.unwrap_or(message);
         let packet = match error {
             Value::Error(_) => Ok(Packet::text(&message)),
+            _ if is_out_of_memory => Ok(Packet::text(&message)),
             error => packet::encode(
                 &self.isolate.lua,
                 &self.isolate.state,
@@ -324,12 +364,14 @@ impl Task {
             Packet::text(&message)
         });
         let traceback = self.running.traceback.borrow_mut().take();
+        let Blame { started_at, tell } = Blame::of(self.member.as_deref());
         End::Failed(Failure {
             error,
             message,
             traceback: traceback.unwrap_or_else(|| String::from("stack traceback:\n\t[not known]")),
             id: self.running.handle.id(),
-            started_at: self.running.started_at.clone(),
+            started_at,
+            tell,
         })
     }
 
@@ -351,7 +393,20 @@ impl Task {
     }
 
     fn failed_with(&self, message: &str) -> End {
-        End::Failed(failure_of_text(message, self.running.handle.id(), self.running.started_at.clone()))
+        let out_of_memory = self.out_of_memory(message);
+        let message = out_of_memory.as_deref().unwrap_or(message);
+        End::Failed(failure_of_text(message, self.running.handle.id(), self.member.as_deref()))
+    }
+
+    /// If this error says that memory has run out, and there is a limit: one that names it. What the goroutine held is
+    /// collected when it has ended.
+    fn out_of_memory(&self, message: &str) -> Option<String> {
+        let limit = self.isolate.state.system.settings().memory_limit;
+        let limit = limit.filter(|_| message == "not enough memory")?;
+        self.isolate.starved.set(true);
+        Some(format!(
+            "not enough memory: an isolate may have {limit} bytes, see configure{{memory_limit = ...}}"
+        ))
     }
 
     /// Tells the end to everybody, and gives the slot back.
@@ -359,6 +414,7 @@ impl Task {
         self.finished = true;
         self.wait = None;
         self.driven = None;
+        self.awaits_outside = None;
         let running = &self.running;
         let reusable = reusable && !running.exposed.get() && matches!(end, End::Done(_));
         if let Some(lent) = self.lent.take() {
@@ -369,6 +425,10 @@ impl Task {
             });
         }
         self.isolate.release(running.slot, reusable);
+        if self.isolate.starved.replace(false) {
+            // Lua does not collect by itself where a stack has no memory to grow: the next goroutine would fail, too.
+            let _ = self.isolate.lua.gc_collect();
+        }
         // Before anybody hears of the end: whoever has awaited it finds its locks free.
         if let Some(holder) = running.holder.get() {
             holder.release_all();
@@ -384,7 +444,7 @@ impl Task {
             }
         };
         let (scope, context) = (self.scope.take(), self.context.take());
-        let (pool_slot, family) = (running.pool_slot.borrow_mut().take(), self.family.take());
+        let (pool_slot, member) = (running.pool_slot.borrow_mut().take(), self.member.take());
         let Some(completer) = running.completer.borrow_mut().take() else {
             return;
         };
@@ -394,7 +454,7 @@ impl Task {
             if let Some(slot) = pool_slot {
                 slot.finish(ended);
             }
-            drop(family);
+            drop(member);
         });
     }
 
@@ -402,6 +462,7 @@ impl Task {
     /// raised there. mlua keeps the function's future in Lua; it is dropped by the collection that is asked for here.
     fn stop_driven(&mut self) -> (End, bool) {
         self.driven = None;
+        self.awaits_outside = None;
         self.isolate.collect_when_idle();
         self.stop()
     }
@@ -473,6 +534,7 @@ impl Future for Task {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let task = &mut *self;
+        task.goes_on();
         for _ in 0..TURNS {
             if task.interrupted && task.driven.is_none() {
                 task.interrupted = false;
@@ -538,9 +600,13 @@ impl Future for Task {
                 return Poll::Pending;
             }
         }
-        match task.interrupted {
-            true => task.isolate.spawner.wake_after_others(cx.waker()),
-            false => cx.waker().wake_by_ref(),
+        if task.interrupted {
+            task.computes();
+            // What has not started yet does not wait until all that compute here have had their turn.
+            task.isolate.begin_next();
+            task.isolate.spawner.wake_after_others(cx.waker());
+        } else {
+            cx.waker().wake_by_ref();
         }
         Poll::Pending
     }
@@ -549,19 +615,40 @@ impl Future for Task {
 impl Drop for Task {
     /// A task that is dropped before its end belonged to a worker that has ended.
     fn drop(&mut self) {
+        self.goes_on();
         if !self.finished {
             self.finish(End::Cancelled, false);
         }
     }
 }
 
-fn failure_of_text(message: &str, id: u64, started_at: Arc<str>) -> Failure {
+/// Where a goroutine that fails was started, and who is told if nobody awaits it.
+struct Blame {
+    started_at: Arc<str>,
+    tell: ErrorReport,
+}
+
+impl Blame {
+    /// A goroutine has its origin until it has ended; after that nobody asks.
+    fn of(origin: Option<&Origin>) -> Self {
+        match origin {
+            Some(origin) => {
+                Self { started_at: Arc::clone(&origin.started_at), tell: Arc::clone(&origin.system.report) }
+            }
+            None => Self { started_at: Arc::from("?"), tell: Arc::new(|_| {}) },
+        }
+    }
+}
+
+fn failure_of_text(message: &str, id: u64, origin: Option<&Origin>) -> Failure {
+    let Blame { started_at, tell } = Blame::of(origin);
     Failure {
         error: Packet::text(message),
         message: message.to_owned(),
         traceback: String::from("stack traceback:\n\t[before its first line]"),
         id,
         started_at,
+        tell,
     }
 }
 

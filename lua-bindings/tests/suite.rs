@@ -77,11 +77,13 @@ files! {
     classes_styles
     close_variables
     cond
+    configure
     contexts
     coroutines
     flow
     globals_apart
     handles
+    interrupts
     libraries
     lock_stress
     looking_in
@@ -97,6 +99,7 @@ files! {
     pool_stress
     pools
     positions
+    processes
     rate_limiter
     refusals
     replacing
@@ -110,6 +113,7 @@ files! {
     shared_tables
     shipping_functions
     shipping_globals
+    shipping_prototypes
     shipping_random
     shipping_values
     timeout

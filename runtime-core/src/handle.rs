@@ -75,8 +75,9 @@ impl fmt::Display for Status {
     }
 }
 
-/// Told of a failure that nobody will await.
-pub type Report<E> = Arc<dyn Fn(&E) + Send + Sync>;
+/// Told of a failure that nobody will await. A plain function, so that a task carries no count of those who share it:
+/// whatever else the report needs is for the failure to know.
+pub type Report<E> = fn(&E);
 
 /// When a failure is reported.
 pub enum Reporting<E> {
@@ -101,8 +102,9 @@ impl Queued for () {
 
 /// A started task, seen from outside. Clones stand for the same task.
 ///
-/// **Who wakes whom.** Waiters register with an event before they look for the outcome; the completer stores the
-/// outcome before it notifies all of them, so none can miss it. Dropping a waiter leaves nothing behind. A completer
+/// **Who wakes whom.** Waiters say that there are some, and register with an event, before they look for the outcome; the
+/// completer stores the outcome before it looks whether there are waiters, and notifies all of them. Of these two at
+/// least one sees what the other did first, so none can miss it. Dropping a waiter leaves nothing behind. A completer
 /// that is dropped without an outcome (its worker died) completes the task as cancelled, so that nobody waits for ever.
 ///
 /// **Cancelled before it starts.** What a task needs to run may lie with its handle, as a `Q`, while the completer stands
@@ -133,6 +135,8 @@ struct Shared<T, E, Q> {
     /// Whether somebody has seen the outcome, or it has been reported.
     seen: AtomicBool,
     outcome: OnceLock<Outcome<T, E>>,
+    /// Whether anybody has ever waited: most tasks end before that, and then the event is not touched.
+    awaited: AtomicBool,
     ended: Event,
     cancelled: OnceLock<Option<Arc<str>>>,
     queued: Mutex<Option<Q>>,
@@ -151,6 +155,7 @@ impl<T, E, Q> Handle<T, E, Q> {
             handles: AtomicUsize::new(1),
             seen: AtomicBool::new(false),
             outcome: OnceLock::new(),
+            awaited: AtomicBool::new(false),
             ended: Event::new(),
             cancelled: OnceLock::new(),
             queued: Mutex::new(None),
@@ -214,7 +219,9 @@ impl<T, E, Q> Handle<T, E, Q> {
                 return;
             }
             let ended = handle.shared.ended.listen();
-            // The outcome may have come between the look above and the registration.
+            handle.shared.awaited.store(true, Ordering::SeqCst);
+            // With the fence in `Shared::complete`: either the outcome is seen here or the waiter there.
+            fence(Ordering::SeqCst);
             if handle.shared.outcome.get().is_none() {
                 ended.await;
             }
@@ -395,10 +402,11 @@ impl<T, E, Q> Shared<T, E, Q> {
         }
         self.status.store(status as u8, Ordering::Release);
         then();
+        // With the fence in `Handle::drop`: of "store the outcome, look at the handles" here and "take a handle
+        // away, look for the outcome" there, at least one sees what the other stored. Likewise in `Handle::wait`, with
+        // "say that there is a waiter, look for the outcome".
+        fence(Ordering::SeqCst);
         if status == Status::Failed {
-            // With the fence in `Handle::drop`: of "store the outcome, look at the handles" here and "take a handle
-            // away, look for the outcome" there, at least one sees what the other stored.
-            fence(Ordering::SeqCst);
             match &self.reporting {
                 Reporting::Never => {}
                 Reporting::AtOnce(report) => self.report_once(report),
@@ -408,7 +416,9 @@ impl<T, E, Q> Shared<T, E, Q> {
                 Reporting::IfUnseen(_) => {}
             }
         }
-        self.ended.notify(usize::MAX);
+        if self.awaited.load(Ordering::SeqCst) {
+            self.ended.notify(usize::MAX);
+        }
     }
 
     fn report_once(&self, report: &Report<E>) {

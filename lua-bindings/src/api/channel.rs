@@ -162,6 +162,11 @@ pub(super) fn closed() -> (bool, &'static str) {
     (false, "send on closed channel")
 }
 
+/// What a send that waited gives when the channel is closed.
+pub(super) fn reply_closed() -> Reply {
+    Reply::make(|lua, _| Ok(closed().into_lua_multi(lua)?))
+}
+
 /// The value to be sent, as a packet. `nil` is a value; no argument at all is a wrong call.
 fn value(context: &Context<'_>, args: &Args, n: usize) -> Result<Packet, Fault> {
     match args.get(n) {
@@ -200,7 +205,7 @@ fn send(context: &Context<'_>, args: &Args, this: ChannelObject, offset: usize) 
     Ok(Answer::Wait(Box::pin(async move {
         match runtime_core::deadline(&*backend, limit, &mut send).await {
             Some(Ok(())) => Reply::True,
-            Some(Err(_)) => Reply::make(|lua, _| Ok(closed().into_lua_multi(lua)?)),
+            Some(Err(_)) => reply_closed(),
             // The value may have been taken since the last look: only what could be withdrawn was not sent.
             None if send.cancel().is_some() => Reply::TimedOut,
             None => Reply::True,
@@ -234,10 +239,7 @@ fn receive(context: &Context<'_>, args: &Args, this: ChannelObject, offset: usiz
                 handed => handed,
             },
         };
-        match packet {
-            Some(packet) => Reply::make(move |lua, state| received(lua, state, &packet)),
-            None => Reply::make(|lua, _| Ok((Value::Nil, false).into_lua_multi(lua)?)),
-        }
+        Reply::Received(packet)
     })))
 }
 

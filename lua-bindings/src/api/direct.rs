@@ -6,27 +6,31 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use runtime_core::Outcome as Ended;
+use runtime_core::{Outcome as Ended, TryReceiveError, TrySendError};
 
-use super::channel::Direction;
-use super::direct_locks;
+use super::channel::{Direction, reply_closed};
+use super::pools::Gives;
 use super::start::{Report, assemble};
 use super::{ChannelObject, HandleObject, Primitives};
+use super::{direct_locks, direct_pools};
+use crate::goroutine::{GoroutineHandle, Reply, Running, Shipped, Start, Wait};
 use crate::object::Object;
-use crate::packet::{self, Packet, Plain, Roots};
+use crate::packet::{self, Packet, Plain, Roots, quick};
 use crate::raw::{Kind, Number, Primitive, Stack, Went};
-use crate::state::{DONE, State, WRONG, vital};
+use crate::state::{DONE, PARK, Role, State, WRONG, vital};
 
 /// Those that may have to wait, or raise: they answer with a number that says so, as the general primitives do, and a Lua
 /// function around them sees to it.
-const MAY_WAIT: [(&str, Primitive); 7] = [
+const MAY_WAIT: [(&str, Primitive); 9] = [
     ("await", await_ended),
     ("handle_await", await_ended),
     ("channel_send", send),
-    ("channel_receive", receive),
-    ("channel_try_receive", receive),
+    ("channel_receive", |stack, state| receive(stack, state, MayWait::Yes)),
+    ("channel_try_receive", |stack, state| receive(stack, state, MayWait::No)),
     ("channel_function_send", send),
-    ("channel_function_receive", receive),
+    ("channel_function_receive", |stack, state| receive(stack, state, MayWait::Yes)),
+    ("pool_submit", |stack, state| direct_pools::submit(stack, state, Gives::TaskId)),
+    ("pool_async", |stack, state| direct_pools::submit(stack, state, Gives::Handle)),
 ];
 
 /// Those that never wait, and are functions of the module as they are.
@@ -56,20 +60,19 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
 }
 
 /// Where the script is on the call stack: a whole primitive itself is 0.
-const CALLER: usize = 1;
+const WHOLE_CALLER: usize = 1;
+
+/// The same for one that has a Lua function around it.
+pub(super) const FACED: usize = 2;
 
 fn start(stack: &mut Stack<'_>, state: &Rc<State>, report: Report) -> Went {
     if stack.kind(1) != Kind::Function || !state.system.is_started() {
         return Went::General;
     }
-    let packet = match state.lua().map(|lua| packet::encode_stack(stack, &lua, state, Roots::Start)) {
-        Some(Ok(packet)) => packet,
-        // Not left to the general primitive: what `__goroutine` did must not be done again.
-        Some(Err(refusal)) => return Went::Wrong(refusal.to_string()),
-        None => return Went::General,
+    let (start, handle) = match prepare(stack, state, report, WHOLE_CALLER) {
+        Ok(prepared) => prepared,
+        Err(went) => return went,
     };
-    let started_at = place(stack, state);
-    let (start, handle) = assemble(state, packet, started_at, report);
     if state.system.submit(start).is_err() {
         return Went::General;
     }
@@ -78,12 +81,36 @@ fn start(stack: &mut Stack<'_>, state: &Rc<State>, report: Report) -> Went {
     Went::Done(1)
 }
 
-/// Where the script stands. A loop starts its goroutines from one line, so the place of the last start is mostly this one.
-fn place(stack: &mut Stack<'_>, state: &State) -> Arc<str> {
-    let at = stack.top() + 1;
+/// A goroutine of the function at the bottom of the stack, with what lies above it as its arguments. They are still there
+/// afterwards.
+pub(super) fn prepare(
+    stack: &mut Stack<'_>,
+    state: &Rc<State>,
+    report: Report,
+    caller: usize,
+) -> Result<(Start, GoroutineHandle), Went> {
+    let top = stack.top();
     state.push_vitals(stack);
-    stack.raw_get_index(at, vital::CODES);
-    let Some(line) = stack.push_caller(CALLER) else {
+    stack.raw_get_index(top + 1, vital::CODES);
+    let quick = quick::ship(stack, state, top, top + 2);
+    let started_at = place(stack, state, caller);
+    stack.truncate(top);
+    if let Some((code, values)) = quick {
+        return Ok(assemble(state, Shipped::Quick(values), Some(code), started_at, report));
+    }
+    match state.lua().map(|lua| packet::encode_stack(stack, &lua, state, Roots::Start)) {
+        Some(Ok(packet)) => Ok(assemble(state, Shipped::Packet(packet), None, started_at, report)),
+        // Not left to the general primitive: what `__goroutine` did must not be done again.
+        Some(Err(refusal)) => Err(Went::Wrong(refusal.to_string())),
+        None => Err(Went::General),
+    }
+}
+
+/// Where the script stands. A loop starts its goroutines from one line, so the place of the last start is mostly this one.
+/// On top are the vitals, and the table of closures that they have.
+fn place(stack: &mut Stack<'_>, state: &State, caller: usize) -> Arc<str> {
+    let at = stack.top() - 1;
+    let Some(line) = stack.push_caller(caller) else {
         return Arc::from("?");
     };
     // The function of the last start lies in the weak list of closures, behind those: a new one cannot be taken for it.
@@ -92,7 +119,7 @@ fn place(stack: &mut Stack<'_>, state: &State) -> Arc<str> {
     last.unwrap_or_else(|| {
         stack.truncate(at + 2);
         stack.raw_set_index(at + 1, vital::LAST_CALLER);
-        state.last_place.borrow_mut().of(stack.position(CALLER))
+        state.last_place.borrow_mut().of(stack.position(caller))
     })
 }
 
@@ -197,7 +224,7 @@ fn send(stack: &mut Stack<'_>, state: &Rc<State>) -> Went {
         Some(value) => Packet::One(value),
         None => {
             // What would only be encoded again for the wait is left alone.
-            if channel.channel.len() >= channel.channel.capacity() {
+            if state.role == Role::Home && channel.channel.len() >= channel.channel.capacity() {
                 return Went::General;
             }
             stack.remove(1);
@@ -212,23 +239,80 @@ fn send(stack: &mut Stack<'_>, state: &Rc<State>) -> Went {
             }
         }
     };
-    match channel.channel.try_send(packet) {
-        Ok(()) => {
+    match (channel.channel.try_send(packet), state.current()) {
+        (Ok(()), _) => {
             stack.push_number(Number::Integer(DONE));
             stack.push_boolean(true);
             Went::Done(2)
         }
-        Err(_) => Went::General,
+        (Err(TrySendError::Full(packet)), Some(running)) => {
+            let send = channel.channel.send(packet);
+            let sent = async move {
+                match send.await {
+                    Ok(()) => Reply::True,
+                    Err(_) => reply_closed(),
+                }
+            };
+            park(stack, state, &running, "send", Box::pin(sent))
+        }
+        _ => Went::General,
     }
 }
 
-fn receive(stack: &mut Stack<'_>, state: &Rc<State>) -> Went {
-    let received = channel(stack, state, 2, Direction::Send).map(|channel| channel.channel.try_receive());
-    let Some(Ok(packet)) = received else {
+fn park(stack: &mut Stack<'_>, state: &State, running: &Running, what: &'static str, wait: Wait) -> Went {
+    state.will_wait(what);
+    running.park(wait, false);
+    stack.push_number(Number::Integer(PARK));
+    Went::Done(1)
+}
+
+/// What the call that parked returns.
+pub(super) fn resumed(stack: &mut Stack<'_>, state: &Rc<State>) -> Went {
+    let reply = state.current().and_then(|running| running.reply.borrow_mut().take());
+    match reply {
+        Some(Reply::Nothing) => {
+            stack.push_number(Number::Integer(DONE));
+            Went::Done(1)
+        }
+        Some(Reply::True) => {
+            stack.push_number(Number::Integer(DONE));
+            stack.push_boolean(true);
+            Went::Done(2)
+        }
+        Some(Reply::Received(Some(packet))) => received(stack, state, &packet),
+        reply => {
+            if let Some(running) = state.current() {
+                *running.reply.borrow_mut() = reply;
+            }
+            Went::General
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum MayWait {
+    Yes,
+    No,
+}
+
+fn receive(stack: &mut Stack<'_>, state: &Rc<State>, may_wait: MayWait) -> Went {
+    let Some(channel) = channel(stack, state, 2, Direction::Send) else {
         return Went::General;
     };
+    match (channel.channel.try_receive(), state.current()) {
+        (Ok(packet), _) => received(stack, state, &packet),
+        (Err(TryReceiveError::Empty), Some(running)) if may_wait == MayWait::Yes => {
+            let receive = channel.channel.receive();
+            park(stack, state, &running, "receive", Box::pin(async move { Reply::Received(receive.await) }))
+        }
+        _ => Went::General,
+    }
+}
+
+/// The values of a receive for what it received.
+fn received(stack: &mut Stack<'_>, state: &State, packet: &Packet) -> Went {
     stack.truncate(0);
-    let decoded = match &packet {
+    let decoded = match packet {
         Packet::One(value) => {
             value.push(stack);
             Ok(1)

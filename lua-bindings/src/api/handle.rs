@@ -46,7 +46,8 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
     prim.function("await_any", await_any)?;
     prim.function("wait_all", |context, args| {
         let limit = args.deadline(1, now(context))?;
-        context.wait(limit, context.state.children().wait(), |()| Reply::True)
+        let ended = context.state.with_children(|children| children.wait());
+        context.wait(limit, ended, |()| Reply::True)
     })?;
     prim.method("handle", "cancel", |context, args| {
         let handle = args.this::<HandleObject>()?.0;

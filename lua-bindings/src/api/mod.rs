@@ -18,6 +18,7 @@ mod configure;
 mod context;
 mod direct;
 mod direct_locks;
+mod direct_pools;
 mod embedded;
 mod flow;
 mod handle;
@@ -28,6 +29,8 @@ mod mutex;
 mod once;
 mod options;
 mod pools;
+#[cfg(unix)]
+mod processes;
 mod rate_limiter;
 mod retry;
 mod rw_mutex;
@@ -67,10 +70,10 @@ pub(crate) use cond::CondObject;
 pub(crate) use context::{ContextMember, ContextObject};
 pub use embedded::{Results, WaitingCall, current_id, limit_home, waiting_function};
 pub(crate) use handle::HandleObject;
-pub(crate) use look::describe_all;
+pub(crate) use look::{describe, describe_all};
 pub(crate) use mutex::MutexObject;
 pub(crate) use once::OnceObject;
-pub(crate) use pools::PoolObject;
+pub(crate) use pools::{PoolObject, Submitting};
 pub(crate) use rate_limiter::RateLimiterObject;
 pub(crate) use rw_mutex::RwMutexObject;
 pub(crate) use scope::ScopeObject;
@@ -299,7 +302,9 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
     vitals.raw_set(vital::REFRESH_NAMES, &refresh_names)?;
     vitals.raw_set(vital::RESOLVE, resolve)?;
     vitals.raw_set(vital::PACKAGE_LOADED, &package_loaded)?;
-    vitals.raw_set(vital::CODES, weak_table()?)?;
+    let witnesses = lua.create_table_with_capacity(vital::LAST_CALLER, 0)?;
+    witnesses.set_metatable(Some(weak.clone()))?;
+    vitals.raw_set(vital::CODES, witnesses)?;
     vitals.raw_set(vital::LOADED, lua.create_table()?)?;
     vitals.raw_set(vital::OBJECTS, &objects)?;
     vitals.raw_set(vital::ENVIRONMENTS, &environments)?;
@@ -365,11 +370,14 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
     direct::add(&prim)?;
     if isolate {
         add_isolate(&prim)?;
+        #[cfg(unix)]
+        processes::add(&prim)?;
     }
     let resumed = {
         let state = Rc::clone(&state);
         lua.create_function(move |lua, ()| state.resumed(lua))?
     };
+    let resumed = raw::closure(lua, &state, direct::resumed, &resumed, false)?;
     let abandon = {
         let state = Rc::clone(&state);
         lua.create_function(move |_, ()| {
@@ -406,7 +414,14 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
         state.tables.package_loaded.raw_set("goroutine", &module)?;
         // Before the standard functions are replaced: mlua's async functions keep the real coroutine.yield.
         if let Some(setup) = &state.system.setup {
+            let execute =
+                || lua.globals().get::<Option<Table>>("os")?.map(|os| os.get("execute")).transpose();
+            let before: Option<Value> = execute()?;
             setup(lua)?;
+            // One that the embedder has put there stays.
+            if execute()? != before {
+                prim.table.raw_set("execute", Value::Nil)?;
+            }
         }
         let complete = {
             let state = Rc::clone(&state);
@@ -494,6 +509,7 @@ fn add_isolate(prim: &Primitives<'_>) -> mlua::Result<()> {
         }
         Ok(())
     })?;
+    prim.raw("in_goroutine", |_, state, ()| Ok(state.current().is_some()))?;
     prim.raw("raising", |_, state, ()| {
         state.raising_cancelled();
         Ok(())

@@ -6,7 +6,9 @@ use std::task::{Context as TaskContext, Poll, Waker};
 
 use dashmap::Entry;
 use mlua::{IntoLuaMulti, Lua, MultiValue, Table, Value};
-use runtime_core::{Close, OnFull, Percentiles, Pool, PoolOptions, PoolStats, Status, SubmitErrorKind};
+use runtime_core::{
+    Close, OnFull, Percentiles, Pool, PoolOptions, PoolStats, SlotId, Status, Submit, SubmitErrorKind,
+};
 
 use super::handle::awaited;
 use super::options::Options;
@@ -14,10 +16,11 @@ use super::scope::wait_for_scope;
 use super::start::{Report, prepare};
 use super::{Answer, Args, Context, HandleObject, Named, Outcome, Primitives, ScopeObject};
 use crate::fault::Fault;
-use crate::goroutine::Reply;
+use crate::goroutine::{GoroutineHandle, Reply};
 use crate::object::Object;
 use crate::pool::{LuaPool, PoolTask};
 use crate::scope::Scope;
+use crate::state::State;
 use crate::system::System;
 
 /// More than this many workers or places is taken for a mistake.
@@ -55,7 +58,7 @@ impl Target {
 
     /// It, unless it is gone.
     fn find(&self, context: &Context<'_>) -> Option<LuaPool> {
-        let found = find(context, self.name())?;
+        let found = find(context.state, self.name())?;
         match self {
             // Another may have its name by now.
             Self::Pool(pool) if !found.same(pool) => None,
@@ -66,7 +69,7 @@ impl Target {
 
 pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
     prim.function("pool_create", create)?;
-    prim.function("pool", |context, args| match find(context, &args.string(1)?) {
+    prim.function("pool", |context, args| match find(context.state, &args.string(1)?) {
         Some(pool) => context.values(context.object(Object::Pool(PoolObject(pool)))?),
         None => context.values(Value::Nil),
     })?;
@@ -75,11 +78,17 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
     let both: [(&'static str, &'static str, Body); 6] = [
         ("submit", "pool_submit", |context, args, target, offset| {
             args.check_function(1 + offset)?;
-            submit(context, &target, args.rest(1 + offset), 0, Gives::TaskId, None)
+            match waiting(context, &target) {
+                Some(submitting) => wait_to_submit(context, submitting, Gives::TaskId),
+                None => submit(context, &target, args.rest(1 + offset), 0, Gives::TaskId, None),
+            }
         }),
         ("async", "pool_async", |context, args, target, offset| {
             args.check_function(1 + offset)?;
-            submit(context, &target, args.rest(1 + offset), 0, Gives::Handle, None)
+            match waiting(context, &target) {
+                Some(submitting) => wait_to_submit(context, submitting, Gives::Handle),
+                None => submit(context, &target, args.rest(1 + offset), 0, Gives::Handle, None),
+            }
         }),
         ("wait", "pool_wait", wait),
         ("close", "pool_close", close),
@@ -116,7 +125,7 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
         let name = args.string(1)?;
         let priority = args.integer(2)?;
         args.check_function(3)?;
-        let pool = find(context, &name);
+        let pool = find(context.state, &name);
         if pool.is_some_and(|pool| !pool.has_priority()) {
             return Err(args.bad(1, &format!("pool '{name}' was not created with priority=true")));
         }
@@ -130,8 +139,8 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
 }
 
 /// The pool of this name. One that has been closed and has ended is gone, also if who closed it did not wait for that.
-fn find(context: &Context<'_>, name: &str) -> Option<LuaPool> {
-    let pools = &context.state.system.pools;
+pub(super) fn find(state: &State, name: &str) -> Option<LuaPool> {
+    let pools = &state.system.pools;
     let pool = pools.get(name).map(|pool| pool.clone())?;
     if pool.is_closed() {
         let stats = pool.stats();
@@ -201,9 +210,29 @@ fn put(system: &System, name: &str, new: &LuaPool, old: Option<&LuaPool>) -> Opt
 
 /// What a submit gives to the script.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Gives {
+pub(super) enum Gives {
     TaskId,
     Handle,
+}
+
+impl Gives {
+    pub(super) fn report(self) -> Report {
+        match self {
+            Self::TaskId => Report::AtOnce,
+            Self::Handle => Report::IfUnseen,
+        }
+    }
+}
+
+/// A submit that has to wait, and the handle of its task.
+pub(crate) struct Submitting {
+    pub(super) submit: Submit<PoolTask>,
+    pub(super) handle: GoroutineHandle,
+}
+
+/// The place that the running goroutine has in a pool.
+pub(super) fn inside(state: &State) -> Option<SlotId> {
+    state.current().and_then(|running| running.pool_slot.borrow().as_ref().map(runtime_core::Slot::id))
 }
 
 fn submit(
@@ -220,25 +249,28 @@ fn submit(
     if pool.is_closed() {
         return context.values((Value::Nil, "pool is closed"));
     }
-    let report = if gives == Gives::Handle { Report::IfUnseen } else { Report::AtOnce };
-    let (start, handle) = prepare(context, values, report, scope)?;
-    let task = PoolTask::new(start, &pool, Arc::clone(&context.state.system));
-    let inside = context
-        .state
-        .current()
-        .and_then(|running| running.pool_slot.borrow().as_ref().map(runtime_core::Slot::id));
-    let mut submit = pool.submit(task, priority, inside);
-    let values = move |lua: &Lua,
-                       state: &crate::state::State,
-                       submitted: Result<runtime_core::TaskId, Refused>| match submitted {
-        Ok(_) if gives == Gives::Handle => {
-            let handle = Object::Handle(HandleObject(handle)).to_value(lua, state)?;
-            Ok(handle.into_lua_multi(lua)?)
-        }
-        Ok(id) => Ok(id.to_string().into_lua_multi(lua)?),
-        Err(Refused::Value(message)) => Ok((Value::Nil, message).into_lua_multi(lua)?),
-        Err(Refused::Raise(message)) => Err(Fault::Wrong(message)),
-    };
+    let (start, handle) = prepare(context, values, gives.report(), scope)?;
+    let submit = pool.submit(PoolTask::new(start, &pool), priority, inside(context.state));
+    wait_to_submit(context, Submitting { submit, handle }, gives)
+}
+
+/// What `direct_pools` has prepared for this very call.
+fn waiting(context: &Context<'_>, target: &Target) -> Option<Submitting> {
+    context.state.submitting.take().filter(|_| matches!(target, Target::Name(_)))
+}
+
+fn wait_to_submit(context: &Context<'_>, submitting: Submitting, gives: Gives) -> Outcome {
+    let Submitting { mut submit, handle } = submitting;
+    let values =
+        move |lua: &Lua, state: &State, submitted: Result<runtime_core::TaskId, Refused>| match submitted {
+            Ok(_) if gives == Gives::Handle => {
+                let handle = Object::Handle(HandleObject(handle)).to_value(lua, state)?;
+                Ok(handle.into_lua_multi(lua)?)
+            }
+            Ok(id) => Ok(id.to_string().into_lua_multi(lua)?),
+            Err(Refused::Value(message)) => Ok((Value::Nil, message).into_lua_multi(lua)?),
+            Err(Refused::Raise(message)) => Err(Fault::Wrong(message)),
+        };
     // Mostly there is room, and nothing to wait for.
     let at_once = Pin::new(&mut submit).poll(&mut TaskContext::from_waker(Waker::noop()));
     if let Poll::Ready(submitted) = at_once {
@@ -251,12 +283,12 @@ fn submit(
 }
 
 /// How a refused submit shows in the script.
-enum Refused {
+pub(super) enum Refused {
     Value(String),
     Raise(String),
 }
 
-fn refused(error: runtime_core::SubmitError<PoolTask>) -> Refused {
+pub(super) fn refused(error: runtime_core::SubmitError<PoolTask>) -> Refused {
     match error.kind {
         SubmitErrorKind::WouldDeadlock => Refused::Raise(error.to_string()),
         _ => Refused::Value(error.to_string()),

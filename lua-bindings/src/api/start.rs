@@ -7,11 +7,11 @@ use runtime_core::{Reporting, next_id};
 
 use super::handle::await_or_cancel;
 use super::{Answer, Args, Context, HandleObject, Primitives, caller, ship};
+use crate::code::Code;
 use crate::fault::Fault;
-use crate::goroutine::{Family, GoroutineHandle, Start};
+use crate::goroutine::{Failure, GoroutineHandle, Shipped, Start};
 use crate::object::Object;
-use crate::packet::{Packet, Roots};
-use crate::pool::Slot;
+use crate::packet::Roots;
 use crate::scope::Scope;
 use crate::state::State;
 
@@ -34,7 +34,7 @@ pub(super) fn prepare(
     let system = &context.state.system;
     system.start().map_err(|error| Fault::Wrong(error.to_string()))?;
     let packet = ship(context, values, Roots::Start)?;
-    let (mut start, handle) = assemble(context.state, packet, caller(context), report);
+    let (mut start, handle) = assemble(context.state, Shipped::Packet(packet), None, caller(context), report);
     start.scope = match &scope {
         None => None,
         Some(scope) => match scope.enter(&handle) {
@@ -45,24 +45,23 @@ pub(super) fn prepare(
     Ok((start, handle))
 }
 
-/// A goroutine from what it consists of, in no scope.
+/// A goroutine from what it consists of, in no scope. `code`: that of its function, if no packet has it.
 pub(super) fn assemble(
     state: &State,
-    packet: Packet,
+    shipped: Shipped,
+    code: Option<Arc<Code>>,
     started_at: Arc<str>,
     report: Report,
 ) -> (Start, GoroutineHandle) {
-    let tell = state.system.unhandled();
     let reporting = match report {
-        Report::AtOnce => Reporting::AtOnce(tell),
-        Report::IfUnseen => Reporting::IfUnseen(tell),
+        Report::AtOnce => Reporting::AtOnce(Failure::unhandled),
+        Report::IfUnseen => Reporting::IfUnseen(Failure::unhandled),
     };
     let (handle, completer) = GoroutineHandle::new(next_id(), reporting);
-    let listed = state.system.registry.enter(&handle, &started_at);
-    let family = Family::join(&state.children(), listed);
-    let start =
-        Start { packet, completer, started_at, slot: None::<Slot>, scope: None, context: None, family };
-    (start, handle)
+    let member =
+        state.with_children(|children| children.add(&state.system, started_at, code, handle.watch()));
+    state.meter.started();
+    (Start { shipped, completer, member, slot: None, scope: None, context: None }, handle)
 }
 
 /// Starts a goroutine.

@@ -360,8 +360,11 @@ impl<'a> Encoder<'a> {
             return Ok(());
         }
         let function = stack.kind(-1) == Kind::Function;
-        // What was dumped before is known to have no name.
-        if function && let Some(code) = self.known_code(stack, address) {
+        // A closure that was dumped before is known to have no name. Another one of its prototype may have one.
+        if function
+            && !(self.state.recent_codes.by_prototype() && self.state.may_be_named(address))
+            && let Some(code) = self.known_code(stack)
+        {
             return self.open_or_defer(stack, address, Some(code));
         }
         let mut known = self.known(stack);

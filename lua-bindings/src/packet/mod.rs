@@ -34,6 +34,7 @@ mod classes;
 mod decode;
 mod encode;
 pub(crate) mod face;
+pub(crate) mod quick;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -51,8 +52,7 @@ use crate::raw::{Kind, Number, Stack};
 
 use classes::Marks;
 pub(crate) use classes::{Definition, Definitions};
-use decode::Malformed;
-pub(crate) use decode::{decode, decode_onto, decode_stack};
+pub(crate) use decode::{Malformed, decode, decode_onto, decode_stack};
 pub(crate) use encode::{Refusal, Roots, Scratch, encode, encode_stack, make_class};
 pub use wire::{Trust, WireError};
 
@@ -171,13 +171,15 @@ impl Plain {
 
     /// The value on top of a stack, if it is such a one.
     pub(crate) fn on_top(stack: &Stack<'_>) -> Option<Self> {
-        match stack.kind(-1) {
+        Self::at(stack, -1)
+    }
+
+    /// The value at `index`, if it is such a one.
+    fn at(stack: &Stack<'_>, index: i32) -> Option<Self> {
+        match stack.kind(index) {
             Kind::Nil => Some(Self::Nil),
-            Kind::Boolean => Some(Self::Boolean(stack.boolean(-1))),
-            Kind::Number => Some(match stack.number(-1) {
-                Number::Integer(value) => Self::Integer(value),
-                Number::Float(value) => Self::Float(value),
-            }),
+            Kind::Boolean => Some(Self::Boolean(stack.boolean(index))),
+            Kind::Number => Some(stack.number(index).into()),
             _ => None,
         }
     }
@@ -197,6 +199,15 @@ impl Plain {
             Self::Boolean(value) => Value::Boolean(value),
             Self::Integer(value) => Value::Integer(value),
             Self::Float(value) => Value::Number(value),
+        }
+    }
+}
+
+impl From<Number> for Plain {
+    fn from(number: Number) -> Self {
+        match number {
+            Number::Integer(value) => Self::Integer(value),
+            Number::Float(value) => Self::Float(value),
         }
     }
 }

@@ -57,13 +57,15 @@ everywhere("a ticker that is stopped ticks no more, and is not closed", function
   equal(ticker:is_closed(), false)
 end)
 
+unless_lua("5.1", "a goroutine cannot wait inside `pcall`, `xpcall`, a metamethod or an iterator")
 everywhere("closing a ticker ends the loops over it", function()
   local ticker, count = goroutine.ticker(1), 0
   for _ in ticker:iter() do
     count = count + 1
-    if count == 3 then ticker:close() end
+    if count >= 3 then ticker:close() end
   end
-  equal(count, 3)
+  -- A tick that is there already is still received.
+  assert(count == 3 or count == 4, count)
 end)
 
 everywhere("nobody but the clock sends there", function()

@@ -1,5 +1,5 @@
 -- io.popen for goroutines, which must not block their isolate: the command runs to its end, or gets all that was written, at
--- once, and the goroutine parks meanwhile. Called with: run, which is exec.run; the table io.
+-- once, and the goroutine parks meanwhile. Called with: run, which is exec.run; the table io. Gives what makes such a file.
 local run, io = ...
 
 local error, type, select, setmetatable, tonumber, tostring = error, type, select, setmetatable, tonumber, tostring
@@ -103,13 +103,6 @@ function methods.setvbuf(self)
   return true
 end
 
--- The command has ended, or ends here.
-local function finish(self, result)
-  stderr:write(result.stderr)
-  self.text = result.stdout
-  self.code = result.exit_code
-end
-
 function methods.close(self)
   open(self, "close")
   self.closed = true
@@ -118,8 +111,9 @@ function methods.close(self)
     if not result then
       return nil, err
     end
-    finish(self, result)
+    stderr:write(result.stderr)
     io.write(result.stdout)
+    self.code = result.exit_code
   end
   local signal = self.code > 128
   return self.code == 0 or nil, signal and "signal" or "exit", signal and self.code - 128 or self.code
@@ -131,21 +125,7 @@ metatable.__close = function(self)
   end
 end
 
-return function(command, mode)
-  if type(command) ~= "string" then
-    error("bad argument #1 to 'popen' (string expected, got " .. type(command) .. ")", 2)
-  elseif mode ~= nil and mode ~= "r" and mode ~= "w" then
-    error("bad argument #2 to 'popen' (invalid mode)", 2)
-  end
-  local self = setmetatable({ command = command, at = 1 }, metatable)
-  if mode == "w" then
-    self.parts = {}
-    return self
-  end
-  local result, err = run(command)
-  if not result then
-    return nil, err
-  end
-  finish(self, result)
-  return self
+-- A file to be written to, for `command`; or one with what a command has printed.
+return function(command, text, code)
+  return setmetatable({ command = command, parts = command and {}, text = text, code = code, at = 1 }, metatable)
 end

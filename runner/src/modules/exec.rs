@@ -6,12 +6,12 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use mlua::{Function, IntoLuaMulti, Lua, Table, Value};
+use mlua::{Function, IntoLuaMulti, Lua, MultiValue, Table, Value};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 
 use super::args::{Args, bytes};
-use super::{Module, Place, waiting};
+use super::{Module, Place, waiting_unless};
 use crate::shared::Shared;
 use crate::sink::Stream;
 
@@ -54,34 +54,45 @@ pub(super) fn install(lua: &Lua, shared: &Arc<Shared>, place: Place) -> mlua::Re
             Ok(result)
         },
     )?;
-    if place == Place::Isolate {
-        let (run, io): (Function, Table) = (module.table.raw_get("run")?, lua.globals().get("io")?);
-        let popen: Function =
-            lua.load(include_str!("../lua/popen.lua")).set_name("=[runner:popen]").call((run, io.clone()))?;
-        io.raw_set("popen", popen)?;
-    }
+    replace_popen(lua, shared, place, &module.table.raw_get("run")?)?;
     module.finish("exec")?;
-    if place == Place::Isolate || shared.sink.takes_prints() {
-        replace_execute(lua, shared)?;
+    replace_execute(lua, shared, place)
+}
+
+/// What a call of a function that has been replaced gives by the standard one, if it is left to that: outside goroutines it blocks, as
+/// ever, and what it runs has the script's standard input.
+fn standard(
+    lua: &Lua,
+    place: Place,
+    function: &Function,
+    values: &MultiValue,
+) -> mlua::Result<Option<MultiValue>> {
+    if place == Place::Isolate || goroutine::current_id(lua).is_some() {
+        return Ok(None);
     }
-    Ok(())
+    function.call(values.clone()).map(Some)
 }
 
 /// `os.execute`, which parks the goroutine. What the command prints is printed as what scripts print.
-fn replace_execute(lua: &Lua, shared: &Arc<Shared>) -> mlua::Result<()> {
-    let execute = waiting(
+fn replace_execute(lua: &Lua, shared: &Arc<Shared>, place: Place) -> mlua::Result<()> {
+    let os: Table = lua.globals().get("os")?;
+    let plain: Function = os.get("execute")?;
+    // An event has to be made of what it prints.
+    let events = shared.sink.takes_prints();
+    let execute = waiting_unless(
         lua,
         shared,
         "os.execute",
+        move |lua, values| if events { Ok(None) } else { standard(lua, place, &plain, values) },
         |lua, shared, args| {
             let command = if args.value(1).is_nil() { None } else { Some(args.text(1)?) };
             let asked = command.is_none();
             let mut command = shell(command.as_deref().unwrap_or("exit 0"));
             command.stdin(Stdio::null());
             let origin = super::log::origin(lua, shared);
-            let sink = Arc::clone(shared);
-            shared.io.start(async move {
-                if !sink.sink.takes_prints() {
+            let shared = Arc::clone(shared);
+            Arc::clone(&shared).io.start(async move {
+                if !shared.sink.takes_prints() {
                     let mut child = Group::start(&mut command)?;
                     return Ok((asked, child.wait().await?));
                 }
@@ -90,10 +101,12 @@ fn replace_execute(lua: &Lua, shared: &Arc<Shared>) -> mlua::Result<()> {
                     stdin: Vec::new(),
                     timeout: None,
                     stream: None,
-                    shared: Arc::clone(&sink),
+                    shared: Arc::clone(&shared),
                 };
                 let ended = run(wanted).await?;
-                sink.sink.print(&ended.stdout, &origin);
+                if !ended.stdout.is_empty() {
+                    shared.sink.print(&ended.stdout, &origin);
+                }
                 let _ = std::io::Write::write_all(&mut std::io::stderr(), &ended.stderr);
                 Ok((asked, ended.status))
             })
@@ -107,7 +120,50 @@ fn replace_execute(lua: &Lua, shared: &Arc<Shared>) -> mlua::Result<()> {
             (ok, how, status.code().unwrap_or_else(|| exit_code(status) - 128)).into_lua_multi(lua)
         },
     )?;
-    lua.globals().get::<Table>("os")?.raw_set("execute", execute)
+    os.raw_set("execute", execute)
+}
+
+/// `io.popen`, which parks the goroutine until the command has ended; one that is written to runs when it is closed.
+fn replace_popen(lua: &Lua, shared: &Arc<Shared>, place: Place, exec_run: &Function) -> mlua::Result<()> {
+    let io: Table = lua.globals().get("io")?;
+    let plain: Function = io.get("popen")?;
+    let make: Function =
+        lua.load(include_str!("../lua/popen.lua")).set_name("=[runner:popen]").call((exec_run, &io))?;
+    let make_written = make.clone();
+    let popen = waiting_unless(
+        lua,
+        shared,
+        "io.popen",
+        move |lua, values| {
+            if let Some(values) = standard(lua, place, &plain, values)? {
+                return Ok(Some(values));
+            }
+            let args = Args::new("io.popen", values.clone());
+            let command = args.text(1)?;
+            match args.optional_text(2)?.as_deref() {
+                None | Some("r") => Ok(None),
+                Some("w") => make_written.call(command).map(Some),
+                Some(_) => Err(args.bad(2, "invalid mode")),
+            }
+        },
+        |_, shared, args| {
+            let shared = Arc::clone(shared);
+            let command = shell(&args.text(1)?);
+            let wanted = Wanted {
+                command,
+                stdin: Vec::new(),
+                timeout: None,
+                stream: None,
+                shared: Arc::clone(&shared),
+            };
+            shared.io.start(run(wanted))
+        },
+        move |lua, ended| {
+            let _ = std::io::Write::write_all(&mut std::io::stderr(), &ended.stderr);
+            make.call::<Value>((Value::Nil, lua.create_string(&ended.stdout)?, exit_code(ended.status)))
+        },
+    )?;
+    io.raw_set("popen", popen)
 }
 
 fn wanted(lua: &Lua, shared: &Arc<Shared>, args: &Args) -> mlua::Result<Wanted> {

@@ -83,21 +83,25 @@ impl<'a> Module<'a> {
         begin: impl Fn(&Lua, &Arc<Shared>, Args) -> mlua::Result<Job<Result<T, String>>> + 'static,
         finish: impl Fn(&Lua, T) -> mlua::Result<R> + Clone + 'static,
     ) -> mlua::Result<()> {
-        let function = waiting(self.lua, self.shared, name, begin, finish)?;
+        let function = waiting_unless(self.lua, self.shared, name, |_, _| Ok(None), begin, finish)?;
         self.table.raw_set(field(name), function)
     }
 }
 
-/// The same, for a function that is in no module of ours.
-fn waiting<T: 'static, R: IntoLuaMulti>(
+/// The same, for a function that is in no module of ours. A call for which `at_once` gives values does not wait.
+fn waiting_unless<T: 'static, R: IntoLuaMulti>(
     lua: &Lua,
     shared: &Arc<Shared>,
     name: &'static str,
+    at_once: impl Fn(&Lua, &MultiValue) -> mlua::Result<Option<MultiValue>> + 'static,
     begin: impl Fn(&Lua, &Arc<Shared>, Args) -> mlua::Result<Job<Result<T, String>>> + 'static,
     finish: impl Fn(&Lua, T) -> mlua::Result<R> + Clone + 'static,
 ) -> mlua::Result<mlua::Function> {
     let shared = Arc::clone(shared);
     goroutine::waiting_function(lua, name, move |lua, values| {
+        if let Some(values) = at_once(lua, &values)? {
+            return Ok(WaitingCall::Now(values));
+        }
         let job = begin(lua, &shared, Args::new(name, values))?;
         let finish = finish.clone();
         Ok(WaitingCall::Wait(Box::pin(async move {

@@ -8,7 +8,6 @@ use crate::packet::{Reference, flag, tag};
 #[cfg(any(feature = "lua51", feature = "luajit"))]
 use crate::raw::Kind;
 use crate::raw::Stack;
-use crate::state::State;
 
 impl Encoder<'_> {
     #[cfg(any(feature = "lua51", feature = "luajit"))]
@@ -28,27 +27,21 @@ impl Encoder<'_> {
 
     /// The code of the Lua function on top.
     pub(super) fn code(&mut self, stack: &mut Stack<'_>) -> Result<Arc<Code>, Refusal> {
-        let address = stack.address(-1);
-        if let Some(code) = self.known_code(stack, address) {
+        if let Some(code) = self.known_code(stack) {
             return Ok(code);
         }
-        let slot = State::code_slot(address);
         self.scratch.dump.clear();
         if !stack.dump(&mut self.scratch.dump) {
             return Err(self.refuse(stack));
         }
-        stack.push_copy(-1);
-        stack.raw_set_index(self.codes(), slot + 1);
-        Ok(self.state.intern_code(&self.scratch.dump, slot))
+        let key = self.state.recent_codes.witness(stack, self.codes());
+        Ok(self.state.intern_code(&self.scratch.dump, key))
     }
 
-    /// The code of the closure on top, if it was dumped not long ago: it is the same for as long as the closure lives.
-    pub(super) fn known_code(&mut self, stack: &mut Stack<'_>, address: usize) -> Option<Arc<Code>> {
-        let slot = State::code_slot(address);
-        stack.raw_get_index(self.codes(), slot + 1);
-        let known = if stack.same(-1, -2) { self.state.code_in_slot(slot) } else { None };
-        stack.pop(1);
-        known
+    /// The code of the function on top, if it is known without dumping it.
+    pub(super) fn known_code(&mut self, stack: &mut Stack<'_>) -> Option<Arc<Code>> {
+        let (codes, top) = (self.codes(), stack.top());
+        self.state.recent_codes.find(stack, codes, top, Arc::clone)
     }
 
     pub(super) fn code_number(&mut self, code: Arc<Code>) -> u32 {

@@ -1,0 +1,146 @@
+//! Starts that need no packet: a function whose captured variables and arguments have no contents, which is what most
+//! starts in a tight loop are. What such a function captured goes as it is, without bytes in between.
+//!
+//! Anything else, and whatever is to be refused, is the encoder's.
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use super::Plain;
+use super::decode::Malformed;
+use crate::code::Code;
+use crate::loaded::Lent;
+use crate::object::Object;
+use crate::raw::{Coroutine, Kind, Stack};
+use crate::state::{State, vital};
+
+/// The values that the function captured, then its arguments.
+pub(crate) type Quick = SmallVec<[Carried; 4]>;
+
+/// A value on its way.
+pub(crate) enum Carried {
+    Plain(Plain),
+    Bytes(Box<[u8]>),
+    Object(Object),
+}
+
+impl Carried {
+    fn of(stack: &Stack<'_>, index: i32) -> Option<Self> {
+        match stack.kind(index) {
+            Kind::Number => Some(Self::Plain(stack.number(index).into())),
+            Kind::String => Some(Self::Bytes(stack.string(index).into())),
+            Kind::Userdata => stack.object(index).cloned().map(Self::Object),
+            _ => Plain::at(stack, index).map(Self::Plain),
+        }
+    }
+
+    /// How many bytes of a packet it would take, about.
+    fn size(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes.len(),
+            _ => size_of::<u64>(),
+        }
+    }
+
+    fn push(&self, stack: &mut Stack<'_>, state: &State) {
+        match self {
+            Self::Plain(value) => value.push(stack),
+            Self::Bytes(bytes) => stack.push_bytes(bytes),
+            Self::Object(object) => object.push(stack, state),
+        }
+    }
+}
+
+/// What a start of the function at the bottom of the stack, with the values up to `top` as its arguments, carries; `None` if
+/// that takes a packet. The witnesses of code are in the table at `witnesses`.
+pub(crate) fn ship(
+    stack: &mut Stack<'_>,
+    state: &State,
+    top: i32,
+    witnesses: i32,
+) -> Option<(Arc<Code>, Quick)> {
+    let code =
+        state.recent_codes.find(stack, witnesses, 1, |code| code.is_quick().then(|| Arc::clone(code)))??;
+    if state.may_be_named(stack.address(1)) {
+        return None;
+    }
+    let mut values = Quick::new();
+    let mut upvalue = 1;
+    while stack.push_upvalue(1, upvalue) {
+        let value = Carried::of(stack, -1);
+        stack.pop(1);
+        values.push(value?);
+        upvalue += 1;
+    }
+    for index in 2..=top {
+        values.push(Carried::of(stack, index)?);
+    }
+    state.meter.add(values.iter().map(Carried::size).sum());
+    Some((code, values))
+}
+
+/// Makes the function and its arguments on the stack of a coroutine, as [`decode_onto`](super::decode_onto) does.
+///
+/// # Errors
+/// When memory or the Lua stack runs out.
+pub(crate) fn arrive(
+    stack: &mut Stack<'_>,
+    state: &State,
+    code: &Code,
+    values: &Quick,
+    coroutine: Coroutine,
+) -> Result<(i32, Option<Lent>), Malformed> {
+    let Some(analysis) = &code.analysis else {
+        return Err(Malformed::NoFunction);
+    };
+    let captured = usize::from(analysis.upvalue_count).min(values.len());
+    let (captured, arguments) = values.split_at(captured);
+    if !i32::try_from(arguments.len()).is_ok_and(|count| stack.reserve(count.saturating_add(16))) {
+        return Err(Malformed::TooMany);
+    }
+    const VITALS: i32 = 1;
+    state.push_vitals(stack);
+    let wrapped = stack.raw_get_index(VITALS, vital::XPCALL) == Kind::Function;
+    if !wrapped {
+        stack.pop(1);
+    }
+    let loaded = state.loaded();
+    // Numbers and the like need not be let go.
+    let clear = captured.iter().any(|value| !matches!(value, Carried::Plain(_)));
+    let lent = match analysis.upvalue_count {
+        0 => None,
+        _ if analysis.passes_on => None,
+        upvalues => loaded.try_lend(code.id, if clear { upvalues } else { 0 }),
+    };
+    let keep = lent.is_some() || analysis.upvalue_count == 0;
+    if !keep || !loaded.push(stack, VITALS, code.id) {
+        if !stack.load(&code.bytes) {
+            stack.truncate(0);
+            lent.into_iter().for_each(|lent| loaded.forget(stack, state, lent));
+            return Err(Malformed::Code);
+        }
+        if keep {
+            loaded.keep(stack, VITALS, code.id);
+        }
+    }
+    let function = stack.top();
+    for (n, value) in (1..).zip(captured) {
+        value.push(stack, state);
+        stack.set_upvalue(function, n);
+    }
+    if wrapped {
+        stack.raw_get_index(VITALS, vital::HANDLER);
+    }
+    for value in arguments {
+        value.push(stack, state);
+    }
+    let count = stack.top() - VITALS;
+    let moved = stack.move_to(coroutine, count);
+    stack.truncate(0);
+    if !moved {
+        lent.into_iter().for_each(|lent| loaded.forget(stack, state, lent));
+        return Err(Malformed::TooMany);
+    }
+    Ok((count - 1, lent))
+}
