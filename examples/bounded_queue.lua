@@ -51,6 +51,8 @@ local count, sum = 0, 0
 for _, result in ipairs(goroutine.await_all(consumers)) do
   count, sum = count + result.values[1], sum + result.values[2]
 end
+local all = PRODUCERS * EACH
+assert(count == all and sum == all * (all + 1) / 2, "a number was lost, or came twice")
 print(("%d numbers went in, %d came out"):format(PRODUCERS * EACH, count))
 print(("their sum is %d"):format(sum))
 -- One more for each that has been sent or taken, and is just being counted.

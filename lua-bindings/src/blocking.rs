@@ -17,9 +17,6 @@ use crate::isolate::Isolate;
 use crate::system::{StartError, System};
 use crate::task::Task;
 
-/// How many such isolates there are at most.
-const MOST: usize = 512;
-
 /// How many run, and those that wait for one of these to end.
 #[derive(Default)]
 pub(crate) struct Blocking {
@@ -45,9 +42,9 @@ impl Blocking {
     }
 
     /// Makes room for `start`, or keeps it.
-    fn begin(&self, start: Start) -> Option<Start> {
+    fn begin(&self, start: Start, most: usize) -> Option<Start> {
         let mut state = self.state.lock();
-        if state.running < MOST {
+        if state.running < most {
             state.running += 1;
             return Some(start);
         }
@@ -79,7 +76,7 @@ impl System {
         if self.is_closing() {
             return Err(StartError::Closed);
         }
-        let Some(start) = self.blocking.begin(start) else {
+        let Some(start) = self.blocking.begin(start, self.settings().max_blocked) else {
             // As for the queue of all: whoever closes sees it, or it is seen here that somebody does.
             if self.is_closing() {
                 self.blocking.drop_waiting();

@@ -24,6 +24,8 @@ pub struct Builder {
     setup: Option<Setup>,
     report: Option<ErrorReport>,
     lazy: bool,
+    time_slice: Option<Duration>,
+    detect_deadlocks: bool,
     interrupt: Interrupt,
     foreign: Vec<ForeignType>,
 }
@@ -85,6 +87,8 @@ impl Goroutines {
             setup: None,
             report: None,
             lazy: false,
+            time_slice: None,
+            detect_deadlocks: false,
             interrupt: Interrupt::default(),
             foreign: Vec::new(),
         }
@@ -218,7 +222,7 @@ impl fmt::Debug for Goroutines {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Goroutines")
             .field("backend", &self.system.backend.name())
-            .field("isolates", &self.system.isolates)
+            .field("isolates", &self.system.settings().isolates)
             .finish_non_exhaustive()
     }
 }
@@ -347,6 +351,24 @@ impl Builder {
         self
     }
 
+    /// How long a goroutine computes before others get their turn, about; 10 ms without this. Between them the isolates do
+    /// something else for some microseconds, so much shorter slices cost time.
+    pub fn time_slice(mut self, slice: Duration) -> Self {
+        self.time_slice = Some(slice);
+        self
+    }
+
+    /// Makes a blocking call of the home state's raise `all goroutines are asleep - deadlock!`, with a list of who waits for what,
+    /// when nothing can ever end it: no goroutine can run, no timer is pending and no async function of yours is being awaited.
+    ///
+    /// For programs where goroutines are woken by each other only, as in an interpreter. Where other parts of the program hold
+    /// handles or channels, or several threads have home states of this runtime, it would take these for asleep; so it is off
+    /// without this. Linux only.
+    pub fn detect_deadlocks(mut self, detect: bool) -> Self {
+        self.detect_deadlocks = detect;
+        self
+    }
+
     /// Starts the isolates only with the first goroutine. Then an error of `setup` is raised there, by `spawn`.
     pub fn lazy(mut self, lazy: bool) -> Self {
         self.lazy = lazy;
@@ -365,8 +387,18 @@ impl Builder {
         }
         let backend = self.backend.or_else(default_backend).ok_or(BuildError::NoBackend)?;
         let report = self.report.unwrap_or_else(|| Arc::new(to_stderr));
-        let system =
-            Arc::new(System::new(backend, isolates, self.setup, report, self.foreign, self.interrupt));
+        let system = Arc::new(System::new(
+            backend,
+            isolates,
+            self.setup,
+            report,
+            self.foreign,
+            self.interrupt,
+            self.detect_deadlocks,
+        ));
+        if let Some(slice) = self.time_slice {
+            system.change_settings(|settings| settings.time_slice = slice);
+        }
         let goroutines = Goroutines { system };
         if !self.lazy {
             goroutines.system.start().map_err(|error: StartError| BuildError::Start(error.to_string()))?;

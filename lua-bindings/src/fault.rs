@@ -29,7 +29,7 @@ impl From<Refusal> for Fault {
 pub(crate) fn text(error: &mlua::Error) -> String {
     match error {
         mlua::Error::CallbackError { cause, .. } | mlua::Error::WithContext { cause, .. } => text(cause),
-        mlua::Error::RuntimeError(message) => clean(message),
+        mlua::Error::RuntimeError(message) | mlua::Error::MemoryError(message) => clean(message),
         other => clean(&other.to_string()),
     }
 }
@@ -78,5 +78,6 @@ mod tests {
     fn the_text_of_an_error_is_the_scripts_own() {
         let error = mlua::Error::RuntimeError("a.lua:1: no\nstack traceback:\n\t[C]: in ?".into());
         assert_eq!(text(&error), "a.lua:1: no");
+        assert_eq!(text(&mlua::Error::MemoryError("not enough memory".into())), "not enough memory");
     }
 }

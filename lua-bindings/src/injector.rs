@@ -97,8 +97,13 @@ impl<T> Injector<T> {
         item
     }
 
+    /// How many items there are, about.
+    pub(crate) fn len(&self) -> usize {
+        self.front.count.load(Ordering::SeqCst) + self.back.count.load(Ordering::SeqCst)
+    }
+
     /// Looks at the front last: there items come from the back, and do not go there.
-    fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.front.count.load(Ordering::SeqCst) == 0
             && self.back.count.load(Ordering::SeqCst) == 0
             && self.front.count.load(Ordering::SeqCst) == 0

@@ -41,7 +41,7 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
 
 use mlua::ffi::lua_State;
 
-pub(crate) use monitor::Monitor;
+pub(crate) use monitor::{Monitor, TIME_SLICE};
 use thread::ThreadId;
 
 use crate::raw::Coroutine;

@@ -8,6 +8,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use event_listener::Event;
 use futures_lite::future;
@@ -20,6 +21,7 @@ use crate::goroutine::{Running, Start, Waiting};
 use crate::inquiry::Inquiries;
 use crate::interrupt::Interrupts;
 use crate::modules::{self, Modules};
+use crate::packet;
 use crate::raw::{self, Coroutine, protected};
 use crate::state::{Role, State};
 use crate::system::System;
@@ -44,6 +46,10 @@ pub(crate) struct Isolate {
     pub(crate) spawner: Rc<dyn LocalSpawn>,
     /// Whether there is something to be collected as soon as there is nothing else to do.
     collect: Cell<bool>,
+    /// Whether a goroutine has just failed because its memory limit was reached.
+    pub(crate) starved: Cell<bool>,
+    /// How many goroutines here were interrupted and have more to compute.
+    computing: Cell<usize>,
     /// The last question that was answered; see [`crate::inquiry`].
     pub(crate) answered: Cell<u64>,
 }
@@ -77,11 +83,30 @@ pub(crate) fn body(system: Arc<System>, ready: flume::Sender<Result<(), String>>
             let answering = Inquiries::begin(&system);
             let _ = ready.send(Ok(()));
             drop(ready);
-            isolate.accept(&system).await;
+            isolate.accept(&system, None).await;
             drop(answering);
             isolate.wind_down().await;
         })
     })
+}
+
+/// Does what the script wants to be done in each isolate.
+fn prepare(lua: &Lua, state: &Rc<State>) -> mlua::Result<()> {
+    let settings = state.system.settings();
+    if let Some(limit) = settings.memory_limit {
+        lua.set_memory_limit(limit)
+            .map_err(|_| mlua::Error::runtime("configure: this Lua cannot limit its memory"))?;
+    }
+    if let Some(packet) = settings.on_start.clone() {
+        drop(settings);
+        let wrong = |error: String| mlua::Error::runtime(format!("on_start: {error}"));
+        let decoded = packet::decode(lua, state, &packet).map_err(|error| wrong(error.to_string()))?;
+        let Some(mlua::Value::Function(on_start)) = decoded.into_iter().next() else {
+            return Err(wrong("no function has arrived".into()));
+        };
+        on_start.call::<()>(()).map_err(|error| wrong(fault::text(&error)))?;
+    }
+    Ok(())
 }
 
 impl Isolate {
@@ -93,6 +118,7 @@ impl Isolate {
         let interrupts = Interrupts::begin(&system.monitor);
         raw::prepare_interrupts(&lua, &state, interrupts.is_permanent()).map_err(mlua::Error::runtime)?;
         state.set_interrupts(interrupts);
+        prepare(&lua, &state)?;
         Ok(Self {
             lua,
             state,
@@ -105,10 +131,14 @@ impl Isolate {
             spawner,
             collect: Cell::new(false),
             answered: Cell::new(0),
+            starved: Cell::new(false),
+            computing: Cell::new(0),
         })
     }
 
-    async fn accept(self: &Rc<Self>, system: &Arc<System>) {
+    /// Starts goroutines until everything is closed, or, if it is to stay for a bounded time only, there has been nothing to do
+    /// for so long.
+    pub(crate) async fn accept(self: &Rc<Self>, system: &Arc<System>, stay: Option<Duration>) {
         loop {
             let mut started = 0;
             while let Some(waiting) = system.queue.try_pop() {
@@ -125,9 +155,20 @@ impl Isolate {
                 future::yield_now().await;
                 continue;
             }
+            if self.computing.get() > 0 {
+                // Those take what comes at each interrupt. Another isolate may be free, and is to be woken for it.
+                let wanted = self.wanted.listen();
+                if self.computing.get() > 0 && !system.is_closing() {
+                    let closing = system.closing();
+                    future::or(closing, future::or(wanted, self.is_asked())).await;
+                    self.answer();
+                }
+                continue;
+            }
             if self.collect.replace(false) {
                 let _ = self.lua.gc_collect();
             }
+            let mut left = false;
             let next = async { Some(system.queue.pop().await) };
             let closing = async {
                 system.closing().await;
@@ -141,9 +182,19 @@ impl Isolate {
                 self.is_asked().await;
                 None
             };
-            match future::or(future::or(closing, future::or(collect, asked)), next).await {
+            let leaving = async {
+                match stay {
+                    Some(stay) => system.backend.sleep_until(system.backend.now() + stay).await,
+                    None => future::pending().await,
+                }
+                left = true;
+                None
+            };
+            let other = future::or(closing, future::or(collect, future::or(asked, leaving)));
+            match future::or(other, next).await {
                 Some(waiting) => self.begin(waiting),
                 None if system.is_closing() => return,
+                None if left && self.slots.borrow().live == 0 => return,
                 None => {}
             }
             self.answer();
@@ -172,6 +223,26 @@ impl Isolate {
         }
     }
 
+    /// Starts the next goroutine that waits for a free isolate, if one does.
+    pub(crate) fn begin_next(self: &Rc<Self>) {
+        if !self.state.system.is_closing()
+            && let Some(waiting) = self.state.system.queue.try_pop()
+        {
+            self.begin(waiting);
+        }
+    }
+
+    /// Counts those that were interrupted and have more to compute. While there are some, the isolate is not among those
+    /// that are woken for what is to be started.
+    pub(crate) fn count_computing(&self, more: isize) {
+        let before = self.computing.get();
+        let now = before.saturating_add_signed(more);
+        self.computing.set(now);
+        if (before == 0) != (now == 0) {
+            self.wanted.notify(1);
+        }
+    }
+
     /// Starts a goroutine from a queue, if it has not been cancelled there.
     fn begin(self: &Rc<Self>, waiting: Waiting) {
         if let Some(start) = waiting.take() {
@@ -191,6 +262,7 @@ impl Isolate {
         };
         let mut task = Task::new(self, start, slot, coroutine);
         if !task.run() {
+            task.computes();
             self.spawner.spawn_local(Box::pin(task));
         }
     }

@@ -44,7 +44,7 @@ pub(crate) use switch::{Switches, protect};
 
 /// How many values a stack of this Lua has room for, as it is built by default.
 #[cfg(not(any(feature = "lua51", feature = "luajit")))]
-pub(crate) const STACK_LIMIT: c_int = ffi::LUAI_MAXSTACK;
+pub(crate) const STACK_LIMIT: c_int = 1_000_000;
 /// How many values a C function of this Lua may have on the stack, as it is built by default.
 #[cfg(any(feature = "lua51", feature = "luajit"))]
 pub(crate) const STACK_LIMIT: c_int = 8000;

@@ -1,6 +1,7 @@
 //! [`State`]: what belongs to one Lua state, be it home or an isolate.
 
 use std::cell::{Cell, OnceCell, RefCell};
+use std::future::Future;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -79,6 +80,8 @@ pub(crate) struct State {
     interrupts: OnceCell<Interrupts>,
     /// The scheduler of the goroutines that run in the home state, once `goroutine.local` was loaded there.
     local: OnceCell<Local>,
+    /// What the home state waits in, or has waited in last.
+    waits_in: Cell<&'static str>,
     /// What it has sent.
     pub(crate) meter: Meter,
 }
@@ -203,6 +206,7 @@ impl State {
             holder: OnceCell::new(),
             interrupts: OnceCell::new(),
             local: OnceCell::new(),
+            waits_in: Cell::new("a blocking call"),
             meter,
         }
     }
@@ -530,7 +534,10 @@ impl State {
                 };
                 let wait = async { Some(wait.await) };
                 let reply = match self.last_wait(lua) {
-                    None => self.block(lua, future::or(closing, wait)),
+                    None => match self.block_or_tell(lua, future::or(closing, wait)) {
+                        Ok(reply) => reply,
+                        Err(deadlock) => return (WRONG, deadlock).into_lua_multi(lua),
+                    },
                     Some(limit) => {
                         let wait = deadline(&*self.system.backend, Some(limit), future::or(closing, wait));
                         match self.block(lua, wait) {
@@ -553,6 +560,19 @@ impl State {
         }
     }
 
+    /// Blocks the home state without a limit. The error describes a deadlock.
+    fn block_or_tell<T>(self: &Rc<Self>, lua: &Lua, wait: impl Future<Output = T>) -> Result<T, String> {
+        let system = &self.system;
+        match &system.detector {
+            None => Ok(self.block(lua, wait)),
+            Some(detector) => {
+                let deadlock = async { Err(detector.found(system, self.waits_in.get()).await) };
+                let wait = async { Ok(wait.await) };
+                self.block(lua, future::or(wait, deadlock))
+            }
+        }
+    }
+
     /// Until when this wait of the home state's may take, if that is limited. While the state is being closed it is: what its finalizers wait for may never
     /// come, and nothing else could end them. All of them together have the time that goroutines have to unwind.
     fn last_wait(&self, lua: &Lua) -> Option<Instant> {
@@ -568,8 +588,9 @@ impl State {
 
     /// Notes what the running goroutine is about to wait for.
     pub(crate) fn will_wait(&self, what: &'static str) {
-        if let Some(running) = &*self.current.borrow() {
-            running.parked.set(Some((what, self.now())));
+        match &*self.current.borrow() {
+            Some(running) => running.parked.set(Some((what, self.now()))),
+            None => self.waits_in.set(what),
         }
     }
 

@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 use dashmap::DashMap;
 use event_listener::Event;
 use mlua::Lua;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 use runtime_core::{Backend, Channel, Close, WorkerBody, WorkerHandle};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::blocking::Blocking;
+use crate::deadlock::{Counting, Detector, Outside, Pending};
 use crate::foreign::ForeignType;
 use crate::goroutine::{Shipped, Start, Waiting};
 use crate::injector::Injector;
@@ -23,6 +24,8 @@ use crate::modules::{Fields, Libraries, Modules};
 use crate::packet::Packet;
 use crate::pool::LuaPool;
 use crate::registry::Registry;
+use crate::settings::Settings;
+use crate::spares::Spares;
 
 /// Called with each new isolate, to register what its goroutines may use.
 pub(crate) type Setup = Arc<dyn Fn(&Lua) -> mlua::Result<()> + Send + Sync>;
@@ -52,7 +55,7 @@ pub(crate) enum Ending {
 /// have begun to listen, so that none misses it.
 pub(crate) struct System {
     pub(crate) backend: Arc<dyn Backend>,
-    pub(crate) isolates: usize,
+    settings: RwLock<Settings>,
     pub(crate) setup: Option<Setup>,
     pub(crate) report: ErrorReport,
     /// The embedder's types that travel.
@@ -69,6 +72,9 @@ pub(crate) struct System {
     pub(crate) registry: Arc<Registry>,
     pub(crate) inquiries: Inquiries,
     pub(crate) blocking: Blocking,
+    pub(crate) spares: Spares,
+    /// Looks for deadlocks, if that is wanted.
+    pub(crate) detector: Option<Detector>,
     closing: AtomicBool,
     ending: AtomicU8,
     closed: Event,
@@ -104,11 +110,18 @@ impl System {
         report: ErrorReport,
         foreign: Vec<ForeignType>,
         interrupt: Interrupt,
+        detect_deadlocks: bool,
     ) -> Self {
+        let mut backend = backend;
+        let detector = detect_deadlocks.then(|| {
+            let (outside, inner) = (Outside::default(), Arc::clone(&backend));
+            backend = Arc::new(Counting { inner: Arc::clone(&inner), outside: outside.clone() });
+            Detector { backend: inner, outside }
+        });
         Self {
             epoch: backend.now(),
             backend,
-            isolates,
+            settings: RwLock::new(Settings::new(isolates)),
             setup,
             report,
             foreign,
@@ -120,6 +133,8 @@ impl System {
             registry: Arc::default(),
             inquiries: Inquiries::default(),
             blocking: Blocking::default(),
+            spares: Spares::default(),
+            detector,
             closing: AtomicBool::new(false),
             ending: AtomicU8::new(Ending::None as u8),
             closed: Event::new(),
@@ -131,6 +146,27 @@ impl System {
             libraries: OnceLock::new(),
             home_modules: RwLock::default(),
         }
+    }
+
+    /// Says that something outside of Lua may wake a goroutine, until it is dropped.
+    pub(crate) fn woken_from_outside(&self) -> Option<Pending> {
+        self.detector.as_ref().map(|detector| detector.outside.pending())
+    }
+
+    /// As they are now.
+    pub(crate) fn settings(&self) -> RwLockReadGuard<'_, Settings> {
+        self.settings.read()
+    }
+
+    /// Changes the settings, unless the isolates are there already: then it does not, and says so.
+    pub(crate) fn change_settings(&self, change: impl FnOnce(&mut Settings)) -> bool {
+        // Whoever starts the isolates holds this lock.
+        let workers = self.workers.lock();
+        let early = workers.is_empty() && !self.started.load(Ordering::Acquire);
+        if early {
+            change(&mut self.settings.write());
+        }
+        early
     }
 
     /// Whether there are isolates that take goroutines.
@@ -153,14 +189,21 @@ impl System {
         if let Some(message) = self.failed.get() {
             return Err(StartError::Setup(message.clone()));
         }
-        self.monitor.start()?;
-        let (tell, ready) = flume::bounded(self.isolates);
-        for index in 0..self.isolates {
+        let system = Arc::downgrade(self);
+        let take_over = move |asleep, stuck| {
+            if let Some(system) = system.upgrade() {
+                system.take_over(asleep, stuck);
+            }
+        };
+        self.monitor.start(self.settings().time_slice, take_over)?;
+        let isolates = self.settings().isolates;
+        let (tell, ready) = flume::bounded(isolates);
+        for index in 0..isolates {
             let body = isolate::body(Arc::clone(self), tell.clone());
             workers.push(self.backend.start_worker(&format!("isolate-{index}"), body)?);
         }
         drop(tell);
-        for _ in 0..self.isolates {
+        for _ in 0..isolates {
             let message = match ready.recv() {
                 Ok(Ok(())) => continue,
                 Ok(Err(message)) => message,
@@ -348,7 +391,7 @@ impl System {
         self.pools.clear();
         // Whoever comes second, as the end of a script that was interrupted, waits for the first to be through.
         let Some(mut workers) = self.workers.try_lock_until(deadline) else {
-            return self.isolates;
+            return self.settings().isolates;
         };
         let mut stuck = 0;
         for worker in &mut *workers {

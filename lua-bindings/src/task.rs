@@ -24,6 +24,7 @@ use mlua::{Lua, MultiValue, Value};
 use runtime_core::{Ended, Outcome, Sleep};
 
 use crate::api::ContextMember;
+use crate::deadlock::Pending;
 use crate::fault;
 use crate::goroutine::{Failure, GoroutineCompleter, Reply, Running, Shipped, Start, Wait};
 use crate::interrupt::{Interrupts, Yielded};
@@ -51,9 +52,13 @@ pub(crate) struct Task {
     wait: Option<Wait>,
     /// mlua's future, once the coroutine has waited in an async function.
     driven: Option<Pin<Box<AsyncThread<MultiValue>>>>,
+    /// Says that it is.
+    awaits_outside: Option<Pending>,
     finished: bool,
     /// Whether it was made to yield to its neighbours.
     interrupted: bool,
+    /// Whether the isolate counts it among those that were interrupted and have more to compute.
+    counted: bool,
     /// Ends the time that it has to unwind after it was cancelled.
     unwound: Option<Sleep>,
     scope: Option<Membership>,
@@ -87,8 +92,10 @@ impl Task {
             lent: None,
             wait: None,
             driven: None,
+            awaits_outside: None,
             finished: false,
             interrupted: false,
+            counted: false,
             unwound: None,
             scope,
             context,
@@ -122,6 +129,20 @@ impl Task {
                 true
             }
             None => false,
+        }
+    }
+
+    /// It was interrupted, if it was, and goes on when it is polled next.
+    pub(crate) fn computes(&mut self) {
+        if self.interrupted && !self.counted {
+            self.counted = true;
+            self.isolate.count_computing(1);
+        }
+    }
+
+    fn goes_on(&mut self) {
+        if std::mem::take(&mut self.counted) {
+            self.isolate.count_computing(-1);
         }
     }
 
@@ -270,6 +291,7 @@ impl Task {
         match driven {
             Ok(driven) => {
                 self.driven = Some(Box::pin(driven));
+                self.awaits_outside = self.isolate.state.system.woken_from_outside();
                 None
             }
             Err(error) => Some((self.failed_with(&fault::text(&error)), false)),
@@ -307,8 +329,12 @@ impl Task {
             Value::Error(error) => fault::text(error),
             other => other.to_string().unwrap_or_else(|_| format!("a {} value", other.type_name())),
         };
+        let out_of_memory = self.out_of_memory(&message);
+        let is_out_of_memory = out_of_memory.is_some();
+        message = out_of_memory.unwrap_or(message);
         let packet = match error {
             Value::Error(_) => Ok(Packet::text(&message)),
+            _ if is_out_of_memory => Ok(Packet::text(&message)),
             error => packet::encode(
                 &self.isolate.lua,
                 &self.isolate.state,
@@ -349,7 +375,20 @@ impl Task {
     }
 
     fn failed_with(&self, message: &str) -> End {
+        let out_of_memory = self.out_of_memory(message);
+        let message = out_of_memory.as_deref().unwrap_or(message);
         End::Failed(failure_of_text(message, self.running.handle.id(), self.member.as_deref()))
+    }
+
+    /// If this error says that memory has run out, and there is a limit: one that names it. What the goroutine held is
+    /// collected when it has ended.
+    fn out_of_memory(&self, message: &str) -> Option<String> {
+        let limit = self.isolate.state.system.settings().memory_limit;
+        let limit = limit.filter(|_| message == "not enough memory")?;
+        self.isolate.starved.set(true);
+        Some(format!(
+            "not enough memory: an isolate may have {limit} bytes, see configure{{memory_limit = ...}}"
+        ))
     }
 
     /// Tells the end to everybody, and gives the slot back.
@@ -357,6 +396,7 @@ impl Task {
         self.finished = true;
         self.wait = None;
         self.driven = None;
+        self.awaits_outside = None;
         let running = &self.running;
         let reusable = reusable && !running.exposed.get() && matches!(end, End::Done(_));
         if let Some(lent) = self.lent.take() {
@@ -367,6 +407,10 @@ impl Task {
             });
         }
         self.isolate.release(running.slot, reusable);
+        if self.isolate.starved.replace(false) {
+            // Lua does not collect by itself where a stack has no memory to grow: the next goroutine would fail, too.
+            let _ = self.isolate.lua.gc_collect();
+        }
         // Before anybody hears of the end: whoever has awaited it finds its locks free.
         if let Some(holder) = running.holder.get() {
             holder.release_all();
@@ -400,6 +444,7 @@ impl Task {
     /// raised there. mlua keeps the function's future in Lua; it is dropped by the collection that is asked for here.
     fn stop_driven(&mut self) -> (End, bool) {
         self.driven = None;
+        self.awaits_outside = None;
         self.isolate.collect_when_idle();
         self.stop()
     }
@@ -471,6 +516,7 @@ impl Future for Task {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let task = &mut *self;
+        task.goes_on();
         for _ in 0..TURNS {
             if task.interrupted && task.driven.is_none() {
                 task.interrupted = false;
@@ -536,9 +582,13 @@ impl Future for Task {
                 return Poll::Pending;
             }
         }
-        match task.interrupted {
-            true => task.isolate.spawner.wake_after_others(cx.waker()),
-            false => cx.waker().wake_by_ref(),
+        if task.interrupted {
+            task.computes();
+            // What has not started yet does not wait until all that compute here have had their turn.
+            task.isolate.begin_next();
+            task.isolate.spawner.wake_after_others(cx.waker());
+        } else {
+            cx.waker().wake_by_ref();
         }
         Poll::Pending
     }
@@ -547,6 +597,7 @@ impl Future for Task {
 impl Drop for Task {
     /// A task that is dropped before its end belonged to a worker that has ended.
     fn drop(&mut self) {
+        self.goes_on();
         if !self.finished {
             self.finish(End::Cancelled, false);
         }

@@ -87,11 +87,13 @@ files! {
     classes_styles
     close_variables
     cond
+    configure
     contexts
     coroutines
     flow
     globals_apart
     handles
+    interrupts
     libraries
     local_mixed
     local_older_references
@@ -110,6 +112,7 @@ files! {
     pool_stress
     pools
     positions
+    processes
     rate_limiter
     refusals
     replacing

@@ -68,7 +68,8 @@ pub unsafe extern "C-unwind" fn luaopen_goroutine_local(state: *mut mlua::lua_St
 }
 
 fn open(lua: &Lua) -> mlua::Result<Table> {
-    let goroutines = Goroutines::builder().lazy(true).build().map_err(mlua::Error::external)?;
+    let goroutines =
+        Goroutines::builder().lazy(true).detect_deadlocks(true).build().map_err(mlua::Error::external)?;
     let module = goroutines.module(lua)?;
     lua.set_named_registry_value("goroutine.anchor", lua.create_userdata(Anchor(goroutines))?)?;
     Ok(module)

@@ -97,7 +97,8 @@ fn build(run: &Run, shared: &Arc<Shared>) -> Result<Goroutines, goroutine::Build
             limit_memory(lua, limit)
         })
         .on_unhandled_error(move |text| report.sink.tell(&Event::Unhandled { report: text }))
-        .lazy(true);
+        .lazy(true)
+        .detect_deadlocks(true);
     if let Some(isolates) = run.isolates {
         builder = builder.isolates(isolates.into());
     }

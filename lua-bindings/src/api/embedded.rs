@@ -83,8 +83,10 @@ pub fn waiting_function(
                 Ok(WaitingCall::Now(values)) => state.values(&lua, Ok(values)),
                 Ok(WaitingCall::Wait(call)) => {
                     state.will_wait(name);
+                    let outside = state.system.woken_from_outside();
                     let wait = async move {
                         let results = call.await;
+                        drop(outside);
                         Reply::make(move |lua, _: &State| Ok(results(lua)?))
                     };
                     state.wait(&lua, Box::pin(wait), false)

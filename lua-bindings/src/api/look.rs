@@ -39,7 +39,7 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
         ])?;
         let stats = context.lua.create_table()?;
         stats.raw_set("isolates", system.inquiries.isolates())?;
-        stats.raw_set("blocked", system.blocking.running())?;
+        stats.raw_set("blocked", system.blocking.running() + system.spares.count())?;
         stats.raw_set("goroutines", goroutines)?;
         stats.raw_set("interrupts", system.monitor.interrupts())?;
         stats.raw_set("shipped_bytes", system.registry.shipped())?;
@@ -64,13 +64,18 @@ pub(crate) async fn describe_all(system: &System, here: Vec<(u64, Seen)>) -> Str
     let now = system.backend.now();
     let mut text = String::new();
     for entry in system.registry.living() {
-        describe(&mut text, &entry, seen.get(&entry.watch.id()), now);
+        let seen = seen.get(&entry.watch.id());
+        describe(&mut text, &entry, seen, now);
+        text.push('\n');
+        for line in seen.iter().flat_map(|seen| seen.stack.lines()) {
+            let _ = writeln!(text, "  {line}");
+        }
     }
     text
 }
 
-/// Some lines on one goroutine.
-fn describe(text: &mut String, entry: &Entry, seen: Option<&Seen>, now: Instant) {
+/// A line on one goroutine, without its end.
+pub(crate) fn describe(text: &mut String, entry: &Entry, seen: Option<&Seen>, now: Instant) {
     let Entry { watch, started_at } = entry;
     let name = watch.name().map_or_else(String::new, |name| format!(" '{name}'"));
     let status = watch.status();
@@ -82,9 +87,5 @@ fn describe(text: &mut String, entry: &Entry, seen: Option<&Seen>, now: Instant)
         }
         None if status != Status::Queued => text.push_str(", in an isolate that is busy"),
         _ => {}
-    }
-    text.push('\n');
-    for line in seen.iter().flat_map(|seen| seen.stack.lines()) {
-        let _ = writeln!(text, "  {line}");
     }
 }

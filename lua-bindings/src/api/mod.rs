@@ -30,6 +30,8 @@ mod mutex;
 mod once;
 mod options;
 mod pools;
+#[cfg(unix)]
+mod processes;
 mod rate_limiter;
 mod retry;
 mod rw_mutex;
@@ -71,7 +73,7 @@ pub(crate) use context::{ContextMember, ContextObject};
 pub use embedded::{Results, WaitingCall, current_id, limit_home, waiting_function};
 pub(crate) use handle::HandleObject;
 pub(crate) use local::{NAME as LOCAL, wind_down};
-pub(crate) use look::describe_all;
+pub(crate) use look::{describe, describe_all};
 pub(crate) use mutex::MutexObject;
 pub(crate) use once::OnceObject;
 pub(crate) use pools::{PoolObject, Submitting};
@@ -384,6 +386,8 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
     direct::add(&prim)?;
     if isolate {
         add_isolate(&prim)?;
+        #[cfg(unix)]
+        processes::add(&prim)?;
     }
     let resumed = {
         let state = Rc::clone(&state);
@@ -427,7 +431,14 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
         state.tables.package_loaded.raw_set("goroutine", &module)?;
         // Before the standard functions are replaced: mlua's async functions keep the real coroutine.yield.
         if let Some(setup) = &state.system.setup {
+            let execute =
+                || lua.globals().get::<Option<Table>>("os")?.map(|os| os.get("execute")).transpose();
+            let before: Option<Value> = execute()?;
             setup(lua)?;
+            // One that the embedder has put there stays.
+            if execute()? != before {
+                prim.table.raw_set("execute", Value::Nil)?;
+            }
         }
         let complete = {
             let state = Rc::clone(&state);
@@ -516,6 +527,7 @@ fn add_isolate(prim: &Primitives<'_>) -> mlua::Result<()> {
         }
         Ok(())
     })?;
+    prim.raw("in_goroutine", |_, state, ()| Ok(state.current().is_some()))?;
     prim.raw("raising", |_, state, ()| {
         state.raising_cancelled();
         Ok(())

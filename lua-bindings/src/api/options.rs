@@ -1,6 +1,6 @@
 //! Tables of options.
 
-use mlua::{LuaString, Table, Value};
+use mlua::{Function, LuaString, Table, Value};
 
 use super::Args;
 use super::args::{shown, type_name};
@@ -88,6 +88,19 @@ impl<'a> Options<'a> {
         Ok(Some(value))
     }
 
+    /// Whether it was given.
+    pub(super) fn has(&self, name: &str) -> bool {
+        matches!(self.get(name), Ok(Some(_)))
+    }
+
+    pub(super) fn function(&self, name: &str) -> Result<Option<Function>, Fault> {
+        match self.get(name)? {
+            None => Ok(None),
+            Some(Value::Function(value)) => Ok(Some(value)),
+            Some(other) => Err(self.wrong(name, "function", &other)),
+        }
+    }
+
     pub(super) fn boolean(&self, name: &str) -> Result<Option<bool>, Fault> {
         match self.get(name)? {
             None => Ok(None),
@@ -131,7 +144,6 @@ impl<'a> Options<'a> {
     }
 }
 
-/// What to say of a name that is not among those known.
 /// What is said of a name that is not among those.
 pub(super) fn unknown(name: &str, known: &[&str]) -> String {
     let near = known

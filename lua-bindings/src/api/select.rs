@@ -8,13 +8,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use mlua::{IntoLuaMulti, Lua, MultiValue, Table, Value};
-use runtime_core::{Happened, Select, Selected};
+use runtime_core::{Context as Ends, Happened, Select, Selected};
 
 use super::args::{duration_of, object, type_name};
 use super::channel::{closed, received};
 use super::handle::awaited;
 use super::options::unknown;
-use super::{Answer, Args, ChannelObject, Context, HandleObject, Outcome, Primitives, ship};
+use super::{Answer, Args, ChannelObject, Context, ContextObject, HandleObject, Outcome, Primitives, ship};
 use crate::fault::Fault;
 use crate::goroutine::{GoroutineHandle, Reply};
 use crate::packet::{Packet, Roots};
@@ -31,12 +31,12 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
 
 /// The index of the case and what its handler is given; no values when the time is up.
 fn select(context: &Context<'_>, args: &Args, n: usize, limit: Option<Instant>) -> Outcome {
-    let Cases { mut select, handles, default } = read(context, args, n)?;
+    let Cases { mut select, events, default } = read(context, args, n)?;
     if default.is_none() && context.state.must_stop() {
         return Ok(Answer::Wait(Box::pin(std::future::ready(Reply::Cancelled))));
     }
     if let Some(selected) = select.try_now() {
-        return Ok(Answer::Values(values(context.lua, context.state, selected, &handles)?));
+        return Ok(Answer::Values(values(context.lua, context.state, selected, &events)?));
     }
     if let Some(index) = default {
         return context.values(index as i64 + 1);
@@ -49,7 +49,7 @@ fn select(context: &Context<'_>, args: &Args, n: usize, limit: Option<Instant>) 
             selected => selected,
         };
         match selected {
-            Some(selected) => Reply::make(move |lua, state| values(lua, state, selected, &handles)),
+            Some(selected) => Reply::make(move |lua, state| values(lua, state, selected, &events)),
             None => Reply::Nothing,
         }
     })))
@@ -59,7 +59,7 @@ fn values(
     lua: &Lua,
     state: &State,
     selected: Selected<Packet>,
-    handles: &[Option<GoroutineHandle>],
+    events: &[Event],
 ) -> Result<MultiValue, Fault> {
     let Selected { case, happened } = selected;
     let mut values = match happened {
@@ -67,20 +67,32 @@ fn values(
         Happened::Received(None) => (Value::Nil, false).into_lua_multi(lua)?,
         Happened::Sent(Ok(())) => MultiValue::new(),
         Happened::Sent(Err(_)) => closed().into_lua_multi(lua)?,
-        Happened::Event => match handles.get(case).and_then(Option::as_ref) {
-            Some(handle) => awaited(lua, state, handle)?,
-            None => MultiValue::new(),
+        Happened::Event => match events.get(case) {
+            Some(Event::Handle(handle)) => awaited(lua, state, handle)?,
+            Some(Event::Context(context)) => {
+                context.ended().map(|end| end.to_string()).into_lua_multi(lua)?
+            }
+            _ => MultiValue::new(),
         },
     };
     values.push_front(Value::Integer(case as i64 + 1));
     Ok(values)
 }
 
+/// What gives the values of a case that is an event.
+enum Event {
+    None,
+    /// The end of a goroutine.
+    Handle(GoroutineHandle),
+    /// The end of a context.
+    Context(Ends),
+}
+
 /// The cases of a call. All of them are cases of the select, so that the numbers agree; the default is one that never comes.
 struct Cases {
     select: Select<Packet>,
-    /// By case, for those that wait for the end of a goroutine.
-    handles: Vec<Option<GoroutineHandle>>,
+    /// By case.
+    events: Vec<Event>,
     default: Option<usize>,
 }
 
@@ -96,7 +108,7 @@ fn read(context: &Context<'_>, args: &Args, n: usize) -> Result<Cases, Fault> {
     if count == 0 {
         return Err(args.bad(n, "list of at least one case expected, got an empty one"));
     }
-    let mut cases = Cases { select: Select::new(), handles: Vec::with_capacity(count), default: None };
+    let mut cases = Cases { select: Select::new(), events: Vec::with_capacity(count), default: None };
     for index in 1..=count {
         let mut case = Case { context, args, n, index, fields: [const { None }; KEYS.len()] };
         match list.raw_get(index)? {
@@ -178,7 +190,7 @@ impl Case<'_> {
             return Err(self
                 .expected(&format!("nothing but a handler beside '{subject}'"), &format!("'{operation}'")));
         }
-        let mut awaits = None;
+        let mut about = Event::None;
         match subject {
             "channel" => self.channel(cases)?,
             "handle" => {
@@ -187,10 +199,16 @@ impl Case<'_> {
                     return Err(self.expected("handle of another goroutine", "its own"));
                 }
                 cases.select.event(handle.status().is_ended() && handle.outcome().is_some(), handle.wait());
-                awaits = Some(handle);
+                about = Event::Handle(handle);
             }
-            // This is where the case for a context belongs: receiving from its `done` channel, and giving its `err`.
-            "context" => return Err(self.wrong("context", "context")),
+            "context" => {
+                let context = self.object::<ContextObject>("context", "context")?.context().clone();
+                let waits = context.wait();
+                cases.select.event(context.ended().is_some(), async move {
+                    let _ = waits.await;
+                });
+                about = Event::Context(context);
+            }
             "after" => self.after(cases)?,
             _ => {
                 self.flag("default")?;
@@ -202,7 +220,7 @@ impl Case<'_> {
                 cases.default = Some(cases.select.event(false, std::future::pending()));
             }
         }
-        cases.handles.push(awaits);
+        cases.events.push(about);
         Ok(())
     }
 

@@ -4,21 +4,31 @@ use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::thread::{self, JoinHandle, Thread};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
 use super::thread::Doing;
 use super::{Interrupt, Pulse};
 
-/// How often the monitor looks.
-const TICK: Duration = Duration::from_millis(5);
+/// How long a goroutine computes before it is interrupted, if it is not said otherwise.
+pub(crate) const TIME_SLICE: Duration = Duration::from_millis(10);
 
-/// After how many looks at the same turn of a goroutine it is interrupted, and again after as many: 10 to 15 ms.
+/// After how many looks at the same turn of a goroutine it is interrupted, and again after as many.
 const LONG: u32 = 2;
 
-/// How many looks in a row find nobody at work before the monitor falls asleep.
-const QUIET: u32 = 20;
+/// After so long in the same turn an isolate that is asleep counts as blocked.
+const ASLEEP: Duration = Duration::from_millis(15);
+
+/// After so long in the same turn an isolate that computes counts as stuck: where interrupts make goroutines yield, each goes on
+/// in a new turn.
+const STUCK: Duration = Duration::from_millis(100);
+
+/// Between looks that are closer than this the monitor does not sleep: it would sleep longer.
+const SHORT: Duration = Duration::from_micros(100);
+
+/// For how many time slices nobody is found at work before the monitor falls asleep.
+const QUIET: u32 = 10;
 
 /// The thread that interrupts, and what it shares with the isolates.
 pub(crate) struct Monitor {
@@ -37,6 +47,48 @@ struct Watched {
     turn: u64,
     /// Looks at the same turn.
     looks: u32,
+    /// When this turn was first seen.
+    since: Instant,
+    /// How long its thread had computed when that was first looked at in this turn, and at the last look.
+    first: Option<Duration>,
+    last: Option<Duration>,
+}
+
+/// How an isolate is kept from its other goroutines.
+enum Blocked {
+    /// Asleep in the kernel.
+    Asleep,
+    /// It computes, and cannot be made to yield.
+    Stuck,
+}
+
+/// What a look has shown.
+#[derive(Default)]
+struct Seen {
+    /// Whether any isolate runs a goroutine.
+    busy: bool,
+    asleep: usize,
+    stuck: usize,
+}
+
+impl Watched {
+    /// Whether the isolate is blocked by what it has run for so long.
+    fn blocked(&mut self, lasts: Duration) -> Option<Blocked> {
+        let computed = self.pulse.thread.processor_time()?;
+        match self.pulse.thread.doing() {
+            Doing::Sleeping => {
+                // One that is merely found asleep may have computed since the last look.
+                let before = self.last.replace(computed);
+                (before == Some(computed)).then_some(Blocked::Asleep)
+            }
+            Doing::Computing => {
+                // On a machine that is merely busy it waits for a processor.
+                let first = *self.first.get_or_insert(computed);
+                (lasts >= STUCK && computed - first >= STUCK / 2).then_some(Blocked::Stuck)
+            }
+            Doing::Unknown => None,
+        }
+    }
 }
 
 impl Monitor {
@@ -60,7 +112,13 @@ impl Monitor {
     }
 
     /// Starts the thread. It ends when [`Monitor::end`] is called, or the last reference from elsewhere is dropped.
-    pub(crate) fn start(self: &Arc<Self>) -> io::Result<Option<JoinHandle<()>>> {
+    ///
+    /// `take_over` is told how many isolates are blocked, asleep or computing in C functions.
+    pub(crate) fn start(
+        self: &Arc<Self>,
+        time_slice: Duration,
+        take_over: impl Fn(usize, usize) + Send + 'static,
+    ) -> io::Result<Option<JoinHandle<()>>> {
         if self.mode == Interrupt::Never {
             return Ok(None);
         }
@@ -69,8 +127,9 @@ impl Monitor {
             super::signal::install(signal)?;
         }
         let monitor = Arc::downgrade(self);
-        let thread =
-            thread::Builder::new().name("goroutine-monitor".into()).spawn(move || watch(&monitor))?;
+        let thread = thread::Builder::new()
+            .name("goroutine-monitor".into())
+            .spawn(move || watch(&monitor, time_slice / LONG, &take_over))?;
         let _ = self.thread.set(thread.thread().clone());
         Ok(Some(thread))
     }
@@ -83,7 +142,6 @@ impl Monitor {
     }
 
     /// How often a goroutine was made to yield to its neighbours.
-    #[allow(dead_code, reason = "for tests")]
     pub(crate) fn interrupts(&self) -> u64 {
         self.interrupts.load(Ordering::Relaxed)
     }
@@ -97,7 +155,14 @@ impl Monitor {
         if matches!(self.mode, Interrupt::Signal(_)) {
             super::signal::enter(pulse);
         }
-        self.pulses.lock().push(Watched { pulse: Arc::clone(pulse), turn: 0, looks: 0 });
+        self.pulses.lock().push(Watched {
+            pulse: Arc::clone(pulse),
+            turn: 0,
+            looks: 0,
+            since: Instant::now(),
+            first: None,
+            last: None,
+        });
     }
 
     /// Called on the pulse's thread. The monitor signals threads with this lock held, so it signals none that is gone.
@@ -107,6 +172,15 @@ impl Monitor {
         if matches!(self.mode, Interrupt::Signal(_)) {
             super::signal::leave(pulse);
         }
+    }
+
+    /// How often all isolates together have taken up goroutines, if none runs one now and all their threads are asleep.
+    pub(crate) fn turns_if_all_sleep(&self) -> Option<u64> {
+        let pulses = self.pulses.lock();
+        let sleeps = |watched: &Watched| {
+            watched.pulse.running().is_null() && watched.pulse.thread.doing() == Doing::Sleeping
+        };
+        pulses.iter().all(sleeps).then(|| pulses.iter().map(|watched| watched.pulse.turn()).sum())
     }
 
     /// Called by an isolate that has just shown what it runs.
@@ -119,26 +193,35 @@ impl Monitor {
         }
     }
 
-    /// Looks at all isolates. Whether any runs a goroutine.
-    fn look(&self) -> bool {
-        let mut busy = false;
+    /// Looks at all isolates.
+    fn look(&self, now: Instant) -> Seen {
+        let mut seen = Seen::default();
         for watched in &mut *self.pulses.lock() {
             if watched.pulse.running().is_null() {
                 watched.looks = 0;
                 continue;
             }
-            busy = true;
+            seen.busy = true;
             let turn = watched.pulse.turn();
             if turn != watched.turn {
-                (watched.turn, watched.looks) = (turn, 0);
+                (watched.turn, watched.looks, watched.since) = (turn, 0, now);
+                (watched.first, watched.last) = (None, None);
                 continue;
             }
             watched.looks += 1;
+            let lasts = now - watched.since;
+            if lasts >= ASLEEP {
+                match watched.blocked(lasts) {
+                    Some(Blocked::Asleep) => seen.asleep += 1,
+                    Some(Blocked::Stuck) => seen.stuck += 1,
+                    None => {}
+                }
+            }
             if watched.looks % LONG == 0 {
                 self.interrupt(&watched.pulse);
             }
         }
-        busy
+        seen
     }
 
     /// Asks an isolate to interrupt what it runs.
@@ -169,8 +252,8 @@ impl Monitor {
     }
 }
 
-fn watch(monitor: &Weak<Monitor>) {
-    let mut quiet = 0;
+fn watch(monitor: &Weak<Monitor>, tick: Duration, take_over: &dyn Fn(usize, usize)) {
+    let mut last_busy = Instant::now();
     loop {
         {
             let Some(monitor) = monitor.upgrade() else {
@@ -179,8 +262,14 @@ fn watch(monitor: &Weak<Monitor>) {
             if monitor.ended.load(Ordering::SeqCst) {
                 return;
             }
-            quiet = if monitor.look() { 0 } else { quiet + 1 };
-            if quiet >= QUIET {
+            let now = Instant::now();
+            let seen = monitor.look(now);
+            if seen.asleep + seen.stuck > 0 {
+                take_over(seen.asleep, seen.stuck);
+            }
+            if seen.busy {
+                last_busy = now;
+            } else if now - last_busy >= tick * LONG * QUIET {
                 monitor.fall_asleep();
             }
             if monitor.asleep.load(Ordering::SeqCst) {
@@ -190,6 +279,10 @@ fn watch(monitor: &Weak<Monitor>) {
                 continue;
             }
         }
-        thread::park_timeout(TICK);
+        if tick < SHORT {
+            thread::yield_now();
+        } else {
+            thread::park_timeout(tick);
+        }
     }
 }

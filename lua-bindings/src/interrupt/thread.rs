@@ -56,7 +56,6 @@ impl ThreadId {
     }
 
     /// How long this thread has been on a processor since it began.
-    #[allow(dead_code, reason = "for tests")]
     pub(super) fn processor_time(self) -> Option<Duration> {
         // The kernel's number for the clock of a thread: its id inverted, then two bits for "scheduler's clock" and one for
         // "of a thread". It is part of the system-call interface; pthread_getcpuclockid computes the same.

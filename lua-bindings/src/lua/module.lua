@@ -206,33 +206,50 @@ end
 
 local flow = { split = face(prim.flow_split), join = face(prim.flow_join) }
 methods.flow = flow
-local send, close = channel.send, channel.close
+local channel_send, channel_receive, close = prim.channel_send, prim.channel_receive, channel.close
 local is_cancelled, keep_error = prim.flow_is_cancelled, face(prim.flow_keep_error)
 
--- Whether there is somebody who takes the results. What gives no value at all drops the one that it was given.
-local function pass_on(output, ...)
-  return select("#", ...) == 0 or send(output, (...))
+-- What follows says whether the worker goes on: there is more to come, and somebody takes the results. Only the stage's function
+-- is called by pcall, within which Lua 5.1 could not wait.
+
+local function failed(id, err)
+  if is_cancelled() then
+    error(err, 0)
+  end
+  keep_error(id, err)
+  return true
 end
 
-local function step(input, output, fn)
-  local value, ok = receive(input)
+local function sent(id, outcome, ok)
+  if outcome ~= 0 then
+    return failed(id, ok)
+  end
+  return ok
+end
+
+-- What gives no value at all drops the one that it was given.
+local function returned(output, id, ok, ...)
   if not ok then
+    return failed(id, (...))
+  elseif select("#", ...) == 0 then
+    return true
+  end
+  return sent(id, attempt(channel_send(output, (...))))
+end
+
+local function received(output, id, fn, outcome, value, ok)
+  if outcome ~= 0 then
+    return failed(id, value)
+  elseif not ok then
     return false
   end
-  return (pass_on(output, fn(value)))
+  return returned(output, id, pcall(fn, value))
 end
 
 -- A worker of a stage. Its channels are closed when the last worker of the stage has ended, in whatever way.
 function flow.work(input, output, id, fn)
   repeat
-    local ok, more = pcall(step, input, output, fn)
-    if not ok then
-      if is_cancelled() then
-        error(more, 0)
-      end
-      keep_error(id, more)
-      more = true
-    end
+    local more = received(output, id, fn, attempt(channel_receive(input)))
   until not more
   close(input) -- if it was the output that was closed: nobody takes any more
 end

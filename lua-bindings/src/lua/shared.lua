@@ -54,3 +54,17 @@ function metatable.__pairs(...)
   end
   return next, snapshot
 end
+
+-- Only Lua 5.2 asks for this one; later ones index the table.
+if _VERSION == "Lua 5.2" then
+  local get = methods.get
+  local function after(t, i)
+    local value = get(t, i + 1)
+    if value ~= nil then
+      return i + 1, value
+    end
+  end
+  function metatable.__ipairs(t)
+    return after, t, 0
+  end
+end

@@ -15,7 +15,7 @@ use mlua::{Function, Lua, Value};
 use super::objects::{drop_contained, new_block};
 use super::position::push_where;
 use super::{Stack, protected};
-#[cfg(feature = "lua54")]
+#[cfg(any(feature = "lua53", feature = "lua54", feature = "lua55"))]
 use crate::state::PARK;
 use crate::state::{DONE, State, WRONG};
 
@@ -133,7 +133,7 @@ pub(crate) const CANNOT_PARK: &str = "cannot wait across a C-call boundary: in a
 /// and would not leave the calling function on the call stack for the error's position if the call is a tail call.
 ///
 /// `resumed`, `abandon` and `park` are those of `base.lua`.
-#[cfg(feature = "lua54")]
+#[cfg(any(feature = "lua53", feature = "lua54", feature = "lua55"))]
 pub(crate) fn faces(
     lua: &Lua,
     resumed: &Function,
@@ -158,13 +158,13 @@ pub(crate) fn faces(
     Ok(made.into_iter().next().unwrap_or(Value::Nil))
 }
 
-#[cfg(not(feature = "lua54"))]
+#[cfg(not(any(feature = "lua53", feature = "lua54", feature = "lua55")))]
 pub(crate) fn faces(_: &Lua, _: &Function, _: &Function, _: &mlua::Table) -> mlua::Result<Value> {
     Ok(Value::Nil)
 }
 
 /// A function of the module around a primitive.
-#[cfg(feature = "lua54")]
+#[cfg(any(feature = "lua53", feature = "lua54", feature = "lua55"))]
 unsafe extern "C-unwind" fn enter_face(state: *mut ffi::lua_State) -> c_int {
     // SAFETY: the first upvalue is the primitive, which gets all arguments. Nothing here holds what needs dropping.
     unsafe {
@@ -177,7 +177,7 @@ unsafe extern "C-unwind" fn enter_face(state: *mut ffi::lua_State) -> c_int {
 }
 
 /// Goes on when the wait is over. What was yielded and what came by resuming is no concern of ours.
-#[cfg(feature = "lua54")]
+#[cfg(any(feature = "lua53", feature = "lua54", feature = "lua55"))]
 unsafe extern "C-unwind" fn unparked(
     state: *mut ffi::lua_State,
     _status: c_int,
@@ -193,7 +193,7 @@ unsafe extern "C-unwind" fn unparked(
 }
 
 /// Does what a primitive has answered: a number, and what belongs to it, are all that is on the stack.
-#[cfg(feature = "lua54")]
+#[cfg(any(feature = "lua53", feature = "lua54", feature = "lua55"))]
 unsafe fn conclude(state: *mut ffi::lua_State) -> c_int {
     // SAFETY: the stack is as said; the third and the fourth upvalue are a function and a table. A C function has room for
     // some values more.

@@ -75,11 +75,12 @@ impl Stack<'_> {
         set
     }
 
-    /// The identity of the variable behind upvalue `n` of the Lua function at `function`; 0 where this Lua cannot tell.
+    /// The identity of the variable behind upvalue `n` of the Lua function at `function`, which has so many; 0 where this
+    /// Lua cannot tell.
     pub(crate) fn upvalue_id(&self, function: c_int, n: c_int) -> usize {
         #[cfg(not(feature = "lua51"))]
         if self.kind(function) == Kind::Function {
-            // SAFETY: a function; an upvalue that is not there gives null.
+            // SAFETY: a function, and it has that upvalue: Lua before 5.4 would read past its end.
             return unsafe { joining::lua_upvalueid(self.state, function, n) as usize };
         }
         let _ = (function, n);
@@ -89,10 +90,10 @@ impl Stack<'_> {
     /// Makes upvalue `n` of the Lua function at `function` the same variable as upvalue `m` of that at `other`.
     pub(crate) fn join_upvalue(&mut self, function: c_int, n: c_int, other: c_int, m: c_int) -> bool {
         #[cfg(not(feature = "lua51"))]
-        if self.upvalue_id(function, n) != 0
-            && self.upvalue_id(other, m) != 0
-            && !self.is_c_function(function)
+        if !self.is_c_function(function)
             && !self.is_c_function(other)
+            && self.has_upvalue(function, n)
+            && self.has_upvalue(other, m)
         {
             // SAFETY: both are Lua functions and have these upvalues, as was just looked up.
             unsafe { joining::lua_upvaluejoin(self.state, function, n, other, m) };
@@ -100,6 +101,15 @@ impl Stack<'_> {
         }
         let _ = (function, n, other, m);
         false
+    }
+
+    #[cfg(not(feature = "lua51"))]
+    fn has_upvalue(&mut self, function: c_int, n: c_int) -> bool {
+        let has = self.push_upvalue(function, n);
+        if has {
+            self.pop(1);
+        }
+        has
     }
 
     /// Pushes the environment of the function at `index` (Lua 5.1 and LuaJIT, whose functions have one).

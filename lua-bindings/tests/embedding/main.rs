@@ -13,7 +13,9 @@
 #[macro_use]
 #[path = "../support/backends.rs"]
 mod backends;
+mod blocking;
 mod building;
+mod deadlocks;
 mod errors;
 mod foreign;
 mod functions;

@@ -10,7 +10,11 @@ everywhere("all who have subscribed get every value, in order", function()
   local handles = goroutine.spawn_many(5, function()
     local mine, got = news:subscribe(2), {}
     listening:done()
-    for value in mine:iter() do got[#got + 1] = value.n end
+    local value, open = mine:receive() -- not by iter, in which a goroutine cannot wait on Lua 5.1
+    while open do
+      got[#got + 1] = value.n
+      value, open = mine:receive()
+    end
     return table.concat(got, " ")
   end)
   listening:wait()
@@ -46,6 +50,15 @@ everywhere("nobody need listen, and a closed one takes nothing more", function()
   gives(values("last", true), mine:receive())
   gives(values(nil, false), mine:receive())
   gives(values(nil, false), news:subscribe():receive())
+end)
+
+everywhere("what a subscriber has got can be looped over", function()
+  local news = goroutine.broadcaster()
+  local mine, got = news:subscribe(), {}
+  for n = 1, 3 do news:broadcast(n) end
+  news:close()
+  for value in mine:iter() do got[#got + 1] = value end
+  same(got, { 1, 2, 3 })
 end)
 
 everywhere("who is gone is forgotten", function()

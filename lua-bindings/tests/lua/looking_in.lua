@@ -80,8 +80,8 @@ everywhere("dump tells of each what it waits for, for how long, where it was sta
     text = goroutine.dump()
     return text:find("'the waiter'[^\n]*in receive")
   end)
-  local line, stack = text:match("goroutine " .. h:id() .. " ([^\n]*)\n(.-\n)%f[g\0]goroutine")
-  if not line then line, stack = text:match("goroutine " .. h:id() .. " ([^\n]*)\n(.*)") end
+  -- Up to the next one's heading, or the end.
+  local line, stack = (text .. "\ngoroutine"):match("goroutine " .. h:id() .. " ([^\n]*)\n(.-)\ngoroutine")
   local milliseconds = line:match("^'the waiter' %(started at [^\n]*looking_in%.lua:%d+%): waiting in receive for (%d+) ms$")
   assert(milliseconds and tonumber(milliseconds) >= 1, text)
   contains(stack, "stack traceback")
@@ -91,6 +91,7 @@ everywhere("dump tells of each what it waits for, for how long, where it was sta
 end)
 
 unless_local("nothing runs while one computes")
+unless_lua("5.1 5.2 jit", "a goroutine that computes keeps its isolate")
 everywhere("one that computes does not keep dump waiting", function()
   local stop, running = goroutine.atomic_int(), goroutine.atomic_int()
   local h = async(function()

@@ -34,7 +34,10 @@ test("many results, through everything that gives them", function()
   gives(values(last, last), list.n, list[last])
   gives(values(last + 2, last), results(goroutine.await_any({ handle })))
   gives(values(last + 1, last), results(goroutine.timeout(60000, many, last)))
-  gives(values(last, last), results(goroutine.scope(function() return many(last) end)))
+  -- The pcall of Lua 5.1, in which scope calls its function, is compiled for tests with a check that it fails itself, where
+  -- there are 20 results or more.
+  local few = _VERSION == "Lua 5.1" and not jit and 15 or last
+  gives(values(few, few), results(goroutine.scope(function() return many(few) end)))
   handle = async(function() return (select("#", goroutine.await(async(many, last)))) end)
   gives(values(true, last + 1), await(handle))
 end)

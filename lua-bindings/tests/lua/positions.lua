@@ -4,7 +4,7 @@ if not test then
 end
 local goroutine = require("goroutine")
 
-local exact = math.type ~= nil -- before Lua 5.4 a frame that made a tail call is gone
+local exact = math.type ~= nil -- before Lua 5.3 the module's functions are Lua's, and a frame that tail-called one is gone
 local function line() return debug.getinfo(2, "l").currentline end
 
 -- What `fn` raises names this line of this file; without one, that of the call by pcall.
@@ -19,6 +19,7 @@ end
 local handle = goroutine.async(function() end)
 local channel = goroutine.channel()
 
+unless_lua("5.1 5.2 jit", "a wrong call in tail position need not name its line")
 everywhere("a call in tail position", function()
   local here = line()
   local tails = {
@@ -83,7 +84,8 @@ test("a refusal in tail position", function()
   local here = line() + 1
   local function start() return goroutine.async(function() return captured end) end
   local _, err = pcall(start)
-  contains(err, "positions.lua:" .. here .. ": cannot send upvalue 'captured' (coroutine)")
+  -- Where LuaJIT tail-calls a function in C, too, the frame is gone.
+  contains(err, "positions.lua:" .. (jit and here + 1 or here) .. ": cannot send upvalue 'captured' (coroutine)")
 end)
 
 finish()

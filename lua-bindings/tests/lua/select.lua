@@ -112,6 +112,25 @@ everywhere("the end of a goroutine is a case", function()
   gives(values(1, false, "no", "string"), index, ok, err, type(traceback))
 end)
 
+everywhere("the end of a context is a case", function()
+  local never = channel()
+  local function got(...) return select("#", ...), ... end
+  local ctx, cancel = goroutine.context()
+  local h = async(function(ctx) goroutine.sleep(5) ctx:cancel() end, ctx)
+  gives(values(2, 1, "context canceled"), goroutine.select({ { channel = never, receive = true }, { context = ctx, handler = got } }))
+  h:await()
+  -- One that has ended is ready.
+  gives(values(1, 1, "context canceled"), goroutine.select({ { context = ctx, handler = got }, { channel = never, receive = true } }))
+  gives(values(1), goroutine.select({ { context = ctx }, { default = true } }))
+  cancel()
+  local short = goroutine.context():with_timeout(5)
+  gives(values(1, 1, "context deadline exceeded"), goroutine.select({ { context = short, handler = got } }))
+  -- One that loses goes on.
+  local other = goroutine.context()
+  gives(values(1), goroutine.select({ { after = 1 }, { context = other } }))
+  equal(other:is_cancelled(), false)
+end)
+
 everywhere("a time is a case", function()
   local never = channel()
   local took, index, result = timed(goroutine.select, {
@@ -217,7 +236,7 @@ everywhere("wrong calls say which case, and nothing has happened", function()
   wrong("case 2: ", { default = true, receive = true })
   raises("list of at least one case expected, got an empty one", goroutine.select, {})
   raises("list of at least one case expected, got an empty one", goroutine.select, { channel = ch, receive = true })
-  contains(raises("cannot send the value", goroutine.select, { { channel = ch, send = coroutine.create(print) } }), "coroutine")
+  contains(raises("cannot send the value", goroutine.select, { { channel = ch, send = coroutine.create(function() end) } }), "coroutine")
   gives(values(1, true), ch:receive())
 end)
 
@@ -239,7 +258,10 @@ test("a goroutine that is cancelled in a select has taken nothing", function()
   equal(tostring(err), "cancelled: enough")
   gives(values(false), a:try_send(1))
   gives(values(nil, false), b:try_receive())
-  -- One that is cancelled already does not look at all, unless it would not wait.
+end)
+
+unless_lua("5.1", "a goroutine cannot wait inside `pcall`, `xpcall`, a metamethod or an iterator")
+test("a goroutine that is cancelled already does not look at all in a select, unless it would not wait", function()
   local full = filled(1)
   local again = async(function()
     pcall(goroutine.sleep, 1e9)

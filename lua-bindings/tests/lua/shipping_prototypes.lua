@@ -83,7 +83,8 @@ end)
 
 unless_local("captured variables are shared")
 everywhere("an assignment to a captured variable is refused for each new closure", function()
-  for n = 1, 3 do
+  for i = 1, 3 do
+    local n = i
     local ok, err = pcall(async, function() n = n + 1 end)
     assert(not ok and tostring(err):find("'n'", 1, true), tostring(err))
   end

@@ -101,6 +101,8 @@ fn run_file(path: &Path, backend: Arc<dyn Backend>, isolates: usize, local: bool
         Goroutines::builder()
             .shared_backend(backend)
             .isolates(isolates)
+            // What is set before the first goroutine has to be tested before there are isolates.
+            .lazy(["configure.lua", "interrupts.lua"].iter().any(|name| path.ends_with(name)))
             .on_unhandled_error(move |report| lock(&progress).reports.push(report.to_owned()))
             .build()
             .unwrap()
