@@ -117,12 +117,18 @@ pub(crate) struct Detector {
 
 impl Detector {
     /// Ready once there is a deadlock, with its description. `what` the home state waits for.
-    pub(crate) async fn found(&self, system: &Arc<System>, what: &'static str) -> String {
+    /// `home_turns`: how often goroutines that run in the home state have had a turn.
+    pub(crate) async fn found(
+        &self,
+        system: &Arc<System>,
+        what: &'static str,
+        home_turns: impl Fn() -> u64,
+    ) -> String {
         let mut pause = FIRST;
         loop {
             self.sleep(pause).await;
             pause = (pause * 2).min(SELDOM);
-            if self.is_deadlock(system).await {
+            if self.is_deadlock(system, &home_turns).await {
                 return self.describe(system, what).await;
             }
         }
@@ -132,13 +138,13 @@ impl Detector {
         self.backend.sleep_until(self.backend.now() + time).await;
     }
 
-    async fn is_deadlock(&self, system: &System) -> bool {
+    async fn is_deadlock(&self, system: &System, home_turns: impl Fn() -> u64) -> bool {
         let mut turns = None;
         for look in 0..LOOKS {
             if look > 0 {
                 self.sleep(BETWEEN).await;
             }
-            let now = system.monitor.turns_if_all_sleep();
+            let now = system.monitor.turns_if_all_sleep().map(|turns| (turns, home_turns()));
             let quiet = system.queue.is_empty() && !system.spares.are_starting() && self.outside.is_quiet();
             if !quiet || now.is_none() || (look > 0 && now != turns) {
                 return false;

@@ -72,16 +72,14 @@ pub(crate) struct State {
     children: Children,
     /// Once the home state is known to be closed: until when its finalizers may wait.
     closing_until: Cell<Option<Instant>>,
-    /// Until when the home state's blocking calls may take, by the embedder's wish.
-    home_limit: Cell<Option<Instant>>,
     /// What the code outside goroutines holds of locks, once it has locked one.
     holder: OnceCell<Holder>,
     /// In isolates: how its goroutines are interrupted.
     interrupts: OnceCell<Interrupts>,
-    /// The scheduler of the goroutines that run in the home state, once `goroutine.local` was loaded there.
-    local: OnceCell<Local>,
     /// What the home state waits in, or has waited in last.
     waits_in: Cell<&'static str>,
+    /// The scheduler of the goroutines that run in the home state, once `goroutine.local` was loaded there.
+    local: OnceCell<Local>,
     /// What it has sent.
     pub(crate) meter: Meter,
 }
@@ -100,7 +98,6 @@ pub(crate) enum Verdict {
 }
 
 /// What is said to a finalizer that waits for too long.
-const OVERDUE: &str = "timeout exceeded";
 const TOO_LATE: &str = "the script has ended, and its finalizers may wait for 2 s in all";
 
 /// Where shipping and scheduling find the Lua values they need: in a list that the state's registry keeps, so that they
@@ -202,11 +199,10 @@ impl State {
             current: RefCell::new(None),
             children: Children::default(),
             closing_until: Cell::new(None),
-            home_limit: Cell::new(None),
             holder: OnceCell::new(),
             interrupts: OnceCell::new(),
-            local: OnceCell::new(),
             waits_in: Cell::new("a blocking call"),
+            local: OnceCell::new(),
             meter,
         }
     }
@@ -534,7 +530,7 @@ impl State {
                 };
                 let wait = async { Some(wait.await) };
                 let reply = match self.last_wait(lua) {
-                    None => match self.block_or_tell(lua, future::or(closing, wait)) {
+                    None => match self.block_unless_deadlocked(lua, future::or(closing, wait)) {
                         Ok(reply) => reply,
                         Err(deadlock) => return (WRONG, deadlock).into_lua_multi(lua),
                     },
@@ -542,9 +538,6 @@ impl State {
                         let wait = deadline(&*self.system.backend, Some(limit), future::or(closing, wait));
                         match self.block(lua, wait) {
                             Some(reply) => reply,
-                            None if self.closing_until.get().is_none() => {
-                                return (WRONG, OVERDUE).into_lua_multi(lua);
-                            }
                             None => return (WRONG, TOO_LATE).into_lua_multi(lua),
                         }
                     }
@@ -561,29 +554,30 @@ impl State {
     }
 
     /// Blocks the home state without a limit. The error describes a deadlock.
-    fn block_or_tell<T>(self: &Rc<Self>, lua: &Lua, wait: impl Future<Output = T>) -> Result<T, String> {
+    fn block_unless_deadlocked<T>(
+        self: &Rc<Self>,
+        lua: &Lua,
+        wait: impl Future<Output = T>,
+    ) -> Result<T, String> {
         let system = &self.system;
         match &system.detector {
             None => Ok(self.block(lua, wait)),
             Some(detector) => {
-                let deadlock = async { Err(detector.found(system, self.waits_in.get()).await) };
+                let turns = || self.local().map_or(0, Local::turns);
+                let deadlock = async { Err(detector.found(system, self.waits_in.get(), turns).await) };
                 let wait = async { Ok(wait.await) };
                 self.block(lua, future::or(wait, deadlock))
             }
         }
     }
 
-    /// Until when this wait of the home state's may take, if that is limited. While the state is being closed it is: what its finalizers wait for may never
+    /// Until when this wait of the home state's may take, if the state is being closed: what its finalizers wait for may never
     /// come, and nothing else could end them. All of them together have the time that goroutines have to unwind.
     fn last_wait(&self, lua: &Lua) -> Option<Instant> {
         if self.closing_until.get().is_none() && raw::is_being_closed(lua) {
             self.closing_until.set(Some(self.system.backend.now() + GRACE));
         }
-        self.closing_until.get().or(self.home_limit.get())
-    }
-
-    pub(crate) fn limit_home(&self, limit: Option<Instant>) {
-        self.home_limit.set(limit);
+        self.closing_until.get()
     }
 
     /// Notes what the running goroutine is about to wait for.

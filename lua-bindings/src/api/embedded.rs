@@ -4,7 +4,6 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::time::Instant;
 
 use mlua::{Function, Lua, MultiValue};
 
@@ -97,16 +96,6 @@ pub fn waiting_function(
     };
     let guarded = raw::closure(lua, &state, |_, _| Went::General, &general, false)?;
     lua.named_registry_value::<Function>(FACE)?.call(guarded)
-}
-
-/// Until when the home state's blocking calls may take from now on; what takes longer raises `timeout exceeded`. `None`: as
-/// long as they take.
-///
-/// # Errors
-/// When the module is not installed in this state.
-pub fn limit_home(lua: &Lua, limit: Option<Instant>) -> mlua::Result<()> {
-    super::state(lua).ok_or_else(not_installed)?.limit_home(limit);
-    Ok(())
 }
 
 /// The number of the goroutine that runs in this state, as [`Living::id`](crate::Living) has it. `None` at home.

@@ -70,7 +70,7 @@ pub(crate) use channel::ChannelObject;
 pub(crate) use circuit_breaker::CircuitBreakerObject;
 pub(crate) use cond::CondObject;
 pub(crate) use context::{ContextMember, ContextObject};
-pub use embedded::{Results, WaitingCall, current_id, limit_home, waiting_function};
+pub use embedded::{Results, WaitingCall, current_id, waiting_function};
 pub(crate) use handle::HandleObject;
 pub(crate) use local::{NAME as LOCAL, wind_down};
 pub(crate) use look::{describe, describe_all};

@@ -18,6 +18,7 @@ use runtime_core::{Ended, Outcome, Sleep};
 use super::post::Bell;
 use super::{FIRST, Kept, Local};
 use crate::api::ContextMember;
+use crate::deadlock::Pending;
 use crate::fault;
 use crate::goroutine::{Failure, Reply, Running, Shipped, Start, Wait};
 use crate::origin::Member;
@@ -39,6 +40,8 @@ pub(super) struct Goroutine {
     wait: Option<Wait>,
     /// mlua's future, once the coroutine has waited in an async function of the embedder's.
     driven: Option<Pin<Box<AsyncThread<MultiValue>>>>,
+    /// Says that it is.
+    awaits_outside: Option<Pending>,
     finished: bool,
     /// Ends the time that it has to unwind after it was cancelled.
     unwound: Option<Sleep>,
@@ -90,6 +93,7 @@ impl Goroutine {
             bell: None,
             wait: None,
             driven: None,
+            awaits_outside: None,
             finished: false,
             unwound: None,
             scope,
@@ -182,6 +186,7 @@ impl Goroutine {
                 match thread.and_then(|thread| thread.into_async::<MultiValue>(())) {
                     Ok(driven) => {
                         self.driven = Some(Box::pin(driven));
+                        self.awaits_outside = state.system.woken_from_outside();
                         None
                     }
                     Err(error) => Some(self.failed_with(&fault::text(&error))),
@@ -302,6 +307,7 @@ impl Goroutine {
     /// raised there.
     fn stop_driven(&mut self, local: &Local, state: &Rc<State>) -> End {
         self.driven = None;
+        self.awaits_outside = None;
         if let (Some(close), Ok(thread)) = (&local.close_coroutine, local.thread(state, self.running.slot)) {
             let running = Rc::clone(&self.running);
             let closed = local.as_running(state, &running, self.coroutine, || {
@@ -388,6 +394,7 @@ impl Goroutine {
         self.finished = true;
         self.wait = None;
         self.driven = None;
+        self.awaits_outside = None;
         self.kept = None;
         let running = &self.running;
         // Before anybody hears of the end: whoever has awaited it finds its locks free.

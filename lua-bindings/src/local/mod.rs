@@ -80,6 +80,8 @@ pub(crate) struct Local {
     /// How many calls of goroutines block in place.
     in_place: Cell<usize>,
     warned: Cell<bool>,
+    /// How many turns there have been.
+    turn_count: Cell<u64>,
     /// Handles that go to another state while a copy is being made.
     to_copy: RefCell<Vec<GoroutineHandle>>,
     copying: Cell<bool>,
@@ -126,6 +128,7 @@ impl Local {
             main: Cell::new(None),
             in_place: Cell::new(0),
             warned: Cell::new(false),
+            turn_count: Cell::new(0),
             to_copy: RefCell::default(),
             copying: Cell::new(false),
             cancelled: Cell::new(false),
@@ -317,6 +320,11 @@ impl Local {
         })
     }
 
+    /// How many turns its goroutines have had.
+    pub(crate) fn turns(&self) -> u64 {
+        self.turn_count.get()
+    }
+
     /// Gives everyone who is ready a turn. False if nobody was.
     fn round(&self, lua: &Lua, state: &Rc<State>) -> bool {
         if state.system.is_closing() && !self.cancelled.replace(true) {
@@ -331,6 +339,7 @@ impl Local {
         }
         while let Some(turn) = { self.turns.borrow_mut().pop_front() } {
             ran = true;
+            self.turn_count.set(self.turn_count.get() + 1);
             match turn {
                 Turn::Start(waiting) => self.begin(lua, state, waiting),
                 Turn::Woken(bell) => {

@@ -32,6 +32,7 @@ test("the options together", function()
   equal(goroutine.stats().isolates, 0)
 end)
 
+unless_local("there are no isolates to set up")
 test("on_start has run once in each isolate, and what it set is seen", function()
   local handles = {}
   for i = 1, 20 do
@@ -44,6 +45,7 @@ test("on_start has run once in each isolate, and what it set is seen", function(
   equal(rawget(_G, "started_with"), nil)
 end)
 
+unless_local("there are no isolates to set up")
 unless_lua("jit", "no limit for memory")
 test("a goroutine that takes too much fails, and names the limit", function()
   local ok, err = goroutine.async(function()
@@ -59,6 +61,7 @@ test("a goroutine that takes too much fails, and names the limit", function()
   for _ = 1, 10 do gives(values(true, 1), goroutine.async(function() return 1 end):await()) end
 end)
 
+unless_local("there are no isolates to set up")
 test("later is too late", function()
   for _, option in ipairs({ "isolates", "memory_limit", "max_blocked" }) do
     raises("configure: '" .. option .. "' has to be set before the first goroutine: the isolates are running",

@@ -13,6 +13,7 @@ local ENOUGH = tonumber(os.getenv("GOROUTINE_TEST_INTERRUPTS") or 1000)
 
 local function endless() while true do end end
 
+unless_local("nothing runs while one computes")
 unless_lua("5.1 5.2 jit", "a goroutine that computes keeps its isolate")
 test("short ones get their turn beside endless loops in every isolate", function()
   local stop = goroutine.atomic_int()
@@ -82,6 +83,7 @@ local function work(rounds)
   return sum, table.concat(texts, ";")
 end
 
+unless_local("nothing runs while one computes")
 unless_lua("5.1 5.2 jit", "a goroutine that computes keeps its isolate")
 test("interrupts change nothing of what a goroutine computes", function()
   local rounds = 300
@@ -102,6 +104,7 @@ local function ends_soon(handle)
   equal(handle:status(), "cancelled")
 end
 
+unless_local("nothing runs while one computes")
 unless_lua("jit", "hooks do not see compiled loops")
 test("endless loops of all kinds are cancelled", function()
   local began = goroutine.atomic_int()
@@ -127,6 +130,7 @@ test("endless loops of all kinds are cancelled", function()
   end
 end)
 
+unless_local("nothing runs while one computes")
 unless_lua("jit", "hooks do not see compiled loops")
 test("timeout, scope and pools stop what computes", function()
   local ok, err = goroutine.timeout(20, endless)
@@ -145,6 +149,7 @@ test("timeout, scope and pools stop what computes", function()
   for i = 1, 10 do gives(values(true, i), async(function() return i end):await(20000)) end
 end)
 
+unless_local("nothing runs while one computes")
 unless_lua("5.1 5.2 5.3 jit", "no variables that are closed (`<close>`)")
 test("variables are closed once when a computing goroutine is cancelled", function()
   local make = load([[
@@ -171,6 +176,7 @@ test("variables are closed once when a computing goroutine is cancelled", functi
   equal(closed:load(), 111)
 end)
 
+unless_local("nothing runs while one computes")
 unless_lua("5.1 5.2 5.3 jit", "no variables that are closed (`<close>`)")
 test("closing variables is bounded in time", function()
   local make = load([[

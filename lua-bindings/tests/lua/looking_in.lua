@@ -90,8 +90,8 @@ everywhere("dump tells of each what it waits for, for how long, where it was sta
   h:await()
 end)
 
-unless_local("nothing runs while one computes")
 unless_lua("5.1 5.2 jit", "a goroutine that computes keeps its isolate")
+unless_local("nothing runs while one computes")
 everywhere("one that computes does not keep dump waiting", function()
   local stop, running = goroutine.atomic_int(), goroutine.atomic_int()
   local h = async(function()
