@@ -12,6 +12,7 @@ use crate::api;
 use crate::fault;
 use crate::foreign::ForeignType;
 use crate::interrupt::Interrupt;
+use crate::observer::Observer;
 use crate::state::Role;
 use crate::system::{Ending, ErrorReport, GRACE, Setup, StartError, System};
 
@@ -159,6 +160,17 @@ impl Goroutines {
         }
     }
 
+    /// The same, as something that can be called later, with the state.
+    pub fn unwinder(&self) -> impl Fn(&Lua, Duration) + Clone + 'static {
+        let system = Arc::clone(&self.system);
+        move |lua, bound| {
+            let until = system.backend.now().checked_add(bound);
+            if let (Some(state), Some(until)) = (api::state(lua), until) {
+                api::wind_down(lua, &state, until);
+            }
+        }
+    }
+
     /// Cancels all goroutines and ends the isolates, and waits for that at most for `bound`. Nothing can be started
     /// any more. Does nothing the second time.
     ///
@@ -181,6 +193,17 @@ impl Goroutines {
     pub fn interrupter(&self) -> impl Fn(Duration) -> Shutdown + Send + Sync + Clone + 'static {
         let system = Arc::clone(&self.system);
         move |bound| Shutdown::of(system.interrupt(bound))
+    }
+
+    /// Something to look at this runtime with from other threads.
+    pub fn observer(&self) -> Observer {
+        Observer::new(Arc::clone(&self.system))
+    }
+
+    /// Something to see with whether this runtime was interrupted, from anywhere.
+    pub fn interruption(&self) -> impl Fn() -> bool + Send + Sync + Clone + 'static {
+        let system = Arc::clone(&self.system);
+        move || system.ending() == Ending::Interrupt
     }
 
     /// Whether it was interrupted.

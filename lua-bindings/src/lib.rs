@@ -73,6 +73,7 @@ mod loaded;
 mod local;
 mod modules;
 mod object;
+mod observer;
 mod origin;
 mod packet;
 mod place;
@@ -87,11 +88,13 @@ mod state;
 mod system;
 mod task;
 
+pub use api::{Results, WaitingCall, current_id, waiting_function};
 pub use builder::{BuildError, Builder, Goroutines, InstallError, Shutdown, new_state};
 pub use interrupt::Interrupt;
+pub use observer::{Living, Observer};
 pub use packet::face::Packet;
 pub use packet::{Trust, WireError};
-pub use runtime_core::Backend;
+pub use runtime_core::{Backend, PoolStats, Status};
 
 #[cfg(feature = "backend-async-std")]
 pub use backend_async_std;

@@ -1,17 +1,18 @@
 //! The command line.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
-/// Runs Lua scripts that use goroutines.
+/// Runs Lua scripts that use goroutines, and the tasks that they define.
 #[derive(Debug, Parser)]
 #[command(
     name = "sloth-runner",
     version,
-    after_help = "Exit codes: 0 all well, 1 the script failed, 2 wrong usage or a \
-script that does not parse, 130 interrupted."
+    after_help = "Exit codes: 0 all well, 1 a task or the script failed, 2 wrong usage, a script that does not parse or \
+tasks that do not validate, 130 interrupted."
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]
@@ -21,17 +22,71 @@ pub(crate) struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run a script
-    #[command(after_help = "Examples:\n  sloth-runner run examples/word_count.lua\n  \
-sloth-runner run script.lua -- --verbose input.txt\n  echo 'print(goroutine.backend())' | sloth-runner run -")]
-    Run(Run),
+    /// Run a script, and its tasks if it defines some
+    #[command(after_help = "Examples:
+  sloth-runner run examples/word_count.lua
+  sloth-runner run script.lua -- --verbose input.txt
+  sloth-runner run deploy.sloth --dry-run
+  sloth-runner run deploy.sloth -t build -t test -v production.yaml -p version=1.2
+  sloth-runner run deploy.sloth -o json | jq 'select(.event == \"task_end\")'
+  echo 'print(goroutine.backend())' | sloth-runner run -")]
+    Run(Box<Run>),
+    /// Print what the goroutines of a running sloth-runner do
+    #[command(
+        after_help = "Example:\n  sloth-runner dump 4711\n\nSIGUSR1 makes it print the same to its own standard error."
+    )]
+    Dump {
+        /// The number of its process
+        pid: u32,
+    },
+    /// Print the completions for a shell
+    #[command(after_help = "Example:\n  sloth-runner completions bash > /etc/bash_completion.d/sloth-runner")]
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+    /// Not there yet: agents
+    #[command(hide = true)]
+    Agent(Absent),
+    /// Not there yet: agents
+    #[command(hide = true)]
+    Agents(Absent),
+    /// Not there yet: agents
+    #[command(hide = true)]
+    Keygen(Absent),
+}
+
+/// What a command that is not there yet may be given.
+#[derive(Args, Debug)]
+pub(crate) struct Absent {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+    pub(crate) rest: Vec<OsString>,
 }
 
 /// What to run, and how.
 #[derive(Args, Debug)]
 pub(crate) struct Run {
     /// The script; `-` is standard input
-    pub(crate) file: PathBuf,
+    #[arg(required_unless_present = "by_option")]
+    file: Option<PathBuf>,
+    /// The same
+    #[arg(short = 'f', long = "file", value_name = "FILE", id = "by_option", conflicts_with = "file")]
+    by_option: Option<PathBuf>,
+    /// Only this task, and those that it depends on; may be given again
+    #[arg(short, long = "task", value_name = "NAME")]
+    pub(crate) tasks: Vec<String>,
+    /// A YAML or JSON file: the global `values`
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) values: Option<PathBuf>,
+    /// A field of the global `params`, which commands get as their second argument; may be given again
+    #[arg(short, long = "param", value_name = "KEY=VALUE", value_parser = key_value)]
+    pub(crate) params: Vec<(String, String)>,
+    /// Print what would be done, in which order and why; the script itself runs, its tasks do not
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// How to tell what happens: lines for people, or an object a line
+    #[arg(short, long, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
+    pub(crate) output: Format,
     /// What carries the goroutines
     #[arg(long, value_enum, default_value_t = Carrier::Tokio)]
     pub(crate) backend: Carrier,
@@ -41,9 +96,33 @@ pub(crate) struct Run {
     /// Goroutines run in the script's own state, whenever it blocks: `require("goroutine")` gives `goroutine.local`
     #[arg(long)]
     pub(crate) local: bool,
+    /// How much memory the script may use, and each isolate: bytes, or with K, M or G
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) memory_limit: Option<usize>,
+    /// Not there yet: agents
+    #[arg(short, long, hide = true)]
+    pub(crate) delegate_to: Vec<String>,
+    /// Not there yet: agents
+    #[arg(long, hide = true)]
+    pub(crate) nats: Option<String>,
     /// The script's arguments: the table `arg`, and `...`
     #[arg(last = true)]
     pub(crate) args: Vec<OsString>,
+}
+
+impl Run {
+    /// The script.
+    pub(crate) fn file(&self) -> &Path {
+        // One of the two is there: clap has seen to that.
+        self.file.as_deref().or(self.by_option.as_deref()).unwrap_or_else(|| Path::new("-"))
+    }
+}
+
+/// How to tell what happens.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum Format {
+    Text,
+    Json,
 }
 
 /// The backends that are built in.
@@ -54,4 +133,48 @@ pub(crate) enum Carrier {
     Smol,
     #[cfg(feature = "backend-async-std")]
     AsyncStd,
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("expected KEY=VALUE".into()),
+    }
+}
+
+/// A number of bytes; `K`, `M` and `G` are powers of 1024, also as `KB` or `KiB`.
+fn size(text: &str) -> Result<usize, String> {
+    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let shift = match text[digits.len()..].to_ascii_lowercase().as_str() {
+        "" | "b" => 0,
+        "k" | "kb" | "kib" => 10,
+        "m" | "mb" | "mib" => 20,
+        "g" | "gb" | "gib" => 30,
+        unit => return Err(format!("unknown unit '{unit}': K, M and G are there")),
+    };
+    let number: usize = digits.parse().map_err(|_| "expected a size such as 64M")?;
+    let bytes = number.checked_mul(1 << shift).ok_or("too large")?;
+    // A state with the standard libraries and the module takes about this much.
+    if bytes < 1 << 20 { Err("has to be at least 1M".into()) } else { Ok(bytes) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_units() {
+        assert_eq!(size("64M"), Ok(64 << 20));
+        assert_eq!(size("2GiB"), Ok(2 << 30));
+        assert_eq!(size("2000000"), Ok(2_000_000));
+        for wrong in ["", "M", "64X", "-1", "1.5G", "1", "99999999999G"] {
+            assert!(size(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_definition_of_the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
 }

@@ -1,15 +1,28 @@
-//! `sloth-runner`: runs Lua scripts that use goroutines.
+//! `sloth-runner`: runs Lua scripts that use goroutines, and the tasks that they define.
 //!
-//! The script runs in the home state, on the main thread; its goroutines run in isolates. When it ends, by itself, by an
-//! error or by Ctrl-C, what still runs is cancelled and has 2 s to unwind; that does not change the exit code.
+//! The script runs in the home state, on the main thread; its goroutines run in isolates. When it has run, the tasks that it has
+//! defined do ([`tasks`]). At the end, whichever it is, what still runs is cancelled and has 2 s to unwind; that does not
+//! change the exit code.
 
 mod cli;
-mod log;
+mod convert;
+mod dump;
+mod duration;
+mod event;
+mod io;
+mod modules;
+mod progress;
 mod script;
+mod shared;
+mod sink;
+mod summary;
+mod tasks;
+mod values;
 
+use std::io::Write;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 /// Packets are made on one thread and dropped on another all the time, which the system's allocator is slow at.
 #[global_allocator]
@@ -20,5 +33,15 @@ fn main() -> ExitCode {
     sigpipe::reset();
     match cli::Cli::parse().command {
         cli::Command::Run(run) => script::run(&run),
+        cli::Command::Dump { pid } => dump::ask(pid),
+        cli::Command::Completions { shell } => {
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut cli::Cli::command(), "sloth-runner", &mut text);
+            let _ = std::io::stdout().write_all(&text);
+            ExitCode::SUCCESS
+        }
+        cli::Command::Agent(_) => script::absent("the command 'agent'"),
+        cli::Command::Agents(_) => script::absent("the command 'agents'"),
+        cli::Command::Keygen(_) => script::absent("the command 'keygen'"),
     }
 }

@@ -1,4 +1,4 @@
-//! Running a script.
+//! Running a script, and then its tasks.
 
 use std::fmt::Display;
 use std::io::{Read, Write};
@@ -7,29 +7,80 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use goroutine::Goroutines;
+use goroutine::{Goroutines, Living, Observer};
 use mlua::{Lua, Value};
 use runtime_core::Backend;
 
 use crate::cli::{Carrier, Run};
-use crate::log;
+use crate::dump::Answering;
+use crate::event::Event;
+use crate::modules::{self, Place};
+use crate::shared::Shared;
+use crate::sink::Sink;
+use crate::tasks::{self, Definitions, Outcome};
+use crate::{convert, values};
 
 /// The script, or one of its tasks, failed.
 const FAILED: u8 = 1;
-/// Wrong usage, or a script that does not parse.
+/// Wrong usage, a script that does not parse, or tasks that do not validate.
 const USAGE: u8 = 2;
 /// Interrupted by Ctrl-C.
 const INTERRUPTED: u8 = 130;
 /// How long goroutines may take to unwind at the end.
 const GRACE: Duration = Duration::from_secs(2);
+/// Goroutines that are about to end get this long before they are said to be left over.
+const ENDING: Duration = Duration::from_millis(50);
 
 /// Runs the script that the command line names.
 pub(crate) fn run(run: &Run) -> ExitCode {
-    let name = run.file.display().to_string();
-    let source = match read(&run.file) {
+    if !run.delegate_to.is_empty() {
+        return absent("--delegate-to");
+    }
+    if run.nats.is_some() {
+        return absent("--nats");
+    }
+    let name = run.file().display().to_string();
+    let source = match read(run.file()) {
         Ok(source) => source,
         Err(error) => return fail(USAGE, format_args!("cannot read {name}: {error}")),
     };
+    let given = match run.values.as_deref().map_or(Ok(serde_json::Value::Null), values::read) {
+        Ok(given) => given,
+        Err(why) => return fail(USAGE, why),
+    };
+    let shared = Arc::new(Shared::new(Sink::new(run.output)));
+    let goroutines = match build(run, &shared) {
+        Ok(goroutines) => goroutines,
+        Err(error) => return fail(FAILED, error),
+    };
+    if let Err(error) = interruptible(&goroutines, &shared) {
+        return fail(FAILED, format_args!("cannot handle Ctrl-C: {error}"));
+    }
+    let observer = goroutines.observer();
+    let answering = Answering::begin(&shared, &observer);
+    let lua = goroutine::new_state();
+    let script = Script { lua: &lua, goroutines: &goroutines, shared: &shared, run, name: &name };
+    let mut code =
+        script.run(&source, &given).unwrap_or_else(|error| script.fail(FAILED, &error.to_string()));
+    if goroutines.is_interrupted() {
+        code = INTERRUPTED;
+    }
+    shared.sink.set_outputs(
+        lua.globals()
+            .raw_get("outputs")
+            .map_or(serde_json::json!({}), |outputs: Value| convert::shown(&lua, &outputs)),
+    );
+    let left = left_over(&observer, &goroutines);
+    goroutines.wind_down(&lua, GRACE);
+    // The state goes first: handles that it drops may have errors to report.
+    drop(lua);
+    let _ = goroutines.shutdown(GRACE);
+    shared.sink.summarise(code, &left);
+    drop(answering);
+    ExitCode::from(code)
+}
+
+fn build(run: &Run, shared: &Arc<Shared>) -> Result<Goroutines, goroutine::BuildError> {
     let backend: Arc<dyn Backend> = match run.backend {
         Carrier::Tokio => Arc::new(backend_tokio::Tokio::new()),
         Carrier::Threads => Arc::new(backend_threads::Threads::new()),
@@ -37,78 +88,132 @@ pub(crate) fn run(run: &Run) -> ExitCode {
         #[cfg(feature = "backend-async-std")]
         Carrier::AsyncStd => Arc::new(backend_async_std::AsyncStd::new()),
     };
-    let mut builder =
-        Goroutines::builder().shared_backend(backend).setup(log::install).lazy(true).detect_deadlocks(true);
+    let (limit, setup) = (run.memory_limit, Arc::clone(shared));
+    let report = Arc::clone(shared);
+    let mut builder = Goroutines::builder()
+        .shared_backend(backend)
+        .setup(move |lua| {
+            modules::install(lua, &setup, Place::Isolate)?;
+            limit_memory(lua, limit)
+        })
+        .on_unhandled_error(move |text| report.sink.tell(&Event::Unhandled { report: text }))
+        .lazy(true)
+        .detect_deadlocks(true);
     if let Some(isolates) = run.isolates {
         builder = builder.isolates(isolates.into());
     }
-    let goroutines = match builder.build() {
-        Ok(goroutines) => goroutines,
-        Err(error) => return fail(FAILED, error),
-    };
-    if let Err(error) = interruptible(&goroutines) {
-        return fail(FAILED, format_args!("cannot handle Ctrl-C: {error}"));
-    }
-    let lua = goroutine::new_state();
-    let code = match start(&lua, &goroutines, run, &name, &source) {
-        Ok(code) => code,
-        Err(error) => fail(FAILED, error),
-    };
-    goroutines.wind_down(&lua, GRACE);
-    // The state goes first: handles that it drops may have errors to report.
-    drop(lua);
-    let _ = goroutines.shutdown(GRACE);
-    if goroutines.is_interrupted() { ExitCode::from(INTERRUPTED) } else { code }
+    builder.build()
 }
 
-fn start(lua: &Lua, goroutines: &Goroutines, run: &Run, name: &str, source: &[u8]) -> mlua::Result<ExitCode> {
-    log::install(lua)?;
-    let module = match run.local {
-        true => goroutines.local_module(lua)?,
-        false => goroutines.module(lua)?,
-    };
-    lua.globals().raw_set("goroutine", module)?;
-    let arg = lua.create_table()?;
-    arg.raw_set(0, name)?;
-    for (index, value) in run.args.iter().enumerate() {
-        arg.raw_set(index + 1, lua.create_string(value.as_encoded_bytes())?)?;
-    }
-    lua.globals().raw_set("arg", arg)?;
-    let chunk_name = if name == "-" { "=stdin".to_owned() } else { format!("@{name}") };
-    let chunk = lua.load(source).set_name(chunk_name).set_mode(mlua::chunk::ChunkMode::Text);
-    let main = match chunk.into_function() {
-        Ok(main) => main,
-        Err(_) if source.starts_with(b"\x1bLua") => {
-            return Ok(fail(USAGE, format_args!("{name}: a precompiled chunk; Lua source is expected")));
+fn limit_memory(lua: &Lua, limit: Option<usize>) -> mlua::Result<()> {
+    limit.map_or(Ok(()), |limit| lua.set_memory_limit(limit).map(|_| ()))
+}
+
+/// A script, and what it runs with.
+struct Script<'a> {
+    lua: &'a Lua,
+    goroutines: &'a Goroutines,
+    shared: &'a Arc<Shared>,
+    run: &'a Run,
+    name: &'a str,
+}
+
+impl Script<'_> {
+    /// The exit code that it comes to, unless it was interrupted.
+    fn run(&self, source: &[u8], given: &serde_json::Value) -> mlua::Result<u8> {
+        let Self { lua, goroutines, shared, run, name } = self;
+        let module = if run.local { goroutines.local_module(lua)? } else { goroutines.module(lua)? };
+        lua.globals().raw_set("goroutine", module)?;
+        modules::install(lua, shared, Place::Home)?;
+        let definitions = tasks::install(lua)?;
+        values::install(lua, given, &run.params)?;
+        let arg = lua.create_table()?;
+        arg.raw_set(0, *name)?;
+        for (index, value) in run.args.iter().enumerate() {
+            arg.raw_set(index + 1, lua.create_string(value.as_encoded_bytes())?)?;
         }
-        Err(error) => return Ok(fail(USAGE, message(&error))),
-    };
-    let args = run.args.iter().map(|value| lua.create_string(value.as_encoded_bytes()));
-    let args: mlua::Variadic<mlua::LuaString> = args.collect::<mlua::Result<_>>()?;
-    let traceback: mlua::Function = lua.load(HANDLER).set_name("=[runner]").eval()?;
-    let xpcall: mlua::Function = lua.globals().get("xpcall")?;
-    match xpcall.call::<(bool, Value)>((main, traceback, args))? {
-        (true, _) => Ok(ExitCode::SUCCESS),
-        (false, _) if goroutines.is_interrupted() => Ok(ExitCode::from(INTERRUPTED)),
-        (false, error) => Ok(fail(FAILED, error.to_string()?)),
+        lua.globals().raw_set("arg", arg)?;
+        let chunk_name = if *name == "-" { "=stdin".to_owned() } else { format!("@{name}") };
+        let chunk = lua.load(source).set_name(chunk_name).set_mode(mlua::chunk::ChunkMode::Text);
+        let main = match chunk.into_function() {
+            Ok(main) => main,
+            Err(_) if source.starts_with(b"\x1bLua") => {
+                return Ok(self.fail(USAGE, &format!("{name}: a precompiled chunk; Lua source is expected")));
+            }
+            Err(error) => return Ok(self.fail(USAGE, &message(&error))),
+        };
+        limit_memory(lua, run.memory_limit)?;
+        let args = run.args.iter().map(|value| lua.create_string(value.as_encoded_bytes()));
+        let args: mlua::Variadic<mlua::LuaString> = args.collect::<mlua::Result<_>>()?;
+        let describe: mlua::Function = lua.load(DESCRIBE).set_name("=[runner:describe]").eval()?;
+        let traceback: mlua::Function = lua.load(HANDLER).set_name("=[runner:handler]").call(describe)?;
+        let xpcall: mlua::Function = lua.globals().get("xpcall")?;
+        match xpcall.call::<(bool, Value)>((main, traceback, args))? {
+            (true, _) => self.run_tasks(&definitions),
+            (false, _) if goroutines.is_interrupted() => Ok(INTERRUPTED),
+            (false, error) => {
+                definitions.tell_errors(shared)?;
+                Ok(self.fail(FAILED, &error.to_string()?))
+            }
+        }
+    }
+
+    fn run_tasks(&self, definitions: &Definitions) -> mlua::Result<u8> {
+        let outcome = definitions.run(self.lua, self.goroutines, self.shared, self.run)?;
+        Ok(match outcome {
+            Outcome::None | Outcome::Well => 0,
+            Outcome::Failed => FAILED,
+            Outcome::Wrong => USAGE,
+        })
+    }
+
+    fn fail(&self, code: u8, why: &str) -> u8 {
+        self.shared.sink.tell(&Event::Error { message: why, place: None });
+        code
     }
 }
 
-/// Turns the error of a script into its message and traceback.
-const HANDLER: &str = r#"
-local traceback, tostring, type, pcall, debug = debug.traceback, tostring, type, pcall, debug
+/// Gives a function that turns an error value into its message.
+pub(crate) const DESCRIBE: &str = r#"
+local tostring, type, pcall, getmetatable = tostring, type, pcall, debug.getmetatable
 return function(err)
   local ok, message = pcall(tostring, err)
   if not ok then
-    message = "(error object whose __tostring fails)"
-  elseif type(err) ~= "string" and type(err) ~= "number" and not (debug.getmetatable(err) or {}).__tostring then
-    message = "(error object is a " .. type(err) .. " value)"
+    return "(error object whose __tostring fails)"
+  elseif type(err) ~= "string" and type(err) ~= "number" and not (getmetatable(err) or {}).__tostring then
+    return "(error object is a " .. type(err) .. " value)"
   elseif type(err) == "userdata" then
-    message = message:gsub("^runtime error: ", ""):gsub("\nstack traceback:.*", "")
+    return (message:gsub("^runtime error: ", ""):gsub("\nstack traceback:.*", ""))
   end
-  return (traceback(message, 2):gsub("\n\t%[C%]: in function 'xpcall'.*", ""):gsub("\n\t%[goroutine:[^\n]*", ""))
+  return message
 end
 "#;
+
+/// Turns the error of a script into its message and traceback.
+const HANDLER: &str = r#"
+local describe = ...
+local traceback = debug.traceback
+return function(err)
+  local text = traceback(describe(err), 2)
+  return (text:gsub("\n\t%[C%]: in function 'xpcall'.*", ""):gsub("\n\t%[goroutine:[^\n]*", ""):gsub("\n\t%[runner:[^\n]*", ""))
+end
+"#;
+
+/// The goroutines that run when the script has ended.
+fn left_over(observer: &Observer, goroutines: &Goroutines) -> Vec<Living> {
+    let until = Instant::now() + ENDING;
+    loop {
+        let living = observer.living();
+        // What was interrupted is being cancelled already.
+        if living.is_empty() || goroutines.is_interrupted() {
+            return Vec::new();
+        }
+        if Instant::now() >= until {
+            return living;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
 
 /// The script's bytes, with a first line that begins with `#` made a comment.
 fn read(file: &Path) -> std::io::Result<Vec<u8>> {
@@ -137,25 +242,36 @@ fn message(error: &mlua::Error) -> String {
 
 /// Ctrl-C interrupts the script: its blocking call raises an error, so that its `<close>` variables are closed, and its
 /// goroutines are cancelled. What does not end in time is ended; a second Ctrl-C ends the program at once.
-fn interruptible(goroutines: &Goroutines) -> Result<(), ctrlc::Error> {
+fn interruptible(goroutines: &Goroutines, shared: &Arc<Shared>) -> Result<(), ctrlc::Error> {
     let interrupt = goroutines.interrupter();
+    let shared = Arc::clone(shared);
     let mut before = false;
     ctrlc::set_handler(move || {
         if std::mem::replace(&mut before, true) {
             std::process::exit(INTERRUPTED.into());
         }
-        let interrupt = interrupt.clone();
+        let (interrupt, shared) = (interrupt.clone(), Arc::clone(&shared));
         std::thread::spawn(move || {
             let until = Instant::now() + GRACE;
+            shared.sink.interrupted();
             let _ = interrupt(GRACE);
             // The main thread ends the program when the script has unwound.
             std::thread::sleep(until.saturating_duration_since(Instant::now()));
+            shared.sink.summarise(INTERRUPTED, &[]);
             std::process::exit(INTERRUPTED.into());
         });
     })
 }
 
-fn fail(code: u8, why: impl Display) -> ExitCode {
+/// What comes with agents.
+pub(crate) fn absent(what: &str) -> ExitCode {
+    fail(
+        USAGE,
+        format_args!("{what} needs agents, which this version does not have: tasks run on this machine"),
+    )
+}
+
+pub(crate) fn fail(code: u8, why: impl Display) -> ExitCode {
     let _ = std::io::stderr().write_all(format!("sloth-runner: {why}\n").as_bytes());
     ExitCode::from(code)
 }

@@ -1,11 +1,11 @@
 //! The Lua in the documentation runs, under every backend, and prints what stands under it.
 //!
-//! In `README.md` and `docs/*.md`, a block of `lua` that is followed by a block of `text` has to print exactly that. One
-//! that is not has to parse.
+//! In `README.md` and `docs/*.md`, a block of `lua` that is followed by a block of `text` has to print exactly that, and end
+//! well. `text exit N`: it ends with that exit code; `text stderr`: that is what it says on standard error. A block that is
+//! not followed by one has to parse.
 
 #![allow(clippy::unwrap_used, reason = "all of this is tests")]
 
-#[allow(dead_code, reason = "the rest of it is for the examples")]
 mod support;
 
 use std::path::Path;
@@ -19,22 +19,27 @@ struct Example {
     line: usize,
     code: String,
     output: Option<String>,
+    /// The exit code, and whether the output is that on standard error.
+    exit: i32,
+    stderr: bool,
 }
 
 #[test]
 fn what_the_pages_show_is_what_is_printed() {
     let folder = tempfile::tempdir().unwrap();
     let examples: Vec<_> = examples().into_iter().filter(|example| example.output.is_some()).collect();
-    for page in ["README.md", "docs/module.md"] {
+    for page in ["README.md", "docs/dsl.md", "docs/module.md", "docs/modules.md"] {
         assert!(examples.iter().any(|example| example.page == page), "no block with its output in {page}");
     }
-    for Example { page, line, code, output } in &examples {
+    for Example { page, line, code, output, exit, stderr } in &examples {
         // The module is required on the first line of the example, so that the lines keep their numbers.
         let script = format!("local goroutine = require(\"goroutine\"); {code}");
         std::fs::write(folder.path().join("example.lua"), script).unwrap();
         for backend in BACKENDS {
             eprintln!("{page}:{line} under {backend}"); // seen if it fails
-            let printed = run_from(folder.path(), "example.lua", backend, &[]).printed();
+            let run = run_from(folder.path(), "example.lua", backend, &[]);
+            assert_eq!(run.status.code(), Some(*exit), "{page}:{line} under {backend}: {run:#?}");
+            let printed = if *stderr { run.stderr } else { run.stdout };
             assert_eq!(Some(&printed), output.as_ref(), "{page}:{line} under {backend}");
         }
     }
@@ -96,13 +101,20 @@ fn blocks(page: &str, text: &str) -> Vec<Example> {
             }
         }
         match (language, examples.last_mut()) {
-            ("text", Some(example)) if after_lua => example.output = Some(content),
+            (language, Some(example)) if after_lua && language.split(' ').next() == Some("text") => {
+                example.output = Some(content);
+                let mut words = language.split(' ').skip_while(|word| *word != "exit");
+                example.exit = words.nth(1).map_or(0, |code| code.parse().unwrap());
+                example.stderr = language.contains("stderr");
+            }
             ("lua", _) => {
                 examples.push(Example {
                     page: page.to_owned(),
                     line: number + 2,
                     code: content,
                     output: None,
+                    exit: 0,
+                    stderr: false,
                 });
             }
             _ => {}

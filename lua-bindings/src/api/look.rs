@@ -12,6 +12,7 @@ use crate::goroutine::Reply;
 use crate::inquiry::{Seen, look};
 use crate::object::Object;
 use crate::registry::Entry;
+use crate::system::System;
 
 pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
     prim.function("list", |context, _| {
@@ -49,21 +50,28 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
         let here = context.state.local().map(|local| local.living(context.state));
         let here = here.map_or_else(Vec::new, |living| look(context.lua, living));
         Ok(Answer::Wait(Box::pin(async move {
-            let mut seen = system.inquiries.ask(&system).await;
-            seen.extend(here);
-            let now = system.backend.now();
-            let mut text = String::new();
-            for entry in system.registry.living() {
-                let seen = seen.get(&entry.watch.id());
-                describe(&mut text, &entry, seen, now);
-                text.push('\n');
-                for line in seen.iter().flat_map(|seen| seen.stack.lines()) {
-                    let _ = writeln!(text, "  {line}");
-                }
-            }
+            let text = describe_all(&system, here).await;
             Reply::make(move |lua, _| Ok(text.into_lua_multi(lua)?))
         })))
     })
+}
+
+/// Some lines on each goroutine that lives.
+/// `here`: what the home state's own goroutines are seen to do.
+pub(crate) async fn describe_all(system: &System, here: Vec<(u64, Seen)>) -> String {
+    let mut seen = system.inquiries.ask(system).await;
+    seen.extend(here);
+    let now = system.backend.now();
+    let mut text = String::new();
+    for entry in system.registry.living() {
+        let seen = seen.get(&entry.watch.id());
+        describe(&mut text, &entry, seen, now);
+        text.push('\n');
+        for line in seen.iter().flat_map(|seen| seen.stack.lines()) {
+            let _ = writeln!(text, "  {line}");
+        }
+    }
+    text
 }
 
 /// A line on one goroutine, without its end.

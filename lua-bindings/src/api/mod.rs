@@ -19,6 +19,7 @@ mod context;
 mod direct;
 mod direct_locks;
 mod direct_pools;
+mod embedded;
 mod flow;
 mod handle;
 mod local;
@@ -69,9 +70,10 @@ pub(crate) use channel::ChannelObject;
 pub(crate) use circuit_breaker::CircuitBreakerObject;
 pub(crate) use cond::CondObject;
 pub(crate) use context::{ContextMember, ContextObject};
+pub use embedded::{Results, WaitingCall, current_id, waiting_function};
 pub(crate) use handle::HandleObject;
 pub(crate) use local::{NAME as LOCAL, wind_down};
-pub(crate) use look::describe;
+pub(crate) use look::{describe, describe_all};
 pub(crate) use mutex::MutexObject;
 pub(crate) use once::OnceObject;
 pub(crate) use pools::{PoolObject, Submitting};
@@ -84,6 +86,9 @@ pub(crate) use wait_group::WaitGroupObject;
 
 /// Where a state keeps the module, once it is installed.
 const MODULE: &str = "goroutine.module";
+
+/// Where a state keeps what makes a function of the module out of a primitive.
+const FACE: &str = "goroutine.face";
 
 /// The parts of the module that are files of their own.
 const PARTS: [(&str, &str); 4] = [
@@ -412,6 +417,9 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
         chunk::<()>(lua, name, source, (&prim.table, &settle, &face, &attempt, &module))?;
     }
     lua.set_named_registry_value(MODULE, &module)?;
+    lua.set_named_registry_value(FACE, &face)?;
+    lua.try_set_app_data(Rc::downgrade(&state))
+        .map_err(|_| mlua::Error::runtime("the Lua state's app data is borrowed"))?;
     adopt.call::<()>((&module, "goroutine"))?;
     local::offer(lua, &state, [prim.table.clone(), module.clone()], [face, adopt.clone()], &park)?;
     for pair in methods.pairs::<String, Table>() {
@@ -423,7 +431,14 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
         state.tables.package_loaded.raw_set("goroutine", &module)?;
         // Before the standard functions are replaced: mlua's async functions keep the real coroutine.yield.
         if let Some(setup) = &state.system.setup {
+            let execute =
+                || lua.globals().get::<Option<Table>>("os")?.map(|os| os.get("execute")).transpose();
+            let before: Option<Value> = execute()?;
             setup(lua)?;
+            // One that the embedder has put there stays.
+            if execute()? != before {
+                prim.table.raw_set("execute", Value::Nil)?;
+            }
         }
         let complete = {
             let state = Rc::clone(&state);
@@ -462,8 +477,6 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
         end_with_process(lua, &state)?;
     }
     refresh_names.call::<()>(())?;
-    lua.try_set_app_data(Rc::downgrade(&state))
-        .map_err(|_| mlua::Error::runtime("the Lua state's app data is borrowed"))?;
     Ok(state)
 }
 

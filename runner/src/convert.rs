@@ -1,0 +1,236 @@
+//! Between Lua values and those of JSON and YAML.
+//!
+//! A list is a table with the keys 1 to n. An empty one cannot be told from an object by that: those that come from outside have
+//! the metatable [`LIST`], and so go out as they came in. `null` is left out of objects; in lists, where that would move
+//! the others, it is [`null`], a function of the module `json`: what is found in a module travels, by its name.
+
+use mlua::{Lua, Table, Value as LuaValue};
+use serde_json::{Map, Number, Value};
+
+/// How deep values may lie in each other.
+const DEEPEST: usize = 128;
+
+/// Where a state keeps the metatable of empty lists. It says `__jsontype = "array"`, as other libraries' do.
+const LIST: &str = "runner.list";
+
+/// Where a state keeps its `null`.
+const NULL: &str = "runner.null";
+
+/// The Lua value for `null`.
+pub(crate) fn null(lua: &Lua) -> mlua::Result<LuaValue> {
+    let null: LuaValue = lua.named_registry_value(NULL)?;
+    if null.is_function() {
+        return Ok(null);
+    }
+    let null = LuaValue::Function(lua.create_function(|_, ()| Ok(()))?);
+    lua.set_named_registry_value(NULL, &null)?;
+    Ok(null)
+}
+
+/// An empty list.
+pub(crate) fn empty_list(lua: &Lua) -> mlua::Result<Table> {
+    let list = lua.create_table()?;
+    let metatable: Option<Table> = lua.named_registry_value(LIST)?;
+    let metatable = match metatable {
+        Some(metatable) => metatable,
+        None => {
+            let made = lua.create_table_from([("__jsontype", "array")])?;
+            lua.set_named_registry_value(LIST, &made)?;
+            made
+        }
+    };
+    list.set_metatable(Some(metatable))?;
+    Ok(list)
+}
+
+/// Makes a Lua value.
+///
+/// # Errors
+/// Out of memory.
+pub(crate) fn to_lua(lua: &Lua, value: &Value) -> mlua::Result<LuaValue> {
+    Ok(match value {
+        Value::Null => LuaValue::Nil,
+        Value::Bool(value) => LuaValue::Boolean(*value),
+        Value::Number(number) => match number.as_i64() {
+            Some(integer) => LuaValue::Integer(integer),
+            None => LuaValue::Number(number.as_f64().unwrap_or(f64::NAN)),
+        },
+        Value::String(text) => LuaValue::String(lua.create_string(text)?),
+        Value::Array(values) if values.is_empty() => LuaValue::Table(empty_list(lua)?),
+        Value::Array(values) => {
+            let list = lua.create_table_with_capacity(values.len(), 0)?;
+            for (index, value) in values.iter().enumerate() {
+                let value = if value.is_null() { null(lua)? } else { to_lua(lua, value)? };
+                list.raw_set(index + 1, value)?;
+            }
+            LuaValue::Table(list)
+        }
+        Value::Object(fields) => {
+            let table = lua.create_table_with_capacity(0, fields.len())?;
+            for (name, value) in fields {
+                table.raw_set(name.as_str(), to_lua(lua, value)?)?;
+            }
+            LuaValue::Table(table)
+        }
+    })
+}
+
+/// Makes JSON of a Lua value.
+///
+/// # Errors
+/// A message, with the path to the value that cannot be written.
+pub(crate) fn from_lua(lua: &Lua, value: &LuaValue) -> Result<Value, String> {
+    let null = null(lua).map_err(|error| error.to_string())?;
+    convert(value, &null, Strict::Yes, 0)
+        .map_err(|(path, why)| if path.is_empty() { why } else { format!("{why} (at {path})") })
+}
+
+/// The same for what is only to be shown: what cannot be written is shown as text.
+pub(crate) fn shown(lua: &Lua, value: &LuaValue) -> Value {
+    let Ok(null) = null(lua) else { return Value::Null };
+    convert(value, &null, Strict::No, 0).unwrap_or(Value::Null)
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Strict {
+    Yes,
+    No,
+}
+
+type Wrong = (String, String);
+
+fn convert(value: &LuaValue, null: &LuaValue, strict: Strict, depth: usize) -> Result<Value, Wrong> {
+    let wrong = |why: String| Err((String::new(), why));
+    Ok(match value {
+        LuaValue::Nil => Value::Null,
+        value if value == null => Value::Null,
+        LuaValue::Boolean(value) => Value::Bool(*value),
+        LuaValue::Integer(integer) => Value::from(*integer),
+        LuaValue::Number(number) => match Number::from_f64(*number) {
+            Some(number) => Value::Number(number),
+            None if strict == Strict::No => Value::String(number.to_string()),
+            None => return wrong(format!("the number {number} cannot be written")),
+        },
+        LuaValue::String(text) => match text.to_str() {
+            Ok(text) => Value::String(text.to_owned()),
+            Err(_) if strict == Strict::No => Value::String(text.to_string_lossy()),
+            Err(_) => return wrong("a string that is not UTF-8 cannot be written".into()),
+        },
+        LuaValue::Table(_) if depth >= DEEPEST => {
+            if strict == Strict::No {
+                return Ok(Value::String("...".into()));
+            }
+            return wrong(format!("a table lies more than {DEEPEST} deep: is it within itself?"));
+        }
+        LuaValue::Table(table) => return convert_table(table, null, strict, depth),
+        other if strict == Strict::No => {
+            Value::String(other.to_string().unwrap_or_else(|_| other.type_name().to_owned()))
+        }
+        other => return wrong(format!("a {} cannot be written", other.type_name())),
+    })
+}
+
+fn convert_table(table: &Table, null: &LuaValue, strict: Strict, depth: usize) -> Result<Value, Wrong> {
+    let lua_error = |error: mlua::Error| (String::new(), error.to_string());
+    let length = table.raw_len();
+    let marked = || {
+        let kind = table
+            .metatable()
+            .and_then(|metatable| metatable.raw_get::<Option<mlua::LuaString>>("__jsontype").ok());
+        kind.flatten().is_some_and(|kind| kind == "array")
+    };
+    let mut fields = Map::new();
+    let mut entries = 0;
+    for pair in table.pairs::<LuaValue, LuaValue>() {
+        let (key, value) = pair.map_err(lua_error)?;
+        match &key {
+            LuaValue::Integer(index) if (1..=length as i64).contains(index) => entries += 1,
+            LuaValue::String(name) if length == 0 || strict == Strict::No => {
+                let name = name.to_string_lossy();
+                let value = convert(&value, null, strict, depth + 1)
+                    .map_err(|(path, why)| (join(&name, path), why))?;
+                fields.insert(name, value);
+            }
+            LuaValue::String(_) => {
+                return Err((
+                    String::new(),
+                    "a table has both a list and named fields: it can be written as one of them".into(),
+                ));
+            }
+            other if strict == Strict::No => {
+                let name = other.to_string().unwrap_or_else(|_| other.type_name().to_owned());
+                fields.insert(name, convert(&value, null, strict, depth + 1)?);
+            }
+            LuaValue::Integer(_) => return Err((String::new(), "a list has holes in it".into())),
+            other => {
+                return Err((String::new(), format!("a {} as a key cannot be written", other.type_name())));
+            }
+        }
+    }
+    if length > 0 && (fields.is_empty() || strict == Strict::Yes) {
+        if entries != length {
+            return Err((String::new(), "a list has holes in it".into()));
+        }
+        let mut values = Vec::with_capacity(length);
+        for index in 1..=length {
+            let value: LuaValue = table.raw_get(index).map_err(lua_error)?;
+            let value = convert(&value, null, strict, depth + 1);
+            values.push(value.map_err(|(path, why)| (join(&index.to_string(), path), why))?);
+        }
+        return Ok(Value::Array(values));
+    }
+    for index in 1..=length {
+        let value: LuaValue = table.raw_get(index).map_err(lua_error)?;
+        fields.insert(index.to_string(), convert(&value, null, strict, depth + 1)?);
+    }
+    if fields.is_empty() && marked() {
+        return Ok(Value::Array(Vec::new()));
+    }
+    Ok(Value::Object(fields))
+}
+
+fn join(name: &str, path: String) -> String {
+    if path.is_empty() { name.to_owned() } else { format!("{name}.{path}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn values_come_back_as_they_went() {
+        let lua = Lua::new();
+        let value =
+            json!({"list": [1, 2.5, "x", null, []], "empty": [], "object": {"deep": [[]]}, "no": false});
+        assert_eq!(from_lua(&lua, &to_lua(&lua, &value).unwrap()), Ok(value));
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_named() {
+        let lua = Lua::new();
+        let wrong = |code: &str| from_lua(&lua, &lua.load(code).eval().unwrap()).unwrap_err();
+        assert_eq!(wrong("{a = {print}}"), "a function cannot be written (at a.1)");
+        assert!(wrong("{1, x = 2}").contains("both a list and named fields"));
+        assert!(wrong("{1, nil, 3, [9] = 1}").contains("holes"));
+        assert!(wrong("(function() local t = {} t.t = t return t end)()").contains("within itself"));
+        assert!(wrong("0/0").contains("number"));
+        assert!(wrong("'\\xff'").contains("UTF-8"));
+    }
+
+    #[test]
+    fn what_is_only_shown_always_can_be() {
+        let lua = Lua::new();
+        for code in [
+            "print",
+            "{1, x = 2}",
+            "{[print] = 1}",
+            "0/0",
+            "'\\xff'",
+            "(function() local t = {} t.t = t return t end)()",
+        ] {
+            let _ = shown(&lua, &lua.load(code).eval().unwrap());
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! The goroutine dump of a running program: SIGUSR1 makes it write the dump to its standard error; `sloth-runner dump PID` asks for
+//! it over a socket, which lies where only the same user can reach it.
+
+use std::io::{Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use goroutine::Observer;
+use tokio::io::AsyncWriteExt;
+use tokio::net::UnixListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::shared::Shared;
+
+/// How long whoever asks waits: isolates that are busy have 1 s to answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Answers from now on. Its socket goes when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Answering {
+    socket: Option<PathBuf>,
+}
+
+impl Answering {
+    /// Where there can be no socket, there is none.
+    pub(crate) fn begin(shared: &Arc<Shared>, observer: &Observer) -> Self {
+        let socket = folder().ok().map(|folder| folder.join(format!("{}.socket", std::process::id())));
+        let (observer, at) = (observer.clone(), socket.clone());
+        let told = Arc::clone(shared);
+        let listening = shared.io.start(async move {
+            let usr1 = signal(SignalKind::user_defined1());
+            let answer = async {
+                let Some(listener) = at.and_then(|at| {
+                    let _ = std::fs::remove_file(&at); // of a process that had this number, and was killed
+                    UnixListener::bind(at).ok()
+                }) else {
+                    return std::future::pending().await;
+                };
+                loop {
+                    let Ok((mut stream, _)) = listener.accept().await else { continue };
+                    let observer = observer.clone();
+                    tokio::spawn(async move {
+                        let _ = stream.write_all(dump(observer).await.as_bytes()).await;
+                    });
+                }
+            };
+            let print = async {
+                let Ok(mut usr1) = usr1 else { return std::future::pending().await };
+                while usr1.recv().await.is_some() {
+                    told.sink.note(dump(observer.clone()).await.trim_end());
+                }
+            };
+            tokio::join!(answer, print)
+        });
+        // It goes on until the program ends.
+        if let Ok(job) = listening {
+            std::mem::forget(job);
+        }
+        Self { socket }
+    }
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        if let Some(socket) = &self.socket {
+            let _ = std::fs::remove_file(socket);
+        }
+    }
+}
+
+async fn dump(observer: Observer) -> String {
+    let text = tokio::task::spawn_blocking(move || observer.dump()).await.unwrap_or_default();
+    if text.is_empty() { "no goroutines\n".into() } else { text }
+}
+
+/// A folder of this user's alone.
+fn folder() -> std::io::Result<PathBuf> {
+    let user = rustix::process::getuid().as_raw();
+    let above = std::env::var_os("XDG_RUNTIME_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
+    let folder = above.join(format!("sloth-runner-{user}"));
+    match std::fs::DirBuilder::new().mode(0o700).create(&folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    let data = std::fs::symlink_metadata(&folder)?;
+    if data.is_dir() && data.uid() == user && data.mode() & 0o077 == 0 {
+        return Ok(folder);
+    }
+    Err(std::io::Error::other(format!("{} is not this user's alone", folder.display())))
+}
+
+/// Prints the dump of another process.
+pub(crate) fn ask(pid: u32) -> ExitCode {
+    let asked = folder().and_then(|folder| asked(&folder.join(format!("{pid}.socket"))));
+    match asked {
+        Ok(text) => {
+            let _ = std::io::stdout().write_all(text.as_bytes());
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            let why = match error.kind() {
+                std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused => {
+                    "it is no sloth-runner of this user's that runs a script".into()
+                }
+                _ => error.to_string(),
+            };
+            crate::script::fail(1, format_args!("cannot ask process {pid}: {why}"))
+        }
+    }
+}
+
+fn asked(socket: &Path) -> std::io::Result<String> {
+    let mut stream = UnixStream::connect(socket)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text)?;
+    Ok(text)
+}

@@ -1,0 +1,77 @@
+//! [`Io`]: the thread that waits for the network and for processes, so that no isolate does.
+//!
+//! It is tokio's, whatever carries the goroutines: those only wait for what comes from here, which any backend can do.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::OnceLock;
+use std::task::{Context, Poll, ready};
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::JoinHandle;
+
+/// How many files can be read and written at once; others wait for their turn.
+const FILES: usize = 16;
+
+/// Starts with the first thing to do.
+#[derive(Debug, Default)]
+pub(crate) struct Io {
+    runtime: OnceLock<Result<Runtime, String>>,
+}
+
+/// Something that is being done. Dropping it stops that, unless it is a blocking function.
+#[derive(Debug)]
+pub(crate) struct Job<T>(JoinHandle<T>);
+
+impl Io {
+    /// Does something that waits.
+    pub(crate) fn start<T: Send + 'static>(
+        &self,
+        future: impl Future<Output = T> + Send + 'static,
+    ) -> mlua::Result<Job<T>> {
+        Ok(Job(self.runtime()?.spawn(future)))
+    }
+
+    /// Calls something that blocks its thread.
+    pub(crate) fn block<T: Send + 'static>(
+        &self,
+        function: impl FnOnce() -> T + Send + 'static,
+    ) -> mlua::Result<Job<T>> {
+        Ok(Job(self.runtime()?.spawn_blocking(function)))
+    }
+
+    fn runtime(&self) -> mlua::Result<&Runtime> {
+        let made = self.runtime.get_or_init(|| {
+            let mut builder = Builder::new_multi_thread();
+            builder.worker_threads(1).max_blocking_threads(FILES).thread_name("io").enable_all();
+            builder.build().map_err(|error| error.to_string())
+        });
+        made.as_ref()
+            .map_err(|error| mlua::Error::runtime(format!("cannot start the thread for I/O: {error}")))
+    }
+}
+
+impl Drop for Io {
+    fn drop(&mut self) {
+        if let Some(Ok(runtime)) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl<T> Future for Job<T> {
+    type Output = Result<T, String>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let done = ready!(Pin::new(&mut self.0).poll(context));
+        Poll::Ready(done.map_err(|error| {
+            if error.is_panic() { "an internal error".into() } else { "the runner is ending".into() }
+        }))
+    }
+}
+
+impl<T> Drop for Job<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

@@ -1,0 +1,303 @@
+-- Runs the workflows. Called with: the workflows; strand.lua's functions; tell(kind, fields), which is how everything is told;
+-- interrupted(); meant(name, names); found(patterns, workdir), the files of artifacts, or nil and the pattern without one; params; goroutine, the module;
+-- unwind(), which lets what was interrupted come to its end.
+-- Gives whether all went well.
+local workflows, strand, tell, interrupted, meant, found, params, goroutine, unwind = ...
+
+local now = goroutine.now
+local LONGEST_DELAY = 60 -- seconds, of a delay that doubles
+
+-- What commands get as their first argument.
+
+local THIS = { "name", "workdir", "attempt" }
+local function this_of(task, attempt)
+  local this = {}
+  function this.name()
+    return task.name
+  end
+  function this.workdir()
+    return task.workdir or "."
+  end
+  function this.attempt()
+    return attempt
+  end
+  return setmetatable(this, {
+    __index = function(_, name)
+      error("'this' has no method '" .. tostring(name) .. "'" .. meant(name, THIS), 2)
+    end,
+  })
+end
+
+-- The outcome of a part of a task: { status =, output =, message =, error =, traceback = }.
+
+local STATUS = { error = "failed", timeout = "timeout", interrupted = "cancelled" }
+
+local function as_text(value)
+  if value == nil then
+    return nil
+  end
+  local ok, text = pcall(tostring, value)
+  return ok and text or "(its __tostring fails)"
+end
+
+local function function_outcome(how, first, second, third)
+  if how ~= "ok" then
+    return { status = STATUS[how], error = first, traceback = second ~= "" and second or nil }
+  elseif type(first) ~= "boolean" then
+    return { status = "ok", output = first }
+  elseif first then
+    return { status = "ok", message = as_text(second), output = third }
+  end
+  return { status = "failed", error = as_text(second) or "the command returned false", output = third }
+end
+
+local function shell_outcome(result, err)
+  if not result then
+    if interrupted() then
+      return { status = "cancelled", error = "interrupted" }
+    end
+    local timeout = err == "timeout exceeded"
+    return { status = timeout and "timeout" or "failed", error = err }
+  end
+  local output = { stdout = result.stdout, stderr = result.stderr, exit_code = result.exit_code }
+  if result.success then
+    return { status = "ok", output = output }
+  end
+  local last = result.stderr:match("([^\n]+)\n*$")
+  return { status = "failed", error = "exit code " .. result.exit_code .. (last and ": " .. last or ""), output = output }
+end
+
+local function shell_options(task, limit)
+  return { workdir = task.workdir, env = task.env, timeout = limit, stream = task.name }
+end
+
+local function attempt_command(task, attempt, deps, limit)
+  if type(task.command) == "string" then
+    return shell_outcome(strand.shell(task.command, shell_options(task, limit)))
+  end
+  return function_outcome(strand.call(limit, task, task.command, this_of(task, attempt), params, deps))
+end
+
+-- Whether a condition holds; if it cannot be told, nil and the outcome of the task.
+local function condition(task, field, deps, limit)
+  local test = task[field]
+  local outcome
+  if type(test) == "string" then
+    local result, err = strand.shell(test, shell_options(task, limit))
+    if result then
+      return result.success
+    end
+    outcome = shell_outcome(result, err)
+  else
+    local how, first, second = strand.call(limit, task, test, this_of(task, 1), params, deps)
+    if how == "ok" then
+      return first and true or false
+    end
+    outcome = function_outcome(how, first, second)
+  end
+  outcome.error = field .. ": " .. outcome.error
+  return nil, outcome
+end
+
+local function delay_of(policy, base, attempt)
+  if policy == "linear" then
+    return base * attempt
+  elseif policy == "exponential" then
+    return math.max(base, math.min(base * 2 ^ (attempt - 1), LONGEST_DELAY))
+  end
+  return base
+end
+
+local function run_workflow(workflow)
+  local begin, results, config = now(), {}, workflow.config
+  local until_ = config.timeout and begin + config.timeout * 1000
+  local aborted -- why the workflow was stopped
+  local function left(limit)
+    local rest = until_ and math.max(0.001, (until_ - now()) / 1000)
+    return limit and rest and math.min(limit, rest) or limit or rest
+  end
+
+  local function finish(task, started, attempts, outcome)
+    local result = {
+      workflow = workflow.name, task = task.name, status = outcome.status, attempts = attempts,
+      duration = started and (now() - started) / 1000 or 0, where = attempts > 0 and "local" or "", message = outcome.message,
+      error = outcome.error, traceback = outcome.traceback, artifacts = outcome.artifacts, output = outcome.output,
+      skipped_by_itself = outcome.skipped_by_itself,
+    }
+    results[task.name] = result
+    tell("task_end", result)
+  end
+
+  -- Runs a hook of the task; its error makes the task a failure.
+  local function hook(task, name, outcome, attempt, ...)
+    if not task[name] then
+      return
+    end
+    local how, message, trace = strand.call(left(), task, task[name], this_of(task, attempt), ...)
+    if how ~= "ok" then
+      local why = name .. ": " .. message
+      outcome.error = outcome.error and outcome.error .. "\n" .. why or why
+      outcome.traceback = outcome.traceback or trace ~= "" and trace or nil
+      outcome.status = outcome.status == "ok" and STATUS[how] or outcome.status
+    end
+  end
+
+  local begun = {} -- tasks that have not ended: when each began, and the attempts
+  local function live(task)
+    local started, attempts, deps = now(), 0, {}
+    begun[task] = { started, 0 }
+    for _, name in ipairs(task.depends_on or {}) do
+      deps[name] = results[name].output
+    end
+    if task.abort_if then
+      local holds, outcome = condition(task, "abort_if", deps, left(task.timeout))
+      if holds then
+        aborted = "abort_if of " .. task.name
+        return finish(task, started, 0, { status = "aborted", error = "abort_if holds" })
+      elseif holds == nil then
+        return finish(task, started, 0, outcome)
+      end
+    end
+    if task.run_if then
+      local holds, outcome = condition(task, "run_if", deps, left(task.timeout))
+      if holds == false then
+        return finish(task, started, 0, { status = "skipped", error = "run_if does not hold", skipped_by_itself = true })
+      elseif holds == nil then
+        return finish(task, started, 0, outcome)
+      end
+    end
+    local outcome
+    repeat
+      attempts = attempts + 1
+      begun[task][2] = attempts
+      tell("task_start", { workflow = workflow.name, task = task.name, attempt = attempts })
+      outcome = attempt_command(task, attempts, deps, left(task.timeout))
+      local again = (outcome.status == "failed" or outcome.status == "timeout") and attempts <= (task.retries or 0)
+        and not (until_ and now() >= until_)
+      if again then
+        local delay = delay_of(task.retry_policy or config.retry_policy, task.retry_delay or 1, attempts)
+        tell("task_retry", { workflow = workflow.name, task = task.name, attempt = attempts, error = outcome.error, delay = delay })
+        strand.sleep(left(delay))
+      end
+    until not again or until_ and now() >= until_
+    if outcome.status == "timeout" and until_ and now() >= until_ then
+      outcome.error = "the time of the workflow is over"
+    end
+    if outcome.status == "ok" and task.artifacts then
+      local files, missing = found(task.artifacts, task.workdir or ".")
+      outcome.artifacts = files
+      if missing then
+        outcome.status, outcome.error = "failed", "artifact not found: " .. missing
+      end
+    end
+    if outcome.status == "ok" then
+      hook(task, "on_success", outcome, attempts, outcome.output)
+    elseif outcome.status == "timeout" then
+      hook(task, "on_timeout", outcome, attempts, outcome.error)
+    elseif outcome.status == "failed" then
+      hook(task, "on_failure", outcome, attempts, outcome.error, outcome.output)
+    end
+    finish(task, started, attempts, outcome)
+  end
+
+  -- Why a task that has not begun never will.
+  local function hopeless(task)
+    if interrupted() then
+      return "cancelled", "interrupted"
+    elseif aborted then
+      return "aborted", aborted
+    elseif until_ and now() >= until_ then
+      return "skipped", "the time of the workflow is over"
+    end
+    for _, name in ipairs(task.depends_on or {}) do
+      local result = results[name]
+      if result and result.status ~= "ok" and not result.skipped_by_itself then
+        return "skipped", name .. " " .. (result.status == "skipped" and "was skipped" or "ended as " .. result.status)
+      end
+    end
+  end
+
+  local function ready(task)
+    for _, name in ipairs(task.depends_on or {}) do
+      if not results[name] then
+        return false
+      end
+    end
+    return true
+  end
+
+  tell("workflow_start", { workflow = workflow.name, tasks = #workflow.order })
+  local failed -- why the workflow failed, beyond its tasks
+  if workflow.on_start then
+    local how, message, trace = strand.call(left(), { name = workflow.name }, workflow.on_start)
+    if how ~= "ok" then
+      failed = "on_start: " .. message .. (trace ~= "" and "\n" .. trace or "")
+      aborted = "on_start failed"
+    end
+  end
+
+  local pending, running, alone = {}, 0, false
+  for i, task in ipairs(workflow.order) do
+    pending[i] = task
+  end
+  local function start(task)
+    local is_alone = not task.async and not config.max_parallel
+    running, alone = running + 1, is_alone
+    strand.start(function()
+      live(task)
+      running = running - 1
+      if is_alone then
+        alone = false
+      end
+    end)
+  end
+  while #pending > 0 or running > 0 do
+    local i = 1
+    while i <= #pending do
+      local task = pending[i]
+      local status, why = hopeless(task)
+      if status then
+        table.remove(pending, i)
+        finish(task, nil, 0, { status = status, error = why })
+      elseif not alone and running < (config.max_parallel or math.huge) and ready(task) then
+        table.remove(pending, i)
+        start(task)
+        i = 1 -- what it was needed for may be ready now
+      else
+        i = i + 1
+      end
+    end
+    if running > 0 and not strand.step() then
+      unwind()
+      for _, task in ipairs(workflow.order) do
+        if begun[task] and not results[task.name] then
+          finish(task, begun[task][1], begun[task][2], { status = "cancelled", error = "interrupted" })
+        end
+      end
+      running = 0
+    end
+  end
+
+  local success = not failed
+  for _, result in pairs(results) do
+    if result.status ~= "ok" and not result.skipped_by_itself then
+      success = false
+    end
+  end
+  if workflow.on_complete and not interrupted() then
+    local how, message, trace = strand.call(nil, { name = workflow.name }, workflow.on_complete, success, results)
+    if how ~= "ok" then
+      success, failed = false, "on_complete: " .. message .. (trace ~= "" and "\n" .. trace or "")
+    end
+  end
+  tell("workflow_end", { workflow = workflow.name, success = success, duration = (now() - begin) / 1000, error = failed })
+  return success
+end
+
+local well = true
+for _, workflow in ipairs(workflows) do
+  if #workflow.order > 0 then
+    well = run_workflow(workflow) and well
+  end
+end
+return well

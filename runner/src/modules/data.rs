@@ -1,0 +1,71 @@
+//! The modules `json`, `yaml` and `data`.
+
+use std::sync::Arc;
+
+use mlua::{Lua, Value};
+
+use super::{Module, failed};
+use crate::convert;
+use crate::shared::Shared;
+use crate::values::parse_yaml;
+
+/// What JSON and YAML may nest, and how large they may be, is limited by what reads them: 128 levels.
+pub(super) fn install(lua: &Lua, shared: &Arc<Shared>) -> mlua::Result<()> {
+    let json = Module::new(lua, shared)?;
+    decoder(&json, "json.decode", parse_json)?;
+    encoder(&json, "json.encode", write_json)?;
+    json.table.raw_set("null", convert::null(lua)?)?;
+    json.finish("json")?;
+
+    let yaml = Module::new(lua, shared)?;
+    decoder(&yaml, "yaml.decode", parse_yaml)?;
+    encoder(&yaml, "yaml.encode", |value, _| write_yaml(value))?;
+    yaml.finish("yaml")?;
+
+    let data = Module::new(lua, shared)?;
+    decoder(&data, "data.parse_json", parse_json)?;
+    encoder(&data, "data.to_json", write_json)?;
+    decoder(&data, "data.parse_yaml", parse_yaml)?;
+    encoder(&data, "data.to_yaml", |value, _| write_yaml(value))?;
+    data.finish("data")
+}
+
+fn decoder(
+    module: &Module<'_>,
+    name: &'static str,
+    parse: fn(&str) -> Result<serde_json::Value, String>,
+) -> mlua::Result<()> {
+    module.now(name, move |lua, _, args| match parse(&args.text(1)?) {
+        Ok(serde_json::Value::Null) => Ok([convert::null(lua)?].into_iter().collect()),
+        Ok(value) => Ok([convert::to_lua(lua, &value)?].into_iter().collect()),
+        Err(why) => failed(lua, &why),
+    })
+}
+
+/// The second argument: whether it is to be written for people.
+fn encoder(
+    module: &Module<'_>,
+    name: &'static str,
+    write: fn(&serde_json::Value, bool) -> Result<String, String>,
+) -> mlua::Result<()> {
+    module.now(name, move |lua, _, args| {
+        let pretty = matches!(args.value(2), Value::Boolean(true));
+        match convert::from_lua(lua, &args.value(1)).and_then(|value| write(&value, pretty)) {
+            Ok(text) => Ok([Value::String(lua.create_string(text)?)].into_iter().collect()),
+            Err(why) => failed(lua, &why),
+        }
+    })
+}
+
+fn parse_json(text: &str) -> Result<serde_json::Value, String> {
+    serde_json::from_str(text).map_err(|error| error.to_string())
+}
+
+fn write_json(value: &serde_json::Value, pretty: bool) -> Result<String, String> {
+    let written = if pretty { serde_json::to_string_pretty(value) } else { serde_json::to_string(value) };
+    written.map_err(|error| error.to_string())
+}
+
+fn write_yaml(value: &serde_json::Value) -> Result<String, String> {
+    serde_norway::to_string(value).map_err(|error| error.to_string())
+}

@@ -1,0 +1,354 @@
+//! The module `exec`: commands, in process groups of their own, so that what they start ends with them.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use mlua::{Function, IntoLuaMulti, Lua, MultiValue, Table, Value};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::process::{Child, Command};
+
+use super::args::{Args, bytes};
+use super::{Module, Place, waiting_unless};
+use crate::shared::Shared;
+use crate::sink::Stream;
+
+/// How much of what a command prints is kept, of each stream.
+const MAX_OUTPUT: usize = 64 << 20;
+/// How long its streams are still read once it has ended: what it has started in the background may hold them open.
+const LINGER: Duration = Duration::from_millis(200);
+
+/// What is to be run.
+struct Wanted {
+    command: Command,
+    stdin: Vec<u8>,
+    timeout: Option<Duration>,
+    /// Under which name its output is passed on as it comes.
+    stream: Option<String>,
+    shared: Arc<Shared>,
+}
+
+/// What came of it.
+struct Ended {
+    status: ExitStatus,
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+}
+
+pub(super) fn install(lua: &Lua, shared: &Arc<Shared>, place: Place) -> mlua::Result<()> {
+    let module = Module::new(lua, shared)?;
+    module.waiting(
+        "exec.run",
+        |lua, shared, args| {
+            let wanted = wanted(lua, shared, &args)?;
+            shared.io.start(run(wanted))
+        },
+        |lua, ended| {
+            let result = lua.create_table()?;
+            result.raw_set("stdout", lua.create_string(&ended.stdout)?)?;
+            result.raw_set("stderr", lua.create_string(&ended.stderr)?)?;
+            result.raw_set("exit_code", exit_code(ended.status))?;
+            result.raw_set("success", ended.status.success())?;
+            Ok(result)
+        },
+    )?;
+    replace_popen(lua, shared, place, &module.table.raw_get("run")?)?;
+    module.finish("exec")?;
+    replace_execute(lua, shared, place)
+}
+
+/// What a call of a function that has been replaced gives by the standard one, if it is left to that: outside goroutines it blocks, as
+/// ever, and what it runs has the script's standard input.
+fn standard(
+    lua: &Lua,
+    place: Place,
+    function: &Function,
+    values: &MultiValue,
+) -> mlua::Result<Option<MultiValue>> {
+    if place == Place::Isolate || goroutine::current_id(lua).is_some() {
+        return Ok(None);
+    }
+    function.call(values.clone()).map(Some)
+}
+
+/// `os.execute`, which parks the goroutine. What the command prints is printed as what scripts print.
+fn replace_execute(lua: &Lua, shared: &Arc<Shared>, place: Place) -> mlua::Result<()> {
+    let os: Table = lua.globals().get("os")?;
+    let plain: Function = os.get("execute")?;
+    // An event has to be made of what it prints.
+    let events = shared.sink.takes_prints();
+    let execute = waiting_unless(
+        lua,
+        shared,
+        "os.execute",
+        move |lua, values| if events { Ok(None) } else { standard(lua, place, &plain, values) },
+        |lua, shared, args| {
+            let command = if args.value(1).is_nil() { None } else { Some(args.text(1)?) };
+            let asked = command.is_none();
+            let mut command = shell(command.as_deref().unwrap_or("exit 0"));
+            command.stdin(Stdio::null());
+            let origin = super::log::origin(lua, shared);
+            let shared = Arc::clone(shared);
+            Arc::clone(&shared).io.start(async move {
+                if !shared.sink.takes_prints() {
+                    let mut child = Group::start(&mut command)?;
+                    return Ok((asked, child.wait().await?));
+                }
+                let wanted = Wanted {
+                    command,
+                    stdin: Vec::new(),
+                    timeout: None,
+                    stream: None,
+                    shared: Arc::clone(&shared),
+                };
+                let ended = run(wanted).await?;
+                if !ended.stdout.is_empty() {
+                    shared.sink.print(&ended.stdout, &origin);
+                }
+                let _ = std::io::Write::write_all(&mut std::io::stderr(), &ended.stderr);
+                Ok((asked, ended.status))
+            })
+        },
+        |lua, (asked, status)| {
+            if asked {
+                return true.into_lua_multi(lua); // there is a shell
+            }
+            let ok = if status.success() { Value::Boolean(true) } else { Value::Nil };
+            let how = if status.code().is_some() { "exit" } else { "signal" };
+            (ok, how, status.code().unwrap_or_else(|| exit_code(status) - 128)).into_lua_multi(lua)
+        },
+    )?;
+    os.raw_set("execute", execute)
+}
+
+/// `io.popen`, which parks the goroutine until the command has ended; one that is written to runs when it is closed.
+fn replace_popen(lua: &Lua, shared: &Arc<Shared>, place: Place, exec_run: &Function) -> mlua::Result<()> {
+    let io: Table = lua.globals().get("io")?;
+    let plain: Function = io.get("popen")?;
+    let make: Function =
+        lua.load(include_str!("../lua/popen.lua")).set_name("=[runner:popen]").call((exec_run, &io))?;
+    let make_written = make.clone();
+    let popen = waiting_unless(
+        lua,
+        shared,
+        "io.popen",
+        move |lua, values| {
+            if let Some(values) = standard(lua, place, &plain, values)? {
+                return Ok(Some(values));
+            }
+            let args = Args::new("io.popen", values.clone());
+            let command = args.text(1)?;
+            match args.optional_text(2)?.as_deref() {
+                None | Some("r") => Ok(None),
+                Some("w") => make_written.call(command).map(Some),
+                Some(_) => Err(args.bad(2, "invalid mode")),
+            }
+        },
+        |_, shared, args| {
+            let shared = Arc::clone(shared);
+            let command = shell(&args.text(1)?);
+            let wanted = Wanted {
+                command,
+                stdin: Vec::new(),
+                timeout: None,
+                stream: None,
+                shared: Arc::clone(&shared),
+            };
+            shared.io.start(run(wanted))
+        },
+        move |lua, ended| {
+            let _ = std::io::Write::write_all(&mut std::io::stderr(), &ended.stderr);
+            make.call::<Value>((Value::Nil, lua.create_string(&ended.stdout)?, exit_code(ended.status)))
+        },
+    )?;
+    io.raw_set("popen", popen)
+}
+
+fn wanted(lua: &Lua, shared: &Arc<Shared>, args: &Args) -> mlua::Result<Wanted> {
+    let mut command = match args.value(1) {
+        Value::Table(words) => {
+            let words: Vec<Value> = words.sequence_values().collect::<mlua::Result<_>>()?;
+            let words: Option<Vec<_>> =
+                words.iter().map(|word| String::from_utf8(bytes(word)?).ok()).collect();
+            match words.as_deref() {
+                Some([program, args @ ..]) => {
+                    let mut command = Command::new(program);
+                    command.args(args);
+                    command
+                }
+                _ => {
+                    return Err(
+                        args.bad(1, "a shell line, or a list of a program and its arguments, expected")
+                    );
+                }
+            }
+        }
+        _ => shell(&args.text(1)?),
+    };
+    let options = args.options(2, &["workdir", "env", "timeout", "stdin", "stream"])?;
+    // What a task says of itself holds for what its function runs.
+    let task = shared.task(goroutine::current_id(lua));
+    let (workdir, mut env) = task.map_or((None, BTreeMap::new()), |task| (task.workdir, task.env));
+    env.extend(options.fields("env")?);
+    if let Some(workdir) = options.text("workdir")?.map(PathBuf::from).or(workdir) {
+        command.current_dir(workdir);
+    }
+    command.envs(env);
+    Ok(Wanted {
+        command,
+        stdin: options.bytes("stdin")?.unwrap_or_default(),
+        timeout: options.duration("timeout")?,
+        stream: options.text("stream")?,
+        shared: Arc::clone(shared),
+    })
+}
+
+fn shell(line: &str) -> Command {
+    let mut command = Command::new("sh");
+    command.arg("-c").arg(line);
+    command
+}
+
+/// 128 and the signal for a command that one has ended, as shells have it.
+fn exit_code(status: ExitStatus) -> i32 {
+    use std::os::unix::process::ExitStatusExt;
+    status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
+}
+
+/// A command and what it has started. Dropped before it has ended, all of that is killed.
+struct Group {
+    child: Child,
+    ended: bool,
+}
+
+impl Group {
+    fn start(command: &mut Command) -> Result<Self, String> {
+        let program = command.as_std().get_program().to_string_lossy().into_owned();
+        let folder = command.as_std().get_current_dir().map(std::path::Path::to_owned);
+        let child = command.process_group(0).spawn().map_err(|error| match folder {
+            Some(folder) if !folder.is_dir() => format!("cannot run in {}: no such folder", folder.display()),
+            _ => format!("cannot run {program}: {error}"),
+        })?;
+        Ok(Self { child, ended: false })
+    }
+
+    async fn wait(&mut self) -> Result<ExitStatus, String> {
+        let status = self.child.wait().await.map_err(|error| error.to_string())?;
+        self.ended = true;
+        Ok(status)
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // Its number is not given to another process before it was waited for.
+        let id = self
+            .child
+            .id()
+            .filter(|_| !self.ended)
+            .and_then(|id| rustix::process::Pid::from_raw(id.cast_signed()));
+        if let Some(id) = id {
+            let _ = rustix::process::kill_process_group(id, rustix::process::Signal::KILL);
+        }
+    }
+}
+
+async fn run(wanted: Wanted) -> Result<Ended, String> {
+    let Wanted { mut command, stdin, timeout, stream, shared } = wanted;
+    command.stdin(if stdin.is_empty() { Stdio::null() } else { Stdio::piped() });
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut group = Group::start(&mut command)?;
+    let (to, from, errors) = (group.child.stdin.take(), group.child.stdout.take(), group.child.stderr.take());
+    let mut kept = (Vec::new(), Vec::new());
+    let work = async {
+        let feed = async {
+            if let Some(mut to) = to {
+                let _ = to.write_all(&stdin).await; // one that does not want all of it is right, too
+            }
+        };
+        let name = stream.as_deref();
+        let streams = async {
+            let both = (
+                collect(from, &mut kept.0, Stream::Stdout, name, &shared),
+                collect(errors, &mut kept.1, Stream::Stderr, name, &shared),
+            );
+            both_of(both.0, both.1).await
+        };
+        let (mut feed, mut streams) = (std::pin::pin!(feed), std::pin::pin!(streams));
+        // They end when it does, or before; if it leaves somebody behind who holds them open, they do not.
+        let mut fed = false;
+        let mut read = None;
+        let status = loop {
+            tokio::select! {
+                () = &mut feed, if !fed => fed = true,
+                outcome = &mut streams, if read.is_none() => {
+                    outcome.clone()?;
+                    read = Some(outcome);
+                }
+                status = group.wait() => break status?,
+            }
+        };
+        if read.is_none()
+            && let Ok(outcome) = tokio::time::timeout(LINGER, streams).await
+        {
+            outcome?;
+        }
+        Ok::<_, String>(status)
+    };
+    let status = match timeout {
+        None => work.await,
+        Some(limit) => {
+            tokio::time::timeout(limit, work).await.unwrap_or_else(|_| Err("timeout exceeded".into()))
+        }
+    }?;
+    Ok(Ended { status, stdout: kept.0, stderr: kept.1 })
+}
+
+/// Both at once; the first error ends it.
+async fn both_of(
+    one: impl Future<Output = Result<(), String>>,
+    other: impl Future<Output = Result<(), String>>,
+) -> Result<(), String> {
+    tokio::try_join!(one, other).map(|_| ())
+}
+
+/// Keeps what comes, and passes each line on if there is a name for that.
+async fn collect(
+    from: Option<impl AsyncRead + Unpin>,
+    kept: &mut Vec<u8>,
+    stream: Stream,
+    name: Option<&str>,
+    shared: &Shared,
+) -> Result<(), String> {
+    let Some(mut from) = from else {
+        return Ok(());
+    };
+    let mut passed = 0;
+    let mut pass = |kept: &[u8], all: bool| {
+        let Some(name) = name else { return };
+        while let Some(end) = kept[passed..].iter().position(|byte| *byte == b'\n') {
+            shared.sink.shell(name, stream, &kept[passed..passed + end]);
+            passed += end + 1;
+        }
+        if all && passed < kept.len() {
+            shared.sink.shell(name, stream, &kept[passed..]);
+            passed = kept.len();
+        }
+    };
+    let mut buffer = vec![0; 16 << 10];
+    loop {
+        match from.read(&mut buffer).await {
+            Ok(0) => break,
+            Ok(count) => kept.extend_from_slice(&buffer[..count]),
+            Err(error) => return Err(error.to_string()),
+        }
+        if kept.len() > MAX_OUTPUT {
+            return Err(format!("the command has printed more than {} MiB", MAX_OUTPUT >> 20));
+        }
+        pass(kept, false);
+    }
+    pass(kept, true);
+    Ok(())
+}

@@ -1,0 +1,178 @@
+//! The module `fs`. Files are read and written on threads of their own.
+
+use std::fs;
+use std::io::{ErrorKind, Read, Write};
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+
+use mlua::{IntoLuaMulti, Lua};
+
+use super::Module;
+use super::args::Args;
+use crate::shared::Shared;
+
+/// What is read at once at most.
+const MAX_SIZE: u64 = 1 << 30;
+
+pub(super) fn install(lua: &Lua, shared: &Arc<Shared>) -> mlua::Result<()> {
+    let module = Module::new(lua, shared)?;
+    let bytes = |lua: &Lua, bytes: Vec<u8>| lua.create_string(bytes);
+    let yes = |_: &Lua, ()| Ok(true);
+    let text = |lua: &Lua, path: String| lua.create_string(path);
+    blocking(&module, "fs.read", |args| path(args, 1), read, bytes)?;
+    blocking(
+        &module,
+        "fs.write",
+        |args| Ok((path(args, 1)?, args.bytes(2)?)),
+        |(path, bytes)| told(fs::write(&path, bytes), &path),
+        yes,
+    )?;
+    blocking(&module, "fs.append", |args| Ok((path(args, 1)?, args.bytes(2)?)), append, yes)?;
+    blocking(
+        &module,
+        "fs.exists",
+        |args| path(args, 1),
+        |path| told(path.try_exists(), &path),
+        |_, there| Ok(there),
+    )?;
+    blocking(
+        &module,
+        "fs.size",
+        |args| path(args, 1),
+        |path| told(fs::metadata(&path), &path).map(|data| data.len()),
+        |_, size| Ok(size),
+    )?;
+    blocking(&module, "fs.ls", |args| path(args, 1), ls, |_, names: Vec<String>| Ok(names))?;
+    blocking(&module, "fs.mkdir", |args| path(args, 1), |path| told(fs::create_dir_all(&path), &path), yes)?;
+    blocking(&module, "fs.rm", |args| path(args, 1), |path| told(fs::remove_file(&path), &path), yes)?;
+    blocking(&module, "fs.rmr", |args| path(args, 1), remove_all, yes)?;
+    blocking(
+        &module,
+        "fs.copy",
+        |args| Ok((path(args, 1)?, path(args, 2)?)),
+        |(from, to)| told(fs::copy(&from, &to), &from).map(|_| ()),
+        yes,
+    )?;
+    blocking(&module, "fs.move", |args| Ok((path(args, 1)?, path(args, 2)?)), rename, yes)?;
+    blocking(&module, "fs.tmpname", |_| Ok(()), |()| temporary(), text)?;
+    blocking(&module, "fs.glob", |args| args.text(1), glob, |_, names: Vec<String>| Ok(names))?;
+    module.now("fs.basename", |_, _, args| {
+        let path = args.text(1)?;
+        Ok(Path::new(&path).file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default())
+    })?;
+    module.now("fs.dirname", |_, _, args| {
+        let path = args.text(1)?;
+        let folder = Path::new(&path).parent().map(|folder| folder.to_string_lossy().into_owned());
+        Ok(folder
+            .filter(|folder| !folder.is_empty())
+            .unwrap_or_else(|| if path.starts_with('/') { "/" } else { "." }.into()))
+    })?;
+    module.now("fs.join", |_, _, args| {
+        let mut path = PathBuf::new();
+        for at in 1..=args.values.len().max(1) {
+            path.push(args.text(at)?);
+        }
+        Ok(path.to_string_lossy().into_owned())
+    })?;
+    module.finish("fs")
+}
+
+/// A function that takes `look`'s view of its arguments, and does `work` on a thread that may block.
+fn blocking<A: Send + 'static, T: Send + 'static, R: IntoLuaMulti + 'static>(
+    module: &Module<'_>,
+    name: &'static str,
+    look: fn(&Args) -> mlua::Result<A>,
+    work: fn(A) -> Result<T, String>,
+    finish: fn(&Lua, T) -> mlua::Result<R>,
+) -> mlua::Result<()> {
+    module.waiting(
+        name,
+        move |_, shared, args| {
+            let arguments = look(&args)?;
+            shared.io.block(move || work(arguments))
+        },
+        finish,
+    )
+}
+
+/// Paths are text here.
+fn path(args: &Args, at: usize) -> mlua::Result<PathBuf> {
+    args.text(at).map(PathBuf::from)
+}
+
+/// The error names the path.
+fn told<T>(outcome: std::io::Result<T>, path: &Path) -> Result<T, String> {
+    outcome.map_err(|error| {
+        let why = match error.kind() {
+            ErrorKind::NotFound => "no such file or folder".into(),
+            ErrorKind::PermissionDenied => "permission denied".into(),
+            _ => error.to_string(),
+        };
+        format!("{}: {why}", path.display())
+    })
+}
+
+fn read(path: PathBuf) -> Result<Vec<u8>, String> {
+    let file = told(fs::File::open(&path), &path)?;
+    let mut bytes = Vec::new();
+    // One more than is allowed, to see whether there is more.
+    told(file.take(MAX_SIZE + 1).read_to_end(&mut bytes), &path)?;
+    if bytes.len() as u64 > MAX_SIZE {
+        return Err(format!("{}: larger than {} MiB", path.display(), MAX_SIZE >> 20));
+    }
+    Ok(bytes)
+}
+
+fn append((path, bytes): (PathBuf, Vec<u8>)) -> Result<(), String> {
+    let file = fs::OpenOptions::new().create(true).append(true).open(&path);
+    told(file.and_then(|mut file| file.write_all(&bytes)), &path)
+}
+
+/// Sorted.
+fn ls(path: PathBuf) -> Result<Vec<String>, String> {
+    let mut names = Vec::new();
+    for entry in told(fs::read_dir(&path), &path)? {
+        names.push(told(entry, &path)?.file_name().to_string_lossy().into_owned());
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// A path that leads to a root or nowhere is more likely a mistake than meant.
+fn remove_all(path: PathBuf) -> Result<(), String> {
+    if !path.components().any(|part| matches!(part, Component::Normal(_))) {
+        return Err(format!("'{}' is not removed: it is no file or folder in one", path.display()));
+    }
+    match fs::symlink_metadata(&path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Ok(data) if data.is_dir() => told(fs::remove_dir_all(&path), &path),
+        _ => told(fs::remove_file(&path), &path),
+    }
+}
+
+/// To another file system it copies a file.
+fn rename((from, to): (PathBuf, PathBuf)) -> Result<(), String> {
+    match fs::rename(&from, &to) {
+        Err(error) if error.kind() == ErrorKind::CrossesDevices && from.is_file() => {
+            told(fs::copy(&from, &to), &to)?;
+            told(fs::remove_file(&from), &from)
+        }
+        outcome => told(outcome, &from),
+    }
+}
+
+/// A new empty file that is this user's alone.
+fn temporary() -> Result<String, String> {
+    let file = tempfile::Builder::new().prefix("sloth-").tempfile().map_err(|error| error.to_string())?;
+    let (_, path) = file.keep().map_err(|error| error.to_string())?;
+    Ok(path.to_string_lossy().into_owned())
+}
+
+/// Sorted. What cannot be read is left out.
+fn glob(pattern: String) -> Result<Vec<String>, String> {
+    let found = glob::glob(&pattern).map_err(|error| format!("'{pattern}': {error}"))?;
+    let mut names: Vec<_> =
+        found.filter_map(Result::ok).map(|path| path.to_string_lossy().into_owned()).collect();
+    names.sort();
+    Ok(names)
+}

@@ -1,0 +1,255 @@
+//! [`Sink`]: all that the runner writes goes through here, a line in one piece.
+//!
+//! In text, standard output is the script's: what it prints, what its shell lines print, and `outputs`. What the runner says about
+//! tasks, log lines and errors are on standard error. As JSON all of it are events on standard output.
+
+use std::io::{IsTerminal, Write};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use goroutine::{Living, Observer};
+use serde_json::{Value, json};
+
+use crate::cli::Format;
+use crate::event::{Event, TaskResult, paint, stamped};
+use crate::progress::Progress;
+use crate::summary;
+
+/// Where things are told.
+#[derive(Debug)]
+pub(crate) struct Sink {
+    format: Format,
+    colour: bool,
+    /// Whether there may be a live display.
+    terminal: bool,
+    live: OnceLock<Progress>,
+    results: Mutex<Vec<TaskResult>>,
+    /// What `outputs` holds, once it is known.
+    outputs: Mutex<Option<Value>>,
+    /// Whether the script has tasks.
+    tasks: AtomicBool,
+    summarised: AtomicBool,
+}
+
+/// Which of a command's streams.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Stream {
+    Stdout,
+    Stderr,
+}
+
+/// What a log line tells besides its message.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Origin {
+    pub(crate) task: Option<String>,
+    pub(crate) goroutine: Option<u64>,
+}
+
+impl Sink {
+    pub(crate) fn new(format: Format) -> Self {
+        let terminal = format == Format::Text
+            && std::io::stderr().is_terminal()
+            && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+        let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        Self {
+            format,
+            colour: terminal && wanted,
+            terminal,
+            live: OnceLock::new(),
+            results: Mutex::default(),
+            outputs: Mutex::default(),
+            tasks: AtomicBool::new(false),
+            summarised: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn is_json(&self) -> bool {
+        self.format == Format::Json
+    }
+
+    /// Whether what scripts print has to come here.
+    pub(crate) fn takes_prints(&self) -> bool {
+        self.is_json() || self.terminal
+    }
+
+    /// Tasks are about to run.
+    pub(crate) fn begin(&self, observer: Observer) {
+        self.tasks.store(true, Ordering::Relaxed);
+        if self.terminal {
+            let _ = self.live.set(Progress::new(observer, self.colour));
+        }
+    }
+
+    /// Tells of something.
+    pub(crate) fn tell(&self, event: &Event<'_>) {
+        if let Event::TaskEnd(result) = event {
+            self.lock(&self.results).push((*result).clone());
+        }
+        if let Some(live) = self.live.get() {
+            live.follow(event);
+            // The live line says it.
+            if matches!(event, Event::TaskStart { attempt: 1, .. }) {
+                return;
+            }
+        }
+        if self.is_json() { self.event(event.json()) } else { self.to_stderr(&event.text(self.colour)) }
+    }
+
+    /// A line of the script's log.
+    pub(crate) fn log(&self, level: &str, message: &str, origin: &Origin) {
+        if self.is_json() {
+            return self.event(with(origin, json!({"event": "log", "level": level, "message": message})));
+        }
+        let colour = match level {
+            "error" => "31",
+            "warn" => "33",
+            "debug" => "2",
+            _ => "0",
+        };
+        let level = format!("{:5}", level.to_uppercase());
+        // A line break in the message does not end the line.
+        let message = message.replace('\n', "\n      ");
+        self.to_stderr(&format!("{} {message}", paint(&level, colour, self.colour && colour != "0")));
+    }
+
+    /// What a script prints, line breaks included.
+    pub(crate) fn print(&self, text: &[u8], origin: &Origin) {
+        if !self.is_json() {
+            return self.to_stdout(text);
+        }
+        let text = String::from_utf8_lossy(text.strip_suffix(b"\n").unwrap_or(text));
+        self.event(with(origin, json!({"event": "print", "text": text})));
+    }
+
+    /// A line of what a command prints. Without its line break.
+    pub(crate) fn shell(&self, task: &str, stream: Stream, line: &[u8]) {
+        let text = String::from_utf8_lossy(line);
+        match (self.format, stream) {
+            (Format::Json, _) => {
+                let stream = if stream == Stream::Stdout { "stdout" } else { "stderr" };
+                self.event(json!({"event": "shell", "task": task, "stream": stream, "text": text}));
+            }
+            (Format::Text, Stream::Stdout) => self.to_stdout(format!("[{task}] {text}\n").as_bytes()),
+            (Format::Text, Stream::Stderr) => self.to_stderr(&format!("[{task}] {text}")),
+        }
+    }
+
+    /// The plan of a dry run: the object, and the lines.
+    pub(crate) fn plan(&self, plan: Value, text: &str) {
+        if self.is_json() {
+            let mut event = json!({"event": "plan"});
+            if let (Value::Object(event), Value::Object(plan)) = (&mut event, plan) {
+                event.extend(plan);
+            }
+            self.event(event);
+        } else {
+            self.to_stdout(text.as_bytes());
+        }
+    }
+
+    pub(crate) fn set_outputs(&self, outputs: Value) {
+        *self.lock(&self.outputs) = Some(outputs);
+    }
+
+    /// How it all ended. Tells so the first time only.
+    pub(crate) fn summarise(&self, exit_code: u8, left: &[Living]) {
+        if self.summarised.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        if let Some(live) = self.live.get() {
+            live.end();
+        }
+        let results = self.lock(&self.results).clone();
+        let outputs = self.lock(&self.outputs).take();
+        if self.is_json() {
+            let left: Vec<_> = left
+                .iter()
+                .map(|living| {
+                    json!({
+                        "goroutine": living.id, "status": living.status.to_string(), "started_at": &*living.started_at,
+                    })
+                })
+                .collect();
+            let tasks: Vec<_> = results.iter().map(TaskResult::json).collect();
+            return self.event(json!({
+                "event": "summary", "success": exit_code == 0, "exit_code": exit_code, "tasks": tasks,
+                "outputs": outputs.unwrap_or_else(|| json!({})), "goroutines_left": left,
+            }));
+        }
+        for living in left {
+            let Living { id, status, started_at, .. } = living;
+            self.to_stderr(&format!(
+                "goroutine {id} (started at {started_at}) was {status} at the end, and is cancelled"
+            ));
+        }
+        if !results.is_empty() {
+            self.to_stderr(&summary::table(&results, self.colour));
+        }
+        if let Some(Value::Object(outputs)) = outputs.filter(|outputs| outputs != &json!({})) {
+            let mut text = String::from("outputs:\n");
+            for (name, value) in &outputs {
+                let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                text += &format!("  {name}: {value}\n");
+            }
+            self.to_stdout(text.as_bytes());
+        }
+    }
+
+    /// Says that it was interrupted, on a terminal: it may take up to 2 s from here.
+    pub(crate) fn interrupted(&self) {
+        if self.tasks.load(Ordering::Relaxed) && !self.is_json() {
+            self.to_stderr("interrupted: cancelling; again to end at once");
+        }
+    }
+
+    /// A message of the runner's own about the run as a whole.
+    pub(crate) fn note(&self, text: &str) {
+        self.to_stderr(text);
+    }
+
+    fn event(&self, event: Value) {
+        let mut line = stamped(event).to_string();
+        line.push('\n');
+        let _ = std::io::stdout().lock().write_all(line.as_bytes());
+    }
+
+    // One write each, so that lines of several goroutines do not mix. If nobody reads it there is nobody to tell.
+
+    fn to_stderr(&self, line: &str) {
+        let write = || {
+            let _ = std::io::stderr().lock().write_all(format!("{line}\n").as_bytes());
+        };
+        match self.live.get() {
+            Some(live) => live.suspend(write),
+            None => write(),
+        }
+    }
+
+    fn to_stdout(&self, bytes: &[u8]) {
+        let write = || {
+            let mut stdout = std::io::stdout().lock();
+            let _ = stdout.write_all(bytes).and_then(|()| stdout.flush());
+        };
+        match self.live.get() {
+            Some(live) => live.suspend(write),
+            None => write(),
+        }
+    }
+
+    fn lock<'a, T>(&self, mutex: &'a Mutex<T>) -> std::sync::MutexGuard<'a, T> {
+        mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn with(origin: &Origin, mut event: Value) -> Value {
+    if let Value::Object(fields) = &mut event {
+        if let Some(task) = &origin.task {
+            fields.insert("task".into(), task.as_str().into());
+        }
+        if let Some(goroutine) = origin.goroutine {
+            fields.insert("goroutine".into(), goroutine.into());
+        }
+    }
+    event
+}

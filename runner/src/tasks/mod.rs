@@ -1,0 +1,250 @@
+//! Tasks: what a script defines by `task` and `workflow`, and how that runs.
+//!
+//! Most of it is written in Lua, in `src/lua`: `define.lua` notes what the script defines, `check.lua` looks for all that is wrong with
+//! it, `plan.lua` is the dry run, `engine.lua` runs it. How tasks overlap and are stopped is `strand.lua`'s alone.
+
+mod told;
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use goroutine::Goroutines;
+use mlua::chunk::ChunkMode;
+use mlua::{Function, HookTriggers, IntoLuaMulti, Lua, MultiValue, Table, Value, VmState};
+
+use crate::cli::Run;
+use crate::event::Event;
+use crate::shared::{Shared, Task};
+use crate::{convert, duration, modules};
+
+/// Every so many instructions a function with a time limit looks at the clock.
+const INSTRUCTIONS: u32 = 10_000;
+
+/// How long tasks have to unwind when the program is interrupted.
+const GRACE: Duration = Duration::from_millis(1500);
+
+/// What a script has defined.
+pub(crate) struct Definitions(Table);
+
+/// What came of it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Outcome {
+    /// It has defined nothing.
+    None,
+    Well,
+    Failed,
+    /// The definitions are wrong, which was told.
+    Wrong,
+}
+
+/// Makes `task` and `workflow`.
+pub(crate) fn install(lua: &Lua) -> mlua::Result<Definitions> {
+    let nearest = lua.create_function(|_, (name, names): (String, Vec<String>)| {
+        Ok(modules::nearest(&name, names.iter().map(String::as_str)).map(str::to_owned))
+    })?;
+    let seconds = lua.create_function(|lua, value: Value| match duration::of_value(&value) {
+        Ok(duration) => duration.as_secs_f64().into_lua_multi(lua),
+        Err(why) => (Value::Nil, why).into_lua_multi(lua),
+    })?;
+    chunk(lua, "define", include_str!("../lua/define.lua"), (nearest, seconds)).map(Definitions)
+}
+
+impl Definitions {
+    /// What is wrong with single definitions, for a script that failed before all of them were read.
+    pub(crate) fn tell_errors(&self, shared: &Shared) -> mlua::Result<bool> {
+        tell_errors(shared, &self.0.get("errors")?)
+    }
+
+    /// Runs what was defined, or shows it.
+    pub(crate) fn run(
+        &self,
+        lua: &Lua,
+        goroutines: &Goroutines,
+        shared: &Arc<Shared>,
+        run: &Run,
+    ) -> mlua::Result<Outcome> {
+        let Self(definitions) = self;
+        let workflows: Table = definitions.get("workflows")?;
+        let tasks: Table = definitions.get("tasks")?;
+        let none = workflows.is_empty() && tasks.is_empty();
+        if none && run.tasks.is_empty() && !run.dry_run {
+            return Ok(if self.tell_errors(shared)? { Outcome::Wrong } else { Outcome::None });
+        }
+        let file =
+            run.file().file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+        let file = if file == "-" { "stdin".to_owned() } else { file };
+        let wanted = (!run.tasks.is_empty()).then(|| run.tasks.clone());
+        let errors: Table =
+            chunk(lua, "check", include_str!("../lua/check.lua"), (definitions.clone(), file, wanted))?;
+        if tell_errors(shared, &errors)? {
+            return Ok(Outcome::Wrong);
+        }
+        if run.dry_run {
+            let show =
+                lua.create_function(|_, seconds: f64| Ok(duration::show(Duration::from_secs_f64(seconds))))?;
+            let (plan, text): (Value, String) =
+                chunk(lua, "plan", include_str!("../lua/plan.lua"), (workflows, show))?;
+            shared.sink.plan(convert::shown(lua, &plan), if none { "there are no tasks\n" } else { &text });
+            return Ok(Outcome::Well);
+        }
+        shared.sink.begin(goroutines.observer());
+        // What the script prints and what commands print come in the order in which they happen.
+        lua.load("io.stdout:flush() io.stdout:setvbuf('line')").exec()?;
+        self.engine(lua, goroutines, shared, workflows)
+    }
+
+    fn engine(
+        &self,
+        lua: &Lua,
+        goroutines: &Goroutines,
+        shared: &Arc<Shared>,
+        workflows: Table,
+    ) -> mlua::Result<Outcome> {
+        let interrupted = {
+            let interrupted = goroutines.interruption();
+            lua.create_function(move |_, ()| Ok(interrupted()))?
+        };
+        let tell = {
+            let shared = Arc::clone(shared);
+            lua.create_function(move |_, (kind, fields): (String, Table)| {
+                told::tell(&shared.sink, &kind, &fields)
+            })?
+        };
+        let found = lua.create_function(|_, (patterns, workdir): (Vec<String>, PathBuf)| {
+            Ok(match artifacts(&patterns, &workdir) {
+                Ok(files) => (Some(files), None),
+                Err(missing) => (None, Some(missing)),
+            })
+        })?;
+        let loaded: Table = lua.globals().get::<Table>("package")?.get("loaded")?;
+        let exec: Table = loaded.raw_get("exec")?;
+        let require: Function = lua.globals().get("require")?;
+        let goroutine: Table = require.call("goroutine.local")?;
+        let [enter, leave, quiet] = limits(lua, shared)?;
+        let unwind = {
+            let unwind = goroutines.unwinder();
+            lua.create_function(move |lua, ()| {
+                unwind(lua, GRACE);
+                Ok(())
+            })?
+        };
+        let describe: Function = lua.load(crate::script::DESCRIBE).set_name("=[runner:describe]").eval()?;
+        let strand: Table = chunk(
+            lua,
+            "strand",
+            include_str!("../lua/strand.lua"),
+            (goroutine.clone(), exec, enter, leave, quiet, interrupted.clone(), describe),
+        )?;
+        let meant: Function = self.0.get("meant")?;
+        let params: Value = lua.globals().raw_get("params")?;
+        let well: bool = chunk(
+            lua,
+            "engine",
+            include_str!("../lua/engine.lua"),
+            (workflows, strand, tell, interrupted, meant, found, params, goroutine, unwind),
+        )?;
+        Ok(if well { Outcome::Well } else { Outcome::Failed })
+    }
+}
+
+/// What goes round a function of the script's that runs for a task: `enter(task, limit)` and `quiet()` in its goroutine, before and
+/// after; `leave(id, limit)` when it has ended, which says whether its time was up.
+///
+/// Whatever waits is ended by cancelling; a function that computes, by a hook. While there is no limit, nothing is paid.
+fn limits(lua: &Lua, shared: &Arc<Shared>) -> mlua::Result<[Function; 3]> {
+    // When each began, and when it returned, if it has.
+    let begun = Arc::new(Mutex::new(HashMap::<u64, (Instant, Option<Instant>)>::new()));
+    let enter = {
+        let (shared, begun) = (Arc::clone(shared), Arc::clone(&begun));
+        lua.create_function(move |lua, (task, limit): (Table, Option<f64>)| {
+            let Some(goroutine) = goroutine::current_id(lua) else {
+                return Ok(());
+            };
+            let now = Instant::now();
+            begun.lock().unwrap_or_else(PoisonError::into_inner).insert(goroutine, (now, None));
+            let task = Task {
+                name: task.raw_get("name")?,
+                workdir: task.raw_get("workdir")?,
+                env: task.raw_get::<Option<BTreeMap<String, String>>>("env")?.unwrap_or_default(),
+            };
+            shared.begin_task(goroutine, task);
+            if let Some(limit) =
+                limit.and_then(|limit| now.checked_add(Duration::try_from_secs_f64(limit).ok()?))
+            {
+                lua.set_hook(HookTriggers::new().every_nth_instruction(INSTRUCTIONS), move |lua, _| {
+                    if Instant::now() < limit {
+                        return Ok(VmState::Continue);
+                    }
+                    // From now on at every instruction: one who has caught it gets it again, outside of what caught it.
+                    lua.set_hook(HookTriggers::new().every_nth_instruction(1), |_, _| Err(overdue()))?;
+                    Err(overdue())
+                })?;
+            }
+            Ok(())
+        })?
+    };
+    let quiet = {
+        let begun = Arc::clone(&begun);
+        lua.create_function(move |lua, ()| {
+            lua.remove_hook();
+            let mut begun = begun.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some((_, end)) = goroutine::current_id(lua).and_then(|id| begun.get_mut(&id)) {
+                *end = Some(Instant::now());
+            }
+            Ok(())
+        })?
+    };
+    let shared = Arc::clone(shared);
+    let leave = lua.create_function(move |_, (goroutine, limit): (u64, Option<f64>)| {
+        shared.end_task(goroutine);
+        let begun = begun.lock().unwrap_or_else(PoisonError::into_inner).remove(&goroutine);
+        let passed = begun.map(|(begin, end)| (end.unwrap_or_else(Instant::now) - begin).as_secs_f64());
+        Ok(matches!((passed, limit), (Some(passed), Some(limit)) if passed >= limit))
+    })?;
+    Ok([enter, leave, quiet])
+}
+
+fn overdue() -> mlua::Error {
+    mlua::Error::runtime("timeout exceeded")
+}
+
+/// The files that a task has to leave behind.
+///
+/// # Errors
+/// The pattern that fits none.
+fn artifacts(patterns: &[String], workdir: &Path) -> Result<Vec<String>, String> {
+    let mut files = Vec::new();
+    for pattern in patterns {
+        let path = workdir.join(pattern);
+        let before = files.len();
+        let found = glob::glob(&path.to_string_lossy()).map_err(|error| format!("{pattern}: {error}"))?;
+        files.extend(found.filter_map(Result::ok).map(|file| file.to_string_lossy().into_owned()));
+        if files.len() == before {
+            return Err(pattern.clone());
+        }
+    }
+    Ok(files)
+}
+
+/// Tells what is wrong; whether anything is.
+fn tell_errors(shared: &Shared, errors: &Table) -> mlua::Result<bool> {
+    for error in errors.sequence_values::<Table>() {
+        let error = error?;
+        let (message, place): (String, Option<String>) = (error.get("message")?, error.get("place")?);
+        shared.sink.tell(&Event::Error { message: &message, place: place.as_deref() });
+    }
+    Ok(!errors.is_empty())
+}
+
+/// Runs one of the Lua files.
+fn chunk<R: mlua::FromLuaMulti>(
+    lua: &Lua,
+    name: &str,
+    source: &str,
+    args: impl IntoLuaMulti,
+) -> mlua::Result<R> {
+    let args: MultiValue = args.into_lua_multi(lua)?;
+    lua.load(source).set_name(format!("=[runner:{name}]")).set_mode(ChunkMode::Text).call(args)
+}

@@ -1,0 +1,49 @@
+//! What the engine tells, as events.
+
+use std::time::Duration;
+
+use mlua::Table;
+
+use crate::event::{Event, Status, TaskResult};
+use crate::sink::Sink;
+
+pub(super) fn tell(sink: &Sink, kind: &str, fields: &Table) -> mlua::Result<()> {
+    let text = |name: &str| fields.raw_get::<Option<String>>(name).map(Option::unwrap_or_default);
+    let seconds = |name: &str| {
+        let seconds = fields.raw_get::<Option<f64>>(name)?.unwrap_or_default();
+        Ok::<_, mlua::Error>(Duration::try_from_secs_f64(seconds).unwrap_or_default())
+    };
+    let count = |name: &str| fields.raw_get::<Option<u64>>(name).map(Option::unwrap_or_default);
+    let (workflow, task) = (text("workflow")?, text("task")?);
+    let (workflow, task) = (workflow.as_str(), task.as_str());
+    match kind {
+        "workflow_start" => sink.tell(&Event::WorkflowStart { workflow, tasks: count("tasks")? }),
+        "workflow_end" => sink.tell(&Event::WorkflowEnd {
+            workflow,
+            success: fields.raw_get("success")?,
+            duration: seconds("duration")?,
+            error: fields.raw_get::<Option<String>>("error")?.as_deref(),
+        }),
+        "task_start" => sink.tell(&Event::TaskStart { workflow, task, attempt: count("attempt")? }),
+        "task_retry" => sink.tell(&Event::TaskRetry {
+            workflow,
+            task,
+            attempt: count("attempt")?,
+            error: &text("error")?,
+            delay: seconds("delay")?,
+        }),
+        _ => sink.tell(&Event::TaskEnd(&TaskResult {
+            workflow: workflow.into(),
+            task: task.into(),
+            status: Status::of(&text("status")?),
+            attempts: count("attempts")?,
+            duration: seconds("duration")?,
+            place: text("where")?,
+            message: fields.raw_get("message")?,
+            error: fields.raw_get("error")?,
+            traceback: fields.raw_get("traceback")?,
+            artifacts: fields.raw_get::<Option<Vec<String>>>("artifacts")?.unwrap_or_default(),
+        })),
+    }
+    Ok(())
+}

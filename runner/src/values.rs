@@ -1,0 +1,51 @@
+//! What the command line gives to scripts: `values` and `params`.
+
+use std::path::Path;
+
+use mlua::{Lua, Value};
+
+use crate::convert;
+
+/// Reads a file of values: JSON if its name ends in `.json`, else YAML, of which JSON is a part.
+///
+/// # Errors
+/// A message that names the file.
+pub(crate) fn read(path: &Path) -> Result<serde_json::Value, String> {
+    let text =
+        std::fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    let value = if path.extension().is_some_and(|extension| extension == "json") {
+        serde_json::from_str(&text).map_err(|error| error.to_string())
+    } else {
+        parse_yaml(&text)
+    };
+    value.map_err(|why| format!("{}: {why}", path.display()))
+}
+
+/// One document of YAML.
+///
+/// # Errors
+/// A message with line and column.
+pub(crate) fn parse_yaml(text: &str) -> Result<serde_json::Value, String> {
+    if text.trim().is_empty() {
+        return Ok(serde_json::Value::Null);
+    }
+    serde_norway::from_str(text).map_err(|error| error.to_string())
+}
+
+/// Sets the globals `values`, `params` and `outputs`.
+pub(crate) fn install(
+    lua: &Lua,
+    values: &serde_json::Value,
+    params: &[(String, String)],
+) -> mlua::Result<()> {
+    let values = match convert::to_lua(lua, values)? {
+        Value::Nil => Value::Table(lua.create_table()?),
+        values => values,
+    };
+    lua.globals().raw_set("values", values)?;
+    lua.globals().raw_set(
+        "params",
+        lua.create_table_from(params.iter().map(|(key, value)| (key.as_str(), value.as_str())))?,
+    )?;
+    lua.globals().raw_set("outputs", lua.create_table()?)
+}

@@ -1,0 +1,435 @@
+//! What tasks and workflows promise.
+
+#![allow(clippy::unwrap_used, reason = "all of this is tests")]
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use support::{Run, sloth_script};
+
+/// The lines of the table at the end: name, status, attempts. Names without spaces.
+fn table(run: &Run) -> Vec<(String, String, String)> {
+    let lines = run.stderr.lines().skip_while(|line| !line.starts_with("task ")).skip(1);
+    lines
+        .map(|line| {
+            let mut words = line.split_whitespace().map(str::to_owned);
+            let mut next = || words.next().unwrap_or_default();
+            (next(), next(), next())
+        })
+        .collect()
+}
+
+/// Name and status of every task, in the order in which they ended.
+fn statuses(run: &Run) -> String {
+    table(run).iter().map(|(name, status, _)| format!("{name} {status}")).collect::<Vec<_>>().join(", ")
+}
+
+#[test]
+fn tasks_run_in_the_order_of_the_list_after_what_they_depend_on() {
+    let run = sloth_script(
+        r#"
+        local function t(name, ...) return task(name):command(function() print(name) end):depends_on({ ... }):build() end
+        workflow.define("w"):tasks({ t("c", "a", "b"), t("a"), t("d"), t("b", "d") })
+        "#,
+        &[],
+    );
+    assert_eq!(run.status.code(), Some(0), "{run:#?}");
+    assert_eq!(run.stdout, "a\nd\nb\nc\n");
+}
+
+#[test]
+fn tasks_share_the_variables_of_the_script_and_their_outputs() {
+    let run = sloth_script(
+        r#"
+        local count = 0
+        local a = task("a"):command(function(this, params, deps)
+          count = count + 1
+          return true, "said", { name = this:name(), dir = this:workdir(), p = params.p, v = values }
+        end):build()
+        local plain = task("plain"):command(function() count = count + 1 return "just a value" end):build()
+        local shell = task("shell"):command("printf two"):build()
+        local b = task("b"):command(function(_, _, deps)
+          print(count, deps.a.name, deps.a.dir, deps.a.p, deps.plain, deps.shell.stdout, deps.shell.exit_code, deps.b)
+          outputs.list = { count, deps.a.name }
+        end):depends_on({ "a", "plain" }):depends_on("shell"):build()
+        workflow.define("w", { tasks = { a, plain, shell, b } })
+        "#,
+        &["-p", "p=x=y"],
+    );
+    assert_eq!(run.status.code(), Some(0), "{run:#?}");
+    assert_eq!(
+        run.stdout,
+        "[shell] two\n2\ta\t.\tx=y\tjust a value\ttwo\t0\tnil\noutputs:\n  list: [2,\"a\"]\n"
+    );
+    assert!(run.stderr.contains("a: ok in") && run.stderr.contains(": said\n"), "{run:#?}");
+}
+
+#[test]
+fn a_failure_is_told_with_its_place_and_dependants_are_skipped_all_the_way_down() {
+    let run = sloth_script(
+        "local function inner() error('no luck') end
+        local bad = task('bad'):command(function() inner() end):build()
+        local below = task('below'):command('true'):depends_on('bad'):build()
+        local further = task('further'):command('true'):depends_on('below'):build()
+        local other = task('other'):command('true'):build()
+        local refused = task('refused'):command(function() return false, 'not today' end):build()
+        workflow.define('w'):tasks({ bad, below, further, other, refused })",
+        &[],
+    );
+    assert_eq!(run.status.code(), Some(1), "{run:#?}");
+    assert_eq!(statuses(&run), "bad failed, below skipped, further skipped, other ok, refused failed");
+    assert!(run.stderr.contains("script.sloth:1: no luck\n    stack traceback:\n"), "{run:#?}");
+    assert!(run.stderr.contains("script.sloth:2: in local 'command'"), "{run:#?}");
+    assert!(!run.stderr.contains("[runner:"), "{run:#?}");
+    assert!(run.stderr.contains(" ms: not today\n"), "{run:#?}");
+}
+
+#[test]
+fn retries_back_off_as_they_are_told() {
+    let run = sloth_script(
+        r#"
+        local times = {}
+        local function retrying(policy)
+          return task(policy):command(function(this)
+            times[policy] = times[policy] or {}
+            table.insert(times[policy], goroutine.now())
+            return this:attempt() == 4, "not yet"
+          end):retries(3, policy):retry_delay("40ms"):build()
+        end
+        workflow.define("w", { tasks = { retrying("fixed"), retrying("linear"), retrying("exponential") }, on_complete = function()
+          for _, policy in ipairs({ "fixed", "linear", "exponential" }) do
+            local t = times[policy]
+            print(policy, (t[2] - t[1]) // 40, (t[3] - t[2]) // 40, (t[4] - t[3]) // 40)
+          end
+        end })
+        "#,
+        &[],
+    );
+    assert_eq!(run.status.code(), Some(0), "{run:#?}");
+    // Whole multiples of the delay, if nothing holds it up for another delay.
+    assert_eq!(run.stdout, "fixed\t1.0\t1.0\t1.0\nlinear\t1.0\t2.0\t3.0\nexponential\t1.0\t2.0\t4.0\n");
+    assert!(table(&run).iter().all(|(_, status, attempts)| status == "ok" && attempts == "4"), "{run:#?}");
+}
+
+#[test]
+fn a_timeout_stops_whatever_a_task_does() {
+    let begin = Instant::now();
+    let run = sloth_script(
+        r#"
+        local function t(name, command) return task(name):command(command):timeout("300ms"):on_timeout(function(this, err)
+          print(this:name(), err)
+        end):build() end
+        workflow.define("w"):tasks({
+          t("computes", function() while true do end end),
+          t("catches", function() while true do pcall(function() while true do end end) end end),
+          t("sleeps", function() goroutine.sleep(60000) end),
+          t("awaits", function() goroutine.async(goroutine.sleep, 60000):await() end),
+          t("waits", function() time.sleep(60) end),
+          t("execs", function() exec.run("sleep 60") end),
+          t("shell", "sleep 60 & sleep 60"),
+          t("quick", function() return "in time" end),
+        })
+        "#,
+        &[],
+    );
+    assert_eq!(run.status.code(), Some(1), "{run:#?}");
+    assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
+    let expected = ["computes", "catches", "sleeps", "awaits", "waits", "execs", "shell"];
+    assert_eq!(run.stdout, expected.map(|name| format!("{name}\ttimeout exceeded\n")).concat());
+    assert!(statuses(&run).ends_with("shell timeout, quick ok"), "{run:#?}");
+}
+
+#[test]
+fn conditions_skip_a_task_or_stop_the_workflow() {
+    let run = sloth_script(
+        r#"
+        local function t(name) return task(name):command(function() print(name) end) end
+        local one = t("one"):run_if(function(_, params) return params.go == "yes" end):build()
+        local two = t("two"):run_if("test -e /nowhere"):depends_on("one"):build()
+        local three = t("three"):depends_on("two"):build()
+        local broken = t("broken"):run_if(function() error("cannot tell", 0) end):build()
+        local stop = t("stop"):abort_if("true"):build()
+        local never = t("never"):build()
+        workflow.define("w"):tasks({ one, two, three, broken, stop, never })
+        workflow.define("other"):tasks({ t("still") })
+        "#,
+        &["-p", "go=yes"],
+    );
+    assert_eq!(run.status.code(), Some(1), "{run:#?}");
+    assert_eq!(run.stdout, "one\nthree\nstill\n");
+    assert!(run.stderr.contains("broken: failed: run_if: cannot tell\n"), "{run:#?}");
+    let words = run.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+    for line in [
+        "w: two skipped 0 - - run_if does not hold",
+        "w: stop aborted 0",
+        "w: never aborted 0",
+        "other: still ok 1",
+    ] {
+        assert!(words.contains(line), "{line} in {run:#?}");
+    }
+}
+
+#[test]
+fn hooks_are_told_what_happened_and_their_errors_count() {
+    let run = sloth_script(
+        r#"
+        local well = task("well"):command(function() return true, "fine", 7 end)
+          :on_success(function(this, output) print("success", this:name(), output) end):build()
+        local bad = task("bad"):command("echo out; echo why >&2; exit 9")
+          :on_failure(function(this, err, output) print("failure", err, output.exit_code) end):build()
+        local spoilt = task("spoilt"):command(function() end):on_success(function() error("in the hook", 0) end):build()
+        workflow.define("w"):tasks({ well, bad, spoilt })
+          :on_start(function() print("start") end)
+          :on_complete(function(success, results) print("complete", success, results.well.output, results.bad.status) end)
+        "#,
+        &[],
+    );
+    assert_eq!(run.status.code(), Some(1), "{run:#?}");
+    assert_eq!(
+        run.stdout,
+        "start\nsuccess\twell\t7\n[bad] out\nfailure\texit code 9: why\t9\ncomplete\tfalse\t7\tfailed\n"
+    );
+    assert_eq!(statuses(&run), "well ok, bad failed, spoilt failed");
+    assert!(run.stderr.contains("on_success: in the hook"), "{run:#?}");
+}
+
+#[test]
+fn shell_lines_overlap_where_they_may() {
+    let elapsed = |config: &str, build: &str| {
+        let begin = Instant::now();
+        let run = sloth_script(
+            &format!(
+                "local tasks = {{}}
+                for i = 1, 4 do tasks[i] = task('t' .. i):command('sleep 0.5'){build}:build() end
+                workflow.define('w', {{ tasks = tasks, config = {{ {config} }} }})"
+            ),
+            &[],
+        );
+        assert_eq!(run.status.code(), Some(0), "{run:#?}");
+        begin.elapsed()
+    };
+    let (one, two, all) = (elapsed("", ""), elapsed("max_parallel = 2", ""), elapsed("", ":async(true)"));
+    assert!(one >= Duration::from_secs(2), "{one:?}");
+    assert!(two >= Duration::from_secs(1) && two < one, "{two:?}");
+    assert!(all >= Duration::from_millis(500) && all < two, "{all:?}");
+}
+
+#[test]
+fn functions_that_wait_let_the_others_go_on() {
+    let begin = Instant::now();
+    let run = sloth_script(
+        r#"
+        local order, count = {}, 0
+        local function t(name, wait)
+          return task(name):async(true):command(function(this)
+            count = count + 1
+            wait()
+            log.info("waited")
+            local name = exec.run("printf $NAME").stdout
+            table.insert(order, name)
+          end):env({ NAME = name }):build()
+        end
+        workflow.define("w", { tasks = {
+          t("sleep", function() goroutine.sleep(600) end),
+          t("time", function() time.sleep("600ms") end),
+          t("exec", function() exec.run("sleep 0.6") end),
+          t("execute", function() os.execute("sleep 0.6") end),
+          t("await", function() goroutine.async(function() goroutine.sleep(600) end):await() end),
+          t("channel", function() goroutine.channel():receive(600) end),
+          t("popen", function() for line in io.popen("sleep 0.6; echo x"):lines() do assert(line == "x") end end),
+        }, on_complete = function()
+          table.sort(order)
+          print(count, table.concat(order, " "))
+        end })
+        "#,
+        &["-o", "json"],
+    );
+    assert_eq!(run.status.code(), Some(0), "{run:#?}");
+    assert!(run.stdout.contains(r#""text":"7\tawait channel exec execute popen sleep time""#), "{run:#?}");
+    for name in ["sleep", "time", "exec", "execute", "await", "channel", "popen"] {
+        let line = run
+            .stdout
+            .lines()
+            .find(|line| line.contains("\"log\"") && line.contains(&format!("\"task\":\"{name}\"")));
+        assert!(line.is_some(), "{name}: {run:#?}");
+    }
+    assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());
+}
+
+#[test]
+fn a_workflow_has_a_time_limit_of_its_own() {
+    let run = sloth_script(
+        r#"
+        local first = task("first"):command(function() goroutine.sleep(60000) end):retries(5):build()
+        local second = task("second"):command("true"):build()
+        workflow.define("w", { tasks = { first, second }, config = { timeout = "300ms" } })
+        "#,
+        &[],
+    );
+    assert_eq!(run.status.code(), Some(1), "{run:#?}");
+    assert_eq!(statuses(&run), "first timeout, second skipped");
+}
+
+#[test]
+fn artifacts_have_to_be_there() {
+    let run = sloth_script(
+        r#"
+        local made = task("made"):command("echo x > made.txt"):artifacts({ "*.txt" }):build()
+        local missing = task("missing"):command("true"):artifacts("*.zip"):build()
+        workflow.define("w"):tasks({ made, missing })
+        "#,
+        &[],
+    );
+    assert_eq!(run.status.code(), Some(1), "{run:#?}");
+    assert_eq!(statuses(&run), "made ok, missing failed");
+    assert!(run.stderr.contains("artifact not found: *.zip"), "{run:#?}");
+}
+
+#[test]
+fn workdir_and_env_hold_for_shell_lines_and_for_what_the_function_runs() {
+    let run = sloth_script(
+        r#"
+        local function both(name) return task(name):workdir("/tmp"):env({ WHO = "sloth", N = 5 }) end
+        local shell = both("shell"):command("echo $PWD $WHO $N"):build()
+        local fn = both("fn"):command(function() io.write(exec.run("echo $PWD $WHO $N").stdout) end):build()
+        local nowhere = task("nowhere"):workdir("/not/there"):command("true"):build()
+        workflow.define("w"):tasks({ shell, fn, nowhere })
+        "#,
+        &[],
+    );
+    assert_eq!(run.stdout, "[shell] /tmp sloth 5\n/tmp sloth 5\n", "{run:#?}");
+    assert!(run.stderr.contains("cannot run in /not/there: no such folder"), "{run:#?}");
+}
+
+#[test]
+fn only_what_is_asked_for_and_what_that_needs_runs() {
+    let script = r#"
+        local function t(name, ...) return task(name):command(function() print(name) end):depends_on({ ... }):build() end
+        workflow.define("w"):tasks({ t("a"), t("b"), t("c", "b"), t("d") })
+    "#;
+    let run = sloth_script(script, &["-t", "c"]);
+    assert_eq!(run.stdout, "b\nc\n", "{run:#?}");
+    let run = sloth_script(script, &["-t", "d", "-t", "a"]);
+    assert_eq!(run.stdout, "a\nd\n", "{run:#?}");
+    let run = sloth_script(script, &["-t", "e", "-t", "dd"]);
+    assert_eq!(run.status.code(), Some(2));
+    assert!(run.stderr.contains("there is no task 'e'"), "{run:#?}");
+    assert!(run.stderr.contains("there is no task 'dd', did you mean 'd'?"), "{run:#?}");
+}
+
+#[test]
+fn a_dry_run_shows_the_plan_and_runs_no_task() {
+    let run = sloth_script(
+        "local a = task('a'):description('first of all'):command('echo a'):timeout('1m30s'):build()
+local b = task('b'):command(function() print('ran') end):depends_on('a'):retries(2, 'linear'):run_if('true'):build()
+local c = task('c'):command('echo c'):build()
+workflow.define('w'):version('1.2'):tasks({ b, a, c })",
+        &["--dry-run", "-t", "b"],
+    );
+    assert_eq!(run.status.code(), Some(0), "{run:#?}");
+    assert_eq!(run.stderr, "");
+    assert_eq!(
+        run.stdout,
+        "workflow w 1.2:
+  1. a: needed by b; first in the list
+     first of all
+     $ echo a
+     timeout 1 m 30 s
+  2. b: asked for; after a
+     function at script.sloth:2
+     run_if $ true
+     retries 2, linear, 1.0 s between
+  not run: c (not asked for)
+"
+    );
+}
+
+#[test]
+fn all_that_is_wrong_is_told_at_once_with_its_lines_and_nothing_runs() {
+    let run = sloth_script(
+        r#"local a = task("a"):comand("x"):timeout("5 bananas"):depends_on("b"):build()
+local b = task("b"):command(5):retries(-1, "expo"):build()
+task("c"):command("x")
+local d = task("d"):command("touch ran"):depends_on({ "a", "bb", "d" }):delegate_to("web"):build()
+a.timeout = 5
+workflow.define("w", { tasks = { a, b, d, d, { name = "e", dependson = { "d" } }, 7 }, config = { max_paralel = 2 } })
+workflow.define("v"):tasks({ { name = "p", command = "x", depends_on = "q" }, { name = "q", command = "x", depends_on = { "p" } } }):on_complet()
+workflow.define("v", { taks = {} })
+"#,
+        &[],
+    );
+    assert_eq!(run.status.code(), Some(2), "{run:#?}");
+    let expected = [
+        "1: task 'a' has no method 'comand', did you mean 'command'?",
+        "1: task 'a': timeout: '5 bananas' is no duration: it should be like \"300ms\", \"30s\" or \"1h30m\"",
+        "1: task 'a' has no command",
+        "2: task 'b': command: a function or a shell line expected, got number",
+        "2: task 'b': retries: a whole number from 0 expected, got -1",
+        "2: task 'b': retries: 'fixed', 'linear' or 'exponential' expected, got 'expo'",
+        "3: task 'c' is not built and in no workflow, so it would never run: end it with :build()",
+        "4: task 'd' depends on 'bb', which is not in workflow 'w', did you mean 'b'?",
+        "4: task 'd' depends on itself",
+        "4: task 'd' is in workflow 'w' twice, first from script.sloth:4",
+        "4: task 'd': delegate_to: agents are not there yet: tasks run on this machine",
+        "5: task 'a': 'timeout' is set by a method, not assigned",
+        "6: task 'e' has no command",
+        "6: task 'e' has no option 'dependson', did you mean 'depends_on'?",
+        "6: workflow 'w': config has no option 'max_paralel', did you mean 'max_parallel'?",
+        "6: workflow 'w': entry 6 of tasks: a task expected, got number",
+        "7: tasks depend on each other in a circle: p -> q -> p",
+        "7: workflow 'v' has no method 'on_complet', did you mean 'on_complete'?",
+        "8: workflow 'v' has no option 'taks', did you mean 'tasks'?",
+        "8: workflow 'v' has no tasks",
+        "8: workflow 'v' is defined twice, first at script.sloth:7",
+    ];
+    let mut told: Vec<_> = run.stderr.lines().collect();
+    assert!(
+        told.is_sorted_by_key(|line| line.split(':').nth(1).unwrap().parse::<u32>().unwrap()),
+        "{told:#?}"
+    );
+    told.sort_unstable();
+    let mut expected: Vec<_> = expected.iter().map(|line| format!("script.sloth:{line}")).collect();
+    expected.sort_unstable();
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn a_script_without_tasks_just_runs() {
+    let run = sloth_script("print('hello', select('#', ...), ...)", &["--", "a", "b"]);
+    assert_eq!(
+        (run.status.code(), run.stdout.as_str(), run.stderr.as_str()),
+        (Some(0), "hello\t2\ta\tb\n", "")
+    );
+    let run = sloth_script("print('hello')", &["-t", "x"]);
+    assert_eq!(run.status.code(), Some(2), "{run:#?}");
+}
+
+#[test]
+fn commands_that_misbehave_fail_and_nothing_else() {
+    let run = sloth_script(
+        r#"
+        local function t(name, fn) return task(name):command(fn):build() end
+        workflow.define("w"):tasks({
+          t("yields", function() coroutine.yield(1) end),
+          t("throws", function() error({ code = 5 }) end),
+          t("nothing", function() error() end),
+          t("object", function() error(setmetatable({}, { __tostring = function() return "an object" end })) end),
+          t("worse", function() error(setmetatable({}, { __tostring = function() error("x") end })) end),
+          t("overflows", function() local function f() return 1 + f() end f() end),
+          t("unknown", function(this) this:attemp() end),
+          t("fine", function() return end),
+        })
+        "#,
+        &[],
+    );
+    assert_eq!(run.status.code(), Some(1), "{run:#?}");
+    let told = |what: &str| assert!(run.stderr.contains(what), "{what} in {run:#?}");
+    told("attempt to yield from outside a coroutine");
+    told("(error object is a table value)");
+    told("an object");
+    told("__tostring fails");
+    told("stack overflow");
+    told("'this' has no method 'attemp', did you mean 'attempt'?");
+    assert!(statuses(&run).ends_with("unknown failed, fine ok"), "{run:#?}");
+}
