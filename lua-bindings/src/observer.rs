@@ -45,9 +45,14 @@ impl Observer {
             .collect()
     }
 
-    /// What the module's `dump` gives. Blocks the calling thread, up to 1 s where isolates are busy.
+    /// What the module's `dump` gives, but for what those of `goroutine.local` wait for, which only their state can tell. Blocks
+    /// the calling thread, up to 1 s where isolates are busy.
     pub fn dump(&self) -> String {
-        block_on(&*self.0.backend, api::describe_all(&self.0, Vec::new()))
+        let text = block_on(&*self.0.backend, api::describe_all(&self.0, Vec::new()));
+        text.replace(
+            ", in an isolate that is busy",
+            ", in the script's own state or in an isolate that is busy",
+        )
     }
 
     /// What the pools that are open do, by name.

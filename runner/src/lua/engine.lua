@@ -243,7 +243,7 @@ local function run_workflow(workflow)
   local function start(task)
     local is_alone = not task.async and not config.max_parallel
     running, alone = running + 1, is_alone
-    strand.start(function()
+    strand.start(task.name, function()
       live(task)
       running = running - 1
       if is_alone then

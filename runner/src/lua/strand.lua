@@ -1,6 +1,6 @@
 -- THE SEAM. How tasks wait and overlap. The engine uses these five functions, and nothing else, to run things beside each other:
 --
---   start(fn)                      begins fn() as a strand
+--   start(name, fn)                begins fn() as a strand
 --   step()                         goes on until one more strand has ended; false if the program was interrupted
 --   sleep(seconds)                 in a strand: lets the others go on meanwhile
 --   shell(line, options)           in a strand: exec.run(line, options), while the others go on
@@ -22,8 +22,10 @@ local GRACE = 1000
 local M = {}
 local strands = {}
 
-function M.start(fn)
-  strands[#strands + 1] = goroutine.async(fn)
+function M.start(name, fn)
+  local strand = goroutine.async(fn)
+  strand:name("task " .. name)
+  strands[#strands + 1] = strand
 end
 
 function M.step()
@@ -62,6 +64,7 @@ end
 
 function M.call(limit, task, fn, ...)
   local handle = goroutine.async(run, task, limit, fn, ...)
+  handle:name("function of " .. task.name)
   local results = pack(handle:await(limit and limit * 1000))
   local status = handle:status()
   local late = status == "running" or status == "waiting" or status == "queued"

@@ -1,6 +1,7 @@
 //! Running scripts with the built `sloth-runner`.
 #![allow(dead_code, reason = "each test uses a part of it")]
 
+pub(crate) mod schema;
 pub(crate) mod server;
 
 use std::io::Read;
