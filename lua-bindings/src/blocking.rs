@@ -11,6 +11,7 @@ use futures_lite::future;
 use parking_lot::Mutex;
 use runtime_core::WorkerBody;
 
+use crate::deadlock::Pending;
 use crate::goroutine::{Start, Waiting};
 use crate::inquiry::Inquiries;
 use crate::isolate::Isolate;
@@ -84,14 +85,18 @@ impl System {
             return Ok(());
         };
         let number = runtime_core::next_id();
-        self.add_worker(&format!("blocking-{number}"), body(Arc::clone(self), start)).inspect_err(|_| {
-            // Those that waited for this place are waited for by the others.
-            self.blocking.state.lock().running -= 1;
-        })
+        // Until it runs there, it is nowhere to be seen.
+        let coming = self.woken_from_outside();
+        self.add_worker(&format!("blocking-{number}"), body(Arc::clone(self), start, coming)).inspect_err(
+            |_| {
+                // Those that waited for this place are waited for by the others.
+                self.blocking.state.lock().running -= 1;
+            },
+        )
     }
 }
 
-fn body(system: Arc<System>, start: Start) -> WorkerBody {
+fn body(system: Arc<System>, start: Start, coming: Option<Pending>) -> WorkerBody {
     Box::new(move |spawner| {
         Box::pin(async move {
             let isolate = match Isolate::new(&system, spawner) {
@@ -105,9 +110,10 @@ fn body(system: Arc<System>, start: Start) -> WorkerBody {
                 }
             };
             let answering = Inquiries::begin(&system);
-            let mut next = Some(start);
+            let (mut next, mut coming) = (Some(start), coming);
             while let Some(start) = next {
                 isolate.start(start);
+                drop(coming.take());
                 if !isolate.finish_all(&system).await {
                     break;
                 }

@@ -99,8 +99,6 @@ impl runtime_core::Queued for Queued {
     fn cancelled(self) {
         let Self { shipped, slot, scope, context, member, pool } = self;
         drop(shipped);
-        drop(scope);
-        drop(context);
         if let Some((pool, key)) = pool {
             // If it is not there, the pool finds out when it starts it.
             drop(pool.withdraw(key));
@@ -108,6 +106,8 @@ impl runtime_core::Queued for Queued {
         if let Some(slot) = slot {
             slot.finish(Ended::Cancelled);
         }
+        drop(scope);
+        drop(context);
         drop(member);
     }
 }
@@ -145,11 +145,12 @@ impl Start {
             Outcome::Cancelled(_) => Ended::Cancelled,
         };
         completer.complete_then(outcome, || {
-            drop(scope);
-            drop(context);
+            // Whoever waits for a scope finds the counts of its pool right.
             if let Some(slot) = slot {
                 slot.finish(ended);
             }
+            drop(scope);
+            drop(context);
             drop(member);
         });
     }

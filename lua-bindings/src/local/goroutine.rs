@@ -407,11 +407,12 @@ impl Goroutine {
             return;
         };
         completer.complete_then(outcome, || {
-            drop(scope);
-            drop(context);
+            // Whoever waits for a scope finds the counts of its pool right.
             if let Some(slot) = pool_slot {
                 slot.finish(ended);
             }
+            drop(scope);
+            drop(context);
             drop(member);
         });
     }
