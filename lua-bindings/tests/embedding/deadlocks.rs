@@ -105,7 +105,15 @@ fn what_may_still_be_woken_is_no_deadlock(backend: Carrier) {
         later(function() goroutine.blocking(function() sleep_in_c() end):await() end)
         -- Goroutines that wake each other all the time.
         local ping, pong = goroutine.channel(), goroutine.channel()
-        goroutine.spawn(function() for v in ping:iter() do pong:send(v) end pong:close() end)
+        goroutine.spawn(function()
+            -- Lua 5.1 cannot wait in an iterator.
+            local v, there = ping:receive()
+            while there do
+                pong:send(v)
+                v, there = ping:receive()
+            end
+            pong:close()
+        end)
         local player = goroutine.async(function()
             local until_then, count = goroutine.now() + 400, 0
             while goroutine.now() < until_then do ping:send(count) pong:receive() count = count + 1 end
