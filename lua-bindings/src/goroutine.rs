@@ -4,11 +4,12 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use mlua::{Lua, MultiValue};
 use runtime_core::locks::Holder;
-use runtime_core::{Completer, Ended, Handle, Outcome, Watch};
+use runtime_core::{Backend, Completer, Ended, Handle, Outcome, Sleep, Watch};
 
 use crate::api::ContextMember;
 use crate::fault::Fault;
@@ -139,6 +140,22 @@ impl Start {
     /// Ends it without having run it.
     pub(crate) fn end(self, outcome: Outcome<Packet, Box<Failure>>) {
         let Self { completer, slot, scope, context, member, .. } = self;
+        Ties { slot, scope, context, member: Some(member) }.end(completer, outcome);
+    }
+}
+
+/// What hears of the end of a goroutine, besides those who await it.
+pub(crate) struct Ties {
+    pub(crate) slot: Option<Slot>,
+    pub(crate) scope: Option<Membership>,
+    pub(crate) context: Option<ContextMember>,
+    pub(crate) member: Option<Member>,
+}
+
+impl Ties {
+    /// Tells the end to everybody.
+    pub(crate) fn end(self, completer: GoroutineCompleter, outcome: Outcome<Packet, Box<Failure>>) {
+        let Self { slot, scope, context, member } = self;
         let ended = match &outcome {
             Outcome::Done(_) => Ended::Completed,
             Outcome::Failed(_) => Ended::Failed,
@@ -272,6 +289,39 @@ impl Running {
     /// Whether its blocking calls raise: it was cancelled, and is not unwinding, or has been for too long.
     pub(crate) fn must_stop(&self, now: impl FnOnce() -> Instant) -> bool {
         self.is_cancelled() && (!self.stopping.unwinding.get() || self.is_overdue(now()))
+    }
+
+    /// Whether a cancelled goroutine gets the error now: at once, unless it is unwinding, and then when its time is over, which
+    /// `unwound` tells.
+    pub(crate) fn poll_stop(
+        &self,
+        unwound: &mut Option<Sleep>,
+        backend: &dyn Backend,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        let Some(until) = self.unwinds_until() else {
+            return Poll::Ready(());
+        };
+        unwound.get_or_insert_with(|| backend.sleep_until(until)).as_mut().poll(cx)
+    }
+
+    /// Tells its end to everybody.
+    pub(crate) fn end(
+        &self,
+        outcome: Outcome<Packet, Box<Failure>>,
+        scope: Option<Membership>,
+        context: Option<ContextMember>,
+        member: Option<Member>,
+    ) {
+        // Before anybody hears of the end: whoever has awaited it finds its locks free.
+        if let Some(holder) = self.holder.get() {
+            holder.release_all();
+        }
+        let slot = self.pool_slot.borrow_mut().take();
+        let completer = self.completer.borrow_mut().take();
+        if let Some(completer) = completer {
+            Ties { slot, scope, context, member }.end(completer, outcome);
+        }
     }
 
     /// Until when it may unwind, if it is unwinding.

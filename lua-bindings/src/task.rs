@@ -21,7 +21,7 @@ use std::task::{Context, Poll};
 
 use mlua::thread::AsyncThread;
 use mlua::{Lua, MultiValue, Value};
-use runtime_core::{Ended, Outcome, Sleep};
+use runtime_core::{Outcome, Sleep};
 
 use crate::api::ContextMember;
 use crate::deadlock::Pending;
@@ -411,34 +411,12 @@ impl Task {
             // Lua does not collect by itself where a stack has no memory to grow: the next goroutine would fail, too.
             let _ = self.isolate.lua.gc_collect();
         }
-        // Before anybody hears of the end: whoever has awaited it finds its locks free.
-        if let Some(holder) = running.holder.get() {
-            holder.release_all();
-        }
-        let (outcome, ended) = match end {
-            End::Done(packet) => (Outcome::Done(packet), Ended::Completed),
-            End::Failed(failure) => (Outcome::Failed(Box::new(failure)), Ended::Failed),
-            End::Cancelled => {
-                let completer = running.completer.borrow();
-                let reason =
-                    completer.as_ref().and_then(|completer| completer.cancelled().cloned().flatten());
-                (Outcome::Cancelled(reason), Ended::Cancelled)
-            }
+        let outcome = match end {
+            End::Done(packet) => Outcome::Done(packet),
+            End::Failed(failure) => Outcome::Failed(Box::new(failure)),
+            End::Cancelled => Outcome::Cancelled(running.handle.cancel_reason()),
         };
-        let (scope, context) = (self.scope.take(), self.context.take());
-        let (pool_slot, member) = (running.pool_slot.borrow_mut().take(), self.member.take());
-        let Some(completer) = running.completer.borrow_mut().take() else {
-            return;
-        };
-        completer.complete_then(outcome, || {
-            // Whoever waits for a scope finds the counts of its pool right.
-            if let Some(slot) = pool_slot {
-                slot.finish(ended);
-            }
-            drop(scope);
-            drop(context);
-            drop(member);
-        });
+        running.end(outcome, self.scope.take(), self.context.take(), self.member.take());
     }
 
     /// Stops a goroutine inside an async function of the embedder's: its `<close>` variables are closed, and nothing can be
@@ -472,15 +450,6 @@ impl Task {
             drop(closed);
         }
         (End::Cancelled, false)
-    }
-
-    /// Whether a cancelled goroutine gets the error now: at once, unless it is unwinding, and then when its time is over.
-    fn poll_stop(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(until) = self.running.unwinds_until() else {
-            return Poll::Ready(());
-        };
-        let backend = &self.isolate.state.system.backend;
-        self.unwound.get_or_insert_with(|| backend.sleep_until(until)).as_mut().poll(cx)
     }
 
     /// Polls mlua's future. `Some` once the goroutine has ended.
@@ -542,7 +511,10 @@ impl Future for Task {
                 let reply = match wait.as_mut().poll(cx) {
                     Poll::Ready(reply) => reply,
                     Poll::Pending
-                        if cancelled && !task.running.shielded.get() && task.poll_stop(cx).is_ready() =>
+                        if cancelled && !task.running.shielded.get() && {
+                            let backend = &*task.isolate.state.system.backend;
+                            task.running.poll_stop(&mut task.unwound, backend, cx).is_ready()
+                        } =>
                     {
                         Reply::Cancelled
                     }

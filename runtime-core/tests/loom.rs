@@ -5,32 +5,18 @@
 //! promise, see `src/sync.rs`), and event-listener by its own loom feature. A lost wake-up shows as a deadlock.
 #![cfg(loom)]
 
+mod explore;
+
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use explore::{model, model_of_three};
 use loom::future::block_on;
-use loom::model::Builder;
 use loom::thread;
-use runtime_core::{Completer, Handle, Outcome, Queued, Report, Reporting, WaitGroup};
+use runtime_core::{Completer, Handle, Outcome, Queued, Report, Reporting, Status, WaitGroup};
 
 type Task = Handle<u32, u32>;
-
-/// Explores every way with up to three preemptions.
-fn model(test: impl Fn() + Send + Sync + 'static) {
-    explore(3, test);
-}
-
-/// The same with up to two, for three threads that share an event: with three that takes minutes.
-fn model_of_three(test: impl Fn() + Send + Sync + 'static) {
-    explore(2, test);
-}
-
-fn explore(preemptions: usize, test: impl Fn() + Send + Sync + 'static) {
-    let mut bounded = Builder::new();
-    bounded.preemption_bound = Some(preemptions);
-    bounded.check(test);
-}
 
 fn task() -> (Task, Completer<u32, u32>) {
     Handle::new(1, Reporting::Never)
@@ -56,6 +42,40 @@ fn who_waits_for_a_task_hears_of_its_end() {
         let runner = thread::spawn(move || completer.complete(Outcome::Done(7)));
         block_on(handle.wait());
         assert_eq!(handle.outcome(), Some(&Outcome::Done(7)));
+        runner.join().unwrap();
+    });
+}
+
+#[test]
+fn what_hears_first_of_the_end_has_heard_when_a_waiter_goes_on_and_finds_the_task_ended() {
+    model(|| {
+        let (handle, completer) = task();
+        let counted = loom::sync::Arc::new(loom::sync::atomic::AtomicUsize::new(0));
+        let (counter, seen) = (counted.clone(), handle.clone());
+        let runner = thread::spawn(move || {
+            completer.complete_then(Outcome::Done(7), || {
+                // As somebody would find it who is woken here.
+                assert_eq!(seen.status(), Status::Done);
+                counter.store(1, Ordering::SeqCst);
+            });
+        });
+        // Whether it finds the end at once or is woken.
+        block_on(handle.wait());
+        assert_eq!(counted.load(Ordering::SeqCst), 1);
+        assert_eq!(handle.status(), Status::Done);
+        runner.join().unwrap();
+    });
+}
+
+#[test]
+fn a_task_whose_outcome_can_be_seen_has_ended() {
+    model(|| {
+        let (handle, completer) = task();
+        completer.running();
+        let runner = thread::spawn(move || completer.complete(Outcome::Done(7)));
+        if handle.peek().is_some() {
+            assert_eq!(handle.status(), Status::Done);
+        }
         runner.join().unwrap();
     });
 }

@@ -2,6 +2,8 @@
 //! `RUSTFLAGS="--cfg loom" cargo test -p runtime-core --test loom_locks --release`.
 #![cfg(loom)]
 
+mod explore;
+
 use std::future::Future;
 use std::num::NonZeroUsize;
 use std::pin::{Pin, pin};
@@ -9,28 +11,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 
+use explore::{model, model_of_three};
 use loom::future::block_on;
-use loom::model::Builder;
 use loom::thread;
 use runtime_core::locks::{
     Barrier, Cond, Holder, Locked, Mutex, Once, RwMutex, Semaphore, TryLockError, Turn, Woken,
 };
-
-/// Explores every way with up to three preemptions.
-fn model(test: impl Fn() + Send + Sync + 'static) {
-    explore(3, test);
-}
-
-/// The same with up to two, for three threads: with three that takes minutes.
-fn model_of_three(test: impl Fn() + Send + Sync + 'static) {
-    explore(2, test);
-}
-
-fn explore(preemptions: usize, test: impl Fn() + Send + Sync + 'static) {
-    let mut bounded = Builder::new();
-    bounded.preemption_bound = Some(preemptions);
-    bounded.check(test);
-}
 
 fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))

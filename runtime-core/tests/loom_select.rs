@@ -2,32 +2,18 @@
 //! `RUSTFLAGS="--cfg loom" cargo test -p runtime-core --test loom_select --release`.
 #![cfg(loom)]
 
+mod explore;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
+use explore::{model, model_of_three};
 use loom::future::block_on;
-use loom::model::Builder;
 use loom::thread;
 use runtime_core::{Channel, Happened, Select, Selected, TryReceiveError};
 
 use Happened::{Received, Sent};
-
-/// Explores every way with up to three preemptions.
-fn model(test: impl Fn() + Send + Sync + 'static) {
-    explore(3, test);
-}
-
-/// The same with up to two, for three threads.
-fn model_of_three(test: impl Fn() + Send + Sync + 'static) {
-    explore(2, test);
-}
-
-fn explore(preemptions: usize, test: impl Fn() + Send + Sync + 'static) {
-    let mut bounded = Builder::new();
-    bounded.preemption_bound = Some(preemptions);
-    bounded.check(test);
-}
 
 fn poll<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
     Pin::new(future).poll(&mut Context::from_waker(Waker::noop()))

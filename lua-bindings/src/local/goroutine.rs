@@ -13,7 +13,7 @@ use std::task::{Context, Poll, Waker};
 
 use mlua::thread::AsyncThread;
 use mlua::{Lua, MultiValue, Value};
-use runtime_core::{Ended, Outcome, Sleep};
+use runtime_core::{Outcome, Sleep};
 
 use super::post::Bell;
 use super::{FIRST, Kept, Local};
@@ -219,7 +219,10 @@ impl Goroutine {
                     Poll::Pending
                         if cancelled
                             && !self.running.shielded.get()
-                            && self.poll_stop(state, &mut cx).is_ready() =>
+                            && self
+                                .running
+                                .poll_stop(&mut self.unwound, &*state.system.backend, &mut cx)
+                                .is_ready() =>
                     {
                         Reply::Cancelled
                     }
@@ -253,15 +256,6 @@ impl Goroutine {
                 return false;
             }
         }
-    }
-
-    /// Whether a cancelled goroutine gets the error now: at once, unless it is unwinding, and then when its time is over.
-    fn poll_stop(&mut self, state: &State, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(until) = self.running.unwinds_until() else {
-            return Poll::Ready(());
-        };
-        let backend = &state.system.backend;
-        self.unwound.get_or_insert_with(|| backend.sleep_until(until)).as_mut().poll(cx)
     }
 
     /// Polls mlua's future. `Some` once the goroutine has ended.
@@ -331,17 +325,17 @@ impl Goroutine {
         if matches!(end, End::Done(_)) && !self.running.exposed.get() && self.driven.is_none() {
             local.reuse(self.running.slot);
         }
-        let (outcome, ended) = match end {
-            End::Done(packet) => (Outcome::Done(packet), Ended::Completed),
-            End::Kept => (Outcome::Done(self.keep(local, lua, state, "result")), Ended::Completed),
+        let outcome = match end {
+            End::Done(packet) => Outcome::Done(packet),
+            End::Kept => Outcome::Done(self.keep(local, lua, state, "result")),
             End::Raised => match self.raised(local, lua, state) {
-                Some(failure) => (Outcome::Failed(Box::new(failure)), Ended::Failed),
-                None => (Outcome::Cancelled(self.reason()), Ended::Cancelled),
+                Some(failure) => Outcome::Failed(Box::new(failure)),
+                None => self.cancelled(),
             },
-            End::Failed(failure) => (Outcome::Failed(Box::new(failure)), Ended::Failed),
-            End::Cancelled => (Outcome::Cancelled(self.reason()), Ended::Cancelled),
+            End::Failed(failure) => Outcome::Failed(Box::new(failure)),
+            End::Cancelled => self.cancelled(),
         };
-        self.finish(outcome, ended);
+        self.finish(outcome);
     }
 
     /// What is on the coroutine's stack, for whoever awaits.
@@ -384,37 +378,18 @@ impl Goroutine {
         })
     }
 
-    fn reason(&self) -> Option<Arc<str>> {
-        let completer = self.running.completer.borrow();
-        completer.as_ref().and_then(|completer| completer.cancelled().cloned().flatten())
+    fn cancelled(&self) -> Outcome<Packet, Box<Failure>> {
+        Outcome::Cancelled(self.running.handle.cancel_reason())
     }
 
     /// Tells the end to everybody. What it needs to run is let go.
-    fn finish(&mut self, outcome: Outcome<Packet, Box<Failure>>, ended: Ended) {
+    fn finish(&mut self, outcome: Outcome<Packet, Box<Failure>>) {
         self.finished = true;
         self.wait = None;
         self.driven = None;
         self.awaits_outside = None;
         self.kept = None;
-        let running = &self.running;
-        // Before anybody hears of the end: whoever has awaited it finds its locks free.
-        if let Some(holder) = running.holder.get() {
-            holder.release_all();
-        }
-        let (scope, context) = (self.scope.take(), self.context.take());
-        let (pool_slot, member) = (running.pool_slot.borrow_mut().take(), self.member.take());
-        let Some(completer) = running.completer.borrow_mut().take() else {
-            return;
-        };
-        completer.complete_then(outcome, || {
-            // Whoever waits for a scope finds the counts of its pool right.
-            if let Some(slot) = pool_slot {
-                slot.finish(ended);
-            }
-            drop(scope);
-            drop(context);
-            drop(member);
-        });
+        self.running.end(outcome, self.scope.take(), self.context.take(), self.member.take());
     }
 }
 
@@ -422,8 +397,7 @@ impl Drop for Goroutine {
     /// One that is dropped before its end belonged to a Lua state that is being closed.
     fn drop(&mut self) {
         if !self.finished {
-            let reason = self.reason();
-            self.finish(Outcome::Cancelled(reason), Ended::Cancelled);
+            self.finish(self.cancelled());
         }
     }
 }

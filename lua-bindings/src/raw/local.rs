@@ -9,7 +9,7 @@ use mlua::ffi::{self, lua_State};
 use mlua::{Function, Lua, Value};
 
 use super::objects::{drop_contained, new_block};
-use super::switch::{caught, failed};
+use super::switch::{resumable, resumed};
 use super::{Coroutine, Stack, protected};
 use crate::state::State;
 
@@ -162,17 +162,10 @@ unsafe extern "C-unwind" fn resume(state: *mut lua_State) -> c_int {
     // is noted is taken back. What may raise (running out of memory) holds nothing that needs dropping: the reference to the
     // state is dropped before.
     unsafe {
-        let inner = ffi::lua_tothread(state, 1);
-        let args = ffi::lua_gettop(state) - 1;
-        if inner.is_null() {
-            return failed(state, c"a coroutine expected");
-        }
-        if ffi::lua_checkstack(inner, args + 1) == 0 {
-            return failed(state, c"too many arguments to resume");
-        }
-        if ffi::lua_status(inner) == ffi::LUA_OK && ffi::lua_gettop(inner) == 0 {
-            return failed(state, c"cannot resume dead coroutine");
-        }
+        let (inner, args) = match resumable(state) {
+            Ok(found) => found,
+            Err(results) => return results,
+        };
         let home = anchored(state);
         ffi::lua_xmove(state, inner, args);
         let mut results = 0;
@@ -188,21 +181,7 @@ unsafe extern "C-unwind" fn resume(state: *mut lua_State) -> c_int {
             }
         };
         drop(home);
-        if status != ffi::LUA_OK && status != ffi::LUA_YIELD {
-            ffi::lua_settop(state, 0);
-            ffi::lua_pushboolean(state, 0);
-            ffi::lua_xmove(inner, state, 1);
-            caught(state);
-            return 2;
-        }
-        if ffi::lua_checkstack(state, results + 2) == 0 {
-            ffi::lua_settop(inner, -results - 1);
-            return failed(state, c"too many results to resume");
-        }
-        ffi::lua_settop(state, 0);
-        ffi::lua_pushboolean(state, 1);
-        ffi::lua_xmove(inner, state, results);
-        results + 1
+        resumed(state, inner, status, results)
     }
 }
 

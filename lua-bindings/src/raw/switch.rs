@@ -66,17 +66,10 @@ unsafe extern "C-unwind" fn resume(state: *mut lua_State) -> c_int {
     // SAFETY: a C function's stack. The coroutine is on it while it runs, so it lives. `lua_resume` does not raise, so what
     // is entered is left. What may raise (running out of memory) holds nothing that needs dropping.
     unsafe {
-        let inner = ffi::lua_tothread(state, 1);
-        let args = ffi::lua_gettop(state) - 1;
-        if inner.is_null() {
-            return failed(state, c"a coroutine expected");
-        }
-        if ffi::lua_checkstack(inner, args + 1) == 0 {
-            return failed(state, c"too many arguments to resume");
-        }
-        if ffi::lua_status(inner) == ffi::LUA_OK && ffi::lua_gettop(inner) == 0 {
-            return failed(state, c"cannot resume dead coroutine");
-        }
+        let (inner, args) = match resumable(state) {
+            Ok(found) => found,
+            Err(results) => return results,
+        };
         let interrupts = interrupts_of(state);
         ffi::lua_xmove(state, inner, args);
         let before = interrupts.map(|interrupts| interrupts.enter(inner, is_yieldable(state)));
@@ -92,6 +85,45 @@ unsafe extern "C-unwind" fn resume(state: *mut lua_State) -> c_int {
                 return 2;
             }
         }
+        resumed(state, inner, status, results)
+    }
+}
+
+/// The coroutine that `coroutine.resume` was called with, and how many arguments, for which it has room. The error is what to
+/// return instead.
+///
+/// # Safety
+/// `state` is that of a C function with the arguments of `coroutine.resume` on its stack.
+pub(super) unsafe fn resumable(state: *mut lua_State) -> Result<(*mut lua_State, c_int), c_int> {
+    // SAFETY: the same promise; the coroutine lives as long as it is on the stack.
+    unsafe {
+        let inner = ffi::lua_tothread(state, 1);
+        let args = ffi::lua_gettop(state) - 1;
+        if inner.is_null() {
+            return Err(failed(state, c"a coroutine expected"));
+        }
+        if ffi::lua_checkstack(inner, args + 1) == 0 {
+            return Err(failed(state, c"too many arguments to resume"));
+        }
+        if ffi::lua_status(inner) == ffi::LUA_OK && ffi::lua_gettop(inner) == 0 {
+            return Err(failed(state, c"cannot resume dead coroutine"));
+        }
+        Ok((inner, args))
+    }
+}
+
+/// What `coroutine.resume` returns, after `lua_resume` has given this status and so many results.
+///
+/// # Safety
+/// As for `resumable`, which has given `inner`.
+pub(super) unsafe fn resumed(
+    state: *mut lua_State,
+    inner: *mut lua_State,
+    status: c_int,
+    results: c_int,
+) -> c_int {
+    // SAFETY: the same promise; the results, or the error, are on the coroutine's stack.
+    unsafe {
         if status != ffi::LUA_OK && status != ffi::LUA_YIELD {
             ffi::lua_settop(state, 0);
             ffi::lua_pushboolean(state, 0);
@@ -110,7 +142,7 @@ unsafe extern "C-unwind" fn resume(state: *mut lua_State) -> c_int {
     }
 }
 
-pub(super) unsafe fn failed(state: *mut lua_State, message: &std::ffi::CStr) -> c_int {
+unsafe fn failed(state: *mut lua_State, message: &std::ffi::CStr) -> c_int {
     // SAFETY: a C function's stack.
     unsafe {
         ffi::lua_settop(state, 0);
@@ -147,7 +179,7 @@ unsafe extern "C-unwind" fn close_coroutine(state: *mut lua_State) -> c_int {
 }
 
 /// Notes that the error on top was caught, if it is that of a cancelled goroutine: it is raised again from now on.
-pub(super) unsafe fn caught(state: *mut lua_State) {
+unsafe fn caught(state: *mut lua_State) {
     // SAFETY: a C function's stack, with an error on top.
     unsafe {
         if ffi::lua_type(state, -1) != ffi::LUA_TUSERDATA || ffi::lua_checkstack(state, 4) == 0 {
