@@ -21,6 +21,17 @@ pub enum Outcome<T, E> {
     Cancelled(Option<Arc<str>>),
 }
 
+impl<T, E> Outcome<T, E> {
+    /// Where a task stands that has ended so.
+    pub fn status(&self) -> Status {
+        match self {
+            Self::Done(_) => Status::Done,
+            Self::Failed(_) => Status::Failed,
+            Self::Cancelled(_) => Status::Cancelled,
+        }
+    }
+}
+
 /// Where a task stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
@@ -57,14 +68,12 @@ impl Status {
         matches!(self, Self::Done | Self::Failed | Self::Cancelled)
     }
 
+    /// Of one that has not ended.
     fn from_u8(value: u8) -> Self {
         match value {
             0 => Self::Queued,
             1 => Self::Running,
-            2 => Self::Waiting,
-            3 => Self::Done,
-            4 => Self::Failed,
-            _ => Self::Cancelled,
+            _ => Self::Waiting,
         }
     }
 }
@@ -102,8 +111,8 @@ impl Queued for () {
 
 /// A started task, seen from outside. Clones stand for the same task.
 ///
-/// **Who wakes whom.** Waiters say that there are some, and register with an event, before they look for the outcome; the
-/// completer stores the outcome before it looks whether there are waiters, and notifies all of them. Of these two at
+/// **Who wakes whom.** Waiters say that there are some, and register with an event, before they look whether the end is
+/// settled; the completer stores that before it looks whether there are waiters, and notifies all of them. Of these two at
 /// least one sees what the other did first, so none can miss it. Dropping a waiter leaves nothing behind. A completer
 /// that is dropped without an outcome (its worker died) completes the task as cancelled, so that nobody waits for ever.
 ///
@@ -136,12 +145,15 @@ struct Place<Q> {
 
 struct Shared<T, E, Q> {
     id: u64,
+    /// `Queued`, `Running` or `Waiting`, as long as there is no outcome.
     status: AtomicU8,
     /// Handles alive; the completer is not one.
     handles: AtomicUsize,
     /// Whether somebody has seen the outcome, or it has been reported.
     seen: AtomicBool,
     outcome: OnceLock<Outcome<T, E>>,
+    /// Whether those who hear of the end first have: from now on nobody waits any more.
+    settled: AtomicBool,
     /// Whether anybody has ever waited: most tasks end before that, and then the event is not touched.
     awaited: AtomicBool,
     ended: Event,
@@ -164,6 +176,7 @@ impl<T, E, Q> Handle<T, E, Q> {
             handles: AtomicUsize::new(1),
             seen: AtomicBool::new(false),
             outcome: OnceLock::new(),
+            settled: AtomicBool::new(false),
             awaited: AtomicBool::new(false),
             ended: Event::new(),
             cancelled: OnceLock::new(),
@@ -232,7 +245,13 @@ impl<T, E, Q> Handle<T, E, Q> {
         self.shared.outcome.get()
     }
 
-    /// A future that is ready once the task has ended. It keeps this handle alive.
+    /// Whether the task has ended, and whoever hears of that before the waiters has heard ([`Completer::complete_then`]):
+    /// then [`wait`](Self::wait) is ready at once.
+    pub fn is_settled(&self) -> bool {
+        self.shared.settled.load(Ordering::SeqCst)
+    }
+
+    /// A future that is ready once the task has ended, and that [is settled](Self::is_settled). It keeps this handle alive.
     pub fn wait(&self) -> impl Future<Output = ()> + 'static + use<T, E, Q>
     where
         T: 'static,
@@ -241,14 +260,14 @@ impl<T, E, Q> Handle<T, E, Q> {
     {
         let handle = self.clone();
         async move {
-            if handle.shared.outcome.get().is_some() {
+            if handle.is_settled() {
                 return;
             }
             let ended = handle.shared.ended.listen();
             handle.shared.awaited.store(true, Ordering::SeqCst);
-            // With the fence in `Shared::complete`: either the outcome is seen here or the waiter there.
+            // With the fence in `Shared::complete`: either the end is seen here or the waiter there.
             fence(Ordering::SeqCst);
-            if handle.shared.outcome.get().is_none() {
+            if !handle.is_settled() {
                 ended.await;
             }
         }
@@ -395,8 +414,8 @@ impl<T, E, Q> Completer<T, E, Q> {
         self.shared.complete(outcome, || {});
     }
 
-    /// Ends the task, and does `then` once the outcome can be seen and before those who wait are woken: for counters
-    /// that have to be right when a waiter looks at them.
+    /// Ends the task, and does `then` once the outcome can be seen and before those who wait go on, woken or not: for
+    /// counters that have to be right when a waiter looks at them, and which others wait for who then look at the task.
     pub fn complete_then(self, outcome: Outcome<T, E>, then: impl FnOnce()) {
         self.shared.complete(outcome, then);
     }
@@ -421,23 +440,23 @@ impl<T, E, Q> Shared<T, E, Q> {
     }
 
     fn status(&self) -> Status {
-        Status::from_u8(self.status.load(Ordering::Acquire))
+        // Whoever has seen the outcome finds the task ended.
+        match self.outcome.get() {
+            Some(outcome) => outcome.status(),
+            None => Status::from_u8(self.status.load(Ordering::Acquire)),
+        }
     }
 
     fn complete(&self, outcome: Outcome<T, E>, then: impl FnOnce()) {
-        let status = match &outcome {
-            Outcome::Done(_) => Status::Done,
-            Outcome::Failed(_) => Status::Failed,
-            Outcome::Cancelled(_) => Status::Cancelled,
-        };
+        let status = outcome.status();
         if self.outcome.set(outcome).is_err() {
             return;
         }
-        self.status.store(status as u8, Ordering::Release);
         then();
+        self.settled.store(true, Ordering::Release);
         // With the fence in `Handle::drop`: of "store the outcome, look at the handles" here and "take a handle
         // away, look for the outcome" there, at least one sees what the other stored. Likewise in `Handle::wait`, with
-        // "say that there is a waiter, look for the outcome".
+        // "say that there is a waiter, look whether it is settled".
         fence(Ordering::SeqCst);
         if status == Status::Failed {
             match &self.reporting {

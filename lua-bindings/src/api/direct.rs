@@ -128,7 +128,7 @@ fn await_ended(stack: &mut Stack<'_>, state: &Rc<State>) -> Went {
     let Some(Object::Handle(HandleObject(handle))) = stack.object(1) else {
         return Went::General;
     };
-    if !matches!(stack.kind(2), Kind::None | Kind::Nil) || !handle.status().is_ended() {
+    if !matches!(stack.kind(2), Kind::None | Kind::Nil) || !handle.is_settled() {
         return Went::General;
     }
     let handle = handle.clone();

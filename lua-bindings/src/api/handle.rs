@@ -122,7 +122,7 @@ fn not_oneself(context: &Context<'_>, args: &Args, handle: &GoroutineHandle) -> 
 fn await_one(context: &Context<'_>, args: &Args, handle: GoroutineHandle, limit: usize) -> Outcome {
     let limit = args.deadline(limit, now(context))?;
     not_oneself(context, args, &handle)?;
-    if handle.outcome().is_some() {
+    if handle.is_settled() {
         return Ok(Answer::Values(awaited(context.lua, context.state, &handle)?));
     }
     context.wait(limit, handle.wait(), move |()| Reply::make(move |lua, state| awaited(lua, state, &handle)))
@@ -267,7 +267,7 @@ fn all_results(lua: &Lua, state: &State, handles: &[GoroutineHandle]) -> Result<
     let list = lua.create_table_with_capacity(handles.len(), 0)?;
     for handle in handles {
         let entry = lua.create_table_with_capacity(0, 3)?;
-        if handle.status().is_ended() && handle.outcome().is_some() {
+        if handle.outcome().is_some() {
             let mut values = awaited(lua, state, handle)?;
             let success = values.pop_front() == Some(Value::Boolean(true));
             entry.raw_set("success", success)?;

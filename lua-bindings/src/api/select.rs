@@ -198,7 +198,7 @@ impl Case<'_> {
                 if self.context.state.current().is_some_and(|running| running.handle == handle) {
                     return Err(self.expected("handle of another goroutine", "its own"));
                 }
-                cases.select.event(handle.status().is_ended() && handle.outcome().is_some(), handle.wait());
+                cases.select.event(handle.is_settled(), handle.wait());
                 about = Event::Handle(handle);
             }
             "context" => {

@@ -14,7 +14,8 @@ use super::{Interrupt, Pulse};
 /// How long a goroutine computes before it is interrupted, if it is not said otherwise.
 pub(crate) const TIME_SLICE: Duration = Duration::from_millis(10);
 
-/// After how many looks at the same turn of a goroutine it is interrupted, and again after as many.
+/// After how many looks at the same turn of a goroutine it is interrupted, and again after as many: if it has computed for
+/// at least half the time between two looks, and has not just stood in line for a processor.
 const LONG: u32 = 2;
 
 /// After so long in the same turn an isolate that is asleep counts as blocked.
@@ -45,8 +46,10 @@ pub(crate) struct Monitor {
 struct Watched {
     pulse: Arc<Pulse>,
     turn: u64,
-    /// Looks at the same turn.
+    /// Looks at the same turn, since it was last interrupted.
     looks: u32,
+    /// How long its thread had computed when these began.
+    before: Option<Duration>,
     /// When this turn was first seen.
     since: Instant,
     /// How long its thread had computed when that was first looked at in this turn, and at the last look.
@@ -72,6 +75,18 @@ struct Seen {
 }
 
 impl Watched {
+    /// From now on the looks are counted, and what is computed.
+    fn begin(&mut self) {
+        self.looks = 0;
+        self.before = self.pulse.thread.processor_time();
+    }
+
+    /// Whether its thread has computed for so long since. Where that cannot be known it has.
+    fn has_computed(&self, long: Duration) -> bool {
+        let computed = self.pulse.thread.processor_time();
+        self.before.zip(computed).is_none_or(|(before, computed)| computed.saturating_sub(before) >= long)
+    }
+
     /// Whether the isolate is blocked by what it has run for so long.
     fn blocked(&mut self, lasts: Duration) -> Option<Blocked> {
         let computed = self.pulse.thread.processor_time()?;
@@ -159,6 +174,7 @@ impl Monitor {
             pulse: Arc::clone(pulse),
             turn: 0,
             looks: 0,
+            before: None,
             since: Instant::now(),
             first: None,
             last: None,
@@ -193,8 +209,8 @@ impl Monitor {
         }
     }
 
-    /// Looks at all isolates.
-    fn look(&self, now: Instant) -> Seen {
+    /// Looks at all isolates, as it does every `tick`.
+    fn look(&self, now: Instant, tick: Duration) -> Seen {
         let mut seen = Seen::default();
         for watched in &mut *self.pulses.lock() {
             if watched.pulse.running().is_null() {
@@ -204,8 +220,9 @@ impl Monitor {
             seen.busy = true;
             let turn = watched.pulse.turn();
             if turn != watched.turn {
-                (watched.turn, watched.looks, watched.since) = (turn, 0, now);
+                (watched.turn, watched.since) = (turn, now);
                 (watched.first, watched.last) = (None, None);
+                watched.begin();
                 continue;
             }
             watched.looks += 1;
@@ -217,8 +234,9 @@ impl Monitor {
                     None => {}
                 }
             }
-            if watched.looks % LONG == 0 {
+            if watched.looks >= LONG && watched.has_computed(tick / 2) {
                 self.interrupt(&watched.pulse);
+                watched.begin();
             }
         }
         seen
@@ -263,7 +281,7 @@ fn watch(monitor: &Weak<Monitor>, tick: Duration, take_over: &dyn Fn(usize, usiz
                 return;
             }
             let now = Instant::now();
-            let seen = monitor.look(now);
+            let seen = monitor.look(now, tick);
             if seen.asleep + seen.stuck > 0 {
                 take_over(seen.asleep, seen.stuck);
             }

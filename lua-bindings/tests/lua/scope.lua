@@ -36,16 +36,15 @@ unless_lua("5.1", "a goroutine cannot wait inside `pcall`, `xpcall`, a metametho
 everywhere("the first error cancels the others and is raised", function()
   local cancelled = goroutine.atomic_int()
   local ok, err = pcall(scope, function(s)
-    local ready = goroutine.channel()
-    for _ = 1, 5 do
-      s:spawn(function()
-        ready:send(true)
+    local handles = {}
+    for i = 1, 5 do
+      handles[i] = s:spawn(function()
         local _, e = pcall(goroutine.sleep, 1e9)
         if goroutine.is_cancelled(e) then cancelled:add() end
         error(e, 0)
       end)
     end
-    for _ = 1, 5 do ready:receive() end
+    for _, handle in ipairs(handles) do parked(handle) end
     s:spawn(function() error({ code = 9 }) end)
   end)
   equal(ok, false)
@@ -131,17 +130,17 @@ end)
 
 unless_lua("5.1", "a goroutine cannot wait inside `pcall`, `xpcall`, a metamethod or an iterator")
 test("cancelling who waits for a scope cancels its children, and they have ended when it has", function()
-  local unwound, ready = goroutine.atomic_int(), goroutine.channel()
+  local unwound, ready = goroutine.atomic_int(), goroutine.atomic_int()
   local handle = goroutine.async(function()
     goroutine.scope(function(s)
-      s:spawn(function()
-        ready:send(true)
+      parked(s:spawn(function()
         pcall(goroutine.sleep, 1e9)
         unwound:add()
-      end)
+      end))
+      ready:add()
     end)
   end)
-  ready:receive()
+  eventually("the child sleeps", function() return ready:load() == 1 end)
   parked(handle)
   handle:cancel("enough")
   local ok, err = handle:await(30000)
