@@ -9,8 +9,12 @@ use crate::api::{
     CondObject, ContextObject, HandleObject, MutexObject, Named, OnceObject, PoolObject, RateLimiterObject,
     RwMutexObject, ScopeObject, SemaphoreObject, SharedObject, WaitGroupObject,
 };
+use crate::goroutine::GoroutineHandle;
 use crate::raw::{Kind, Stack, protected};
 use crate::state::{State, vital};
+
+/// About how many bytes an object takes outside Lua, if it is no handle.
+const OTHERS: usize = 256;
 
 /// A reference object. Within one state the same object is always the same Lua value.
 #[derive(Clone)]
@@ -75,7 +79,7 @@ impl Object {
 
     /// The same for an object that was just made, and so is not there already.
     pub(crate) fn push_new(self, stack: &mut Stack<'_>, state: &State) {
-        let (top, key, class) = (stack.top(), self.key(), self.class());
+        let (top, key, class, outside) = (stack.top(), self.key(), self.class(), self.outside());
         state.push_vitals(stack);
         stack.raw_get_index(top + 1, vital::METATABLES + class);
         stack.push_object(self, top + 2);
@@ -85,6 +89,17 @@ impl Object {
         stack.pop(1);
         stack.replace(top + 1);
         stack.pop(1);
+        if let Some(bytes) = state.allocated_outside(outside) {
+            stack.collect_for(bytes);
+        }
+    }
+
+    /// Bytes that it takes, about, besides those that Lua sees.
+    fn outside(&self) -> usize {
+        match self {
+            Self::Handle(_) => GoroutineHandle::FOOTPRINT,
+            _ => OTHERS,
+        }
     }
 
     /// The Lua value for this object, for mlua.

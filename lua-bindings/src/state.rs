@@ -66,6 +66,8 @@ pub(crate) struct State {
     pub(crate) recent_pool: RefCell<Option<LuaPool>>,
     /// A submit on its way from the direct primitive to the general one, which waits for it.
     pub(crate) submitting: Cell<Option<Submitting>>,
+    /// Bytes that objects take outside Lua, of which its collector has not been told yet.
+    outside: Cell<usize>,
     /// The goroutine whose code is running.
     current: RefCell<Option<Rc<Running>>>,
     /// The goroutines that the home state has started.
@@ -196,6 +198,7 @@ impl State {
             last_place: RefCell::default(),
             recent_pool: RefCell::default(),
             submitting: Cell::new(None),
+            outside: Cell::new(0),
             current: RefCell::new(None),
             children: Children::default(),
             closing_until: Cell::new(None),
@@ -346,6 +349,17 @@ impl State {
     /// The running goroutine, if it is one of an isolate: those have globals and classes of their own.
     fn apart(&self) -> Option<Rc<Running>> {
         if self.role == Role::Home { None } else { self.current() }
+    }
+
+    /// An object was made that takes so many bytes outside Lua. Gives those that its collector is to be told of now: it would
+    /// see a userdata of few bytes for each, and let a hundred megabytes of them pile up.
+    pub(crate) fn allocated_outside(&self, bytes: usize) -> Option<usize> {
+        /// Telling takes longer than making an object.
+        const ENOUGH: usize = 1 << 16;
+        let sum = self.outside.get() + bytes;
+        let enough = sum >= ENOUGH;
+        self.outside.set(if enough { 0 } else { sum });
+        enough.then_some(sum)
     }
 
     /// What becomes of the running goroutine, which is being interrupted.

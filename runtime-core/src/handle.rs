@@ -168,6 +168,9 @@ struct Shared<T, E, Q> {
 }
 
 impl<T, E, Q> Handle<T, E, Q> {
+    /// How many bytes a task takes, what its outcome points to not included: for those who tell a garbage collector.
+    pub const FOOTPRINT: usize = size_of::<Shared<T, E, Q>>();
+
     /// A task that is queued: the handle for those who wait, the completer for the one who will run it.
     pub fn new(id: u64, reporting: Reporting<E>) -> (Self, Completer<T, E, Q>) {
         let shared = sync::Arc::new(Shared {

@@ -49,6 +49,31 @@ impl Stack<'_> {
         }
     }
 
+    /// Tells the collector of memory that it does not see, as if Lua had allocated it. May raise when memory runs out.
+    pub(crate) fn collect_for(&mut self, bytes: usize) {
+        /// 5.5 counts bytes, the others kilobytes.
+        #[cfg(feature = "lua55")]
+        const UNIT: usize = 1;
+        #[cfg(not(feature = "lua55"))]
+        const UNIT: usize = 1024;
+        /// LuaJIT has this number, too. 5.1 does not know it, nor tells in another way whether a script has stopped its
+        /// collector, which a step would start again: there nothing is done.
+        #[cfg(not(any(feature = "lua51", feature = "luajit")))]
+        const IS_RUNNING: c_int = ffi::LUA_GCISRUNNING;
+        #[cfg(any(feature = "lua51", feature = "luajit"))]
+        const IS_RUNNING: c_int = 9;
+        #[cfg(feature = "lua55")]
+        type Amount = usize;
+        #[cfg(not(feature = "lua55"))]
+        type Amount = c_int;
+        // SAFETY: the state is alive, and no other collection runs: finalizers do not get here.
+        unsafe {
+            if ffi::lua_gc(self.state, IS_RUNNING, 0) == 1 {
+                ffi::lua_gc(self.state, ffi::LUA_GCSTEP, (bytes / UNIT) as Amount);
+            }
+        }
+    }
+
     /// The reference object at `index`, if the value there is one.
     pub(crate) fn object(&self, index: c_int) -> Option<&Object> {
         // SAFETY: the block stays where it is as long as its userdata lives, which is on the stack while `self` is

@@ -181,4 +181,17 @@ test("handles work after their goroutine's isolate has other things to do", func
   end
 end)
 
+test("a collector that the script has stopped stays so, however many goroutines it starts", function()
+  collect()
+  collectgarbage("stop")
+  local weak = setmetatable({ {} }, { __mode = "v" })
+  for _ = 1, 3000 do goroutine.spawn(function() end) end
+  goroutine.wait_all()
+  local kept = weak[1] ~= nil
+  collectgarbage("restart")
+  equal(kept, true)
+  collect()
+  equal(weak[1], nil)
+end)
+
 finish()
