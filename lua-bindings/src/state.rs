@@ -1,33 +1,33 @@
 //! [`State`]: what belongs to one Lua state, be it home or an isolate.
 
+mod environment;
+mod waits;
+
 use std::cell::{Cell, OnceCell, RefCell};
-use std::future::Future;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use futures_lite::future;
 use mlua::{Function, IntoLuaMulti, Lua, MultiValue, Table, Value, WeakLua};
-use runtime_core::deadline;
 use runtime_core::locks::Holder;
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashSet;
 
 use crate::api::{CancelledObject, Submitting};
 use crate::code::{self, Code, CodeCache, Recent};
 use crate::fault::Fault;
-use crate::goroutine::{Reply, Running, Wait};
+use crate::goroutine::Running;
 use crate::interrupt::Interrupts;
 use crate::loaded::Loaded;
 use crate::local::Local;
 use crate::modules;
 use crate::object::Object;
 use crate::origin::Children;
-use crate::packet::{self, Definitions, Scratch};
+use crate::packet::{Definitions, Scratch};
 use crate::place::LastPlace;
 use crate::pool::LuaPool;
-use crate::raw::{self, Key, Prototypes, Stack};
+use crate::raw::{Key, Prototypes, Stack};
 use crate::registry::Meter;
-use crate::system::{Ending, GRACE, System};
+use crate::system::System;
 
 /// Which state this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -426,218 +426,9 @@ impl State {
 
     // Globals.
 
-    /// Pushes the globals of the running goroutine if it has some of its own, else those of the state, which are what its
-    /// code sees then.
-    pub(crate) fn push_environment(&self, stack: &mut Stack<'_>) {
-        match self.environment_slot() {
-            Some(slot) => self.push_environment_of(stack, slot),
-            None => stack.push_globals(),
-        }
-    }
-
-    /// Pushes the table that received functions get as their globals; nil if it is still to be made.
-    pub(crate) fn push_environment_if_made(&self, stack: &mut Stack<'_>) {
-        match self.environment_slot() {
-            Some(slot) => self.push_environment_of(stack, slot),
-            None if self.apart().is_some() => stack.push_nil(),
-            None => stack.push_globals(),
-        }
-    }
-
-    fn environment_slot(&self) -> Option<usize> {
-        let current = self.current.borrow();
-        current.as_ref().filter(|running| running.has_environment.get()).map(|running| running.slot)
-    }
-
-    fn push_environment_of(&self, stack: &mut Stack<'_>, slot: usize) {
-        let at = stack.top() + 1;
-        self.push_vitals(stack);
-        stack.raw_get_index(at, vital::ENVIRONMENTS);
-        stack.raw_get_index(at + 1, slot);
-        stack.replace(at);
-        stack.pop(1);
-    }
-
-    /// The globals of the running goroutine, made if need be; those of the state outside a goroutine.
-    pub(crate) fn make_environment(&self, lua: &Lua) -> mlua::Result<Table> {
-        let Some(running) = self.apart() else {
-            return Ok(lua.globals());
-        };
-        if running.has_environment.get() {
-            return self.tables.environments.raw_get(running.slot);
-        }
-        let made = lua.create_table()?;
-        made.set_metatable(Some(self.tables.environment_metatable.clone()))?;
-        self.tables.environments.raw_set(running.slot, &made)?;
-        running.has_environment.set(true);
-        Ok(made)
-    }
-
-    /// Copies the standard globals into those of the running goroutine: some of its code looks at the table itself.
-    pub(crate) fn complete_environment(&self, lua: &Lua) -> mlua::Result<Table> {
-        let environment = self.make_environment(lua)?;
-        if self.apart().is_some() {
-            self.tables.complete.call::<()>(&environment)?;
-        }
-        Ok(environment)
-    }
-
-    /// Makes touching these globals raise: they could not travel.
-    pub(crate) fn poison_globals(&self, lua: &Lua, poison: &FxHashMap<Vec<u8>, String>) -> mlua::Result<()> {
-        if self.apart().is_none() {
-            return Ok(()); // home has these globals itself
-        }
-        let reasons = lua.create_table_with_capacity(0, poison.len())?;
-        for (name, message) in poison {
-            reasons.raw_set(lua.create_string(name)?, message.as_str())?;
-        }
-        self.tables.poison.call((self.make_environment(lua)?, reasons))
-    }
-
     // Classes.
 
-    /// Pushes the classes of the running goroutine, or of the state outside a goroutine, by id. On failure pushes nothing.
-    pub(crate) fn push_classes(&self, stack: &mut Stack<'_>, lua: &Lua) -> mlua::Result<()> {
-        let running = self.apart();
-        let slot = running.as_ref().map_or(0, |running| running.slot + 1);
-        if let Some(running) = &running
-            && !running.has_classes.get()
-        {
-            let made = lua.create_table()?;
-            made.set_metatable(self.tables.objects.metatable())?; // weak, as that one
-            self.tables.classes.raw_set(slot, &made)?;
-            running.has_classes.set(true);
-        }
-        let at = stack.top() + 1;
-        self.push_vitals(stack);
-        stack.raw_get_index(at, vital::CLASSES);
-        stack.raw_get_index(at + 1, slot);
-        stack.replace(at);
-        stack.pop(1);
-        Ok(())
-    }
-
     // Waiting.
-
-    /// Waits: parks the running goroutine, or blocks the thread at home. The values are those of a primitive. A `shielded`
-    /// wait is not ended by cancelling: it sees to its own end then.
-    pub(crate) fn wait(self: &Rc<Self>, lua: &Lua, wait: Wait, shielded: bool) -> mlua::Result<MultiValue> {
-        match self.current() {
-            Some(running) if !shielded && running.must_stop(|| self.now()) => {
-                self.reply_values(lua, Reply::Cancelled)
-            }
-            Some(running) if self.parking(|| raw::running(lua)).is_none() => {
-                self.wait_in_place(lua, &running, wait, shielded)
-            }
-            Some(running) => {
-                running.park(wait, shielded);
-                PARK.into_lua_multi(lua)
-            }
-            None if self.role == Role::Isolate => {
-                let message = "a blocking call while a module is being loaded in a goroutine's isolate; load it without one";
-                (WRONG, message).into_lua_multi(lua)
-            }
-            None => {
-                let closing = async {
-                    self.system.interrupted().await;
-                    None
-                };
-                let wait = async { Some(wait.await) };
-                let reply = match self.last_wait(lua) {
-                    None => match self.block_unless_deadlocked(lua, future::or(closing, wait)) {
-                        Ok(reply) => reply,
-                        Err(deadlock) => return (WRONG, deadlock).into_lua_multi(lua),
-                    },
-                    Some(limit) => {
-                        let wait = deadline(&*self.system.backend, Some(limit), future::or(closing, wait));
-                        match self.block(lua, wait) {
-                            Some(reply) => reply,
-                            None => return (WRONG, TOO_LATE).into_lua_multi(lua),
-                        }
-                    }
-                };
-                // The process ends here, if a goroutine has ended it: what was cancelled for that must not be taken for
-                // the outcome of the wait.
-                self.system.stay_if_exiting();
-                match reply {
-                    Some(reply) if self.system.ending() == Ending::None => self.reply_values(lua, reply),
-                    _ => (WRONG, "interrupted").into_lua_multi(lua),
-                }
-            }
-        }
-    }
-
-    /// Blocks the home state without a limit. The error describes a deadlock.
-    fn block_unless_deadlocked<T>(
-        self: &Rc<Self>,
-        lua: &Lua,
-        wait: impl Future<Output = T>,
-    ) -> Result<T, String> {
-        let system = &self.system;
-        match &system.detector {
-            None => Ok(self.block(lua, wait)),
-            Some(detector) => {
-                let turns = || self.local().map_or(0, Local::turns);
-                let deadlock = async { Err(detector.found(system, self.waits_in.get(), turns).await) };
-                let wait = async { Ok(wait.await) };
-                self.block(lua, future::or(wait, deadlock))
-            }
-        }
-    }
-
-    /// Until when this wait of the home state's may take, if the state is being closed: what its finalizers wait for may never
-    /// come, and nothing else could end them. All of them together have the time that goroutines have to unwind.
-    fn last_wait(&self, lua: &Lua) -> Option<Instant> {
-        if self.closing_until.get().is_none() && raw::is_being_closed(lua) {
-            self.closing_until.set(Some(self.system.backend.now() + GRACE));
-        }
-        self.closing_until.get()
-    }
-
-    /// Notes what the running goroutine is about to wait for.
-    pub(crate) fn will_wait(&self, what: &'static str) {
-        match &*self.current.borrow() {
-            Some(running) => running.parked.set(Some((what, self.now()))),
-            None => self.waits_in.set(what),
-        }
-    }
-
-    /// Drops the wait of a call that could not park.
-    pub(crate) fn abandon_wait(&self) {
-        if let Some(running) = self.current() {
-            drop(running.wait.borrow_mut().take());
-        }
-    }
-
-    /// What the call that parked returns, after the goroutine was resumed.
-    pub(crate) fn resumed(self: &Rc<Self>, lua: &Lua) -> mlua::Result<MultiValue> {
-        let reply = self.current.borrow().as_ref().and_then(|running| running.reply.borrow_mut().take());
-        match reply {
-            Some(reply) => self.reply_values(lua, reply),
-            None => (WRONG, "a parked call was resumed by something else than its wait").into_lua_multi(lua),
-        }
-    }
-
-    pub(crate) fn reply_values(&self, lua: &Lua, reply: Reply) -> mlua::Result<MultiValue> {
-        match reply {
-            Reply::Nothing => DONE.into_lua_multi(lua),
-            Reply::True => (DONE, true).into_lua_multi(lua),
-            Reply::TimedOut => (DONE, false, "timeout exceeded").into_lua_multi(lua),
-            Reply::Received(Some(packet)) => {
-                let received = packet::decode(lua, self, &packet).map_err(Fault::from).map(|mut values| {
-                    values.push_back(Value::Boolean(true));
-                    values
-                });
-                self.values(lua, received)
-            }
-            Reply::Received(None) => (DONE, Value::Nil, false).into_lua_multi(lua),
-            Reply::Make(make) => self.values(lua, make(lua, self)),
-            Reply::Cancelled => {
-                let error = Object::Cancelled(self.cancelled_object()).to_value(lua, self)?;
-                (RAISE, error).into_lua_multi(lua)
-            }
-        }
-    }
 
     /// The error that the running goroutine gets once it was cancelled. It is raised now.
     fn cancelled_object(&self) -> CancelledObject {

@@ -1,9 +1,12 @@
 //! Packets to Lua values.
 
 mod classes;
+mod globals;
 mod load;
+mod malformed;
 mod plain;
 mod references;
+mod values;
 
 use std::ops::Range;
 
@@ -13,8 +16,10 @@ use rustc_hash::FxHashMap;
 use super::read::Reader;
 use super::{Flat, MAX_DEPTH, Packet, Reference, flag, tag};
 use crate::loaded::Lent;
-use crate::raw::{Coroutine, Kind, STACK_LIMIT, Stack, protected};
+use crate::raw::{Coroutine, Kind, Stack, protected};
 use crate::state::{State, vital};
+
+pub(crate) use malformed::Malformed;
 
 /// Rebuilds the values of a packet in `lua`.
 ///
@@ -114,49 +119,6 @@ pub(crate) fn decode_stack(
         },
     }
     Ok(stack.top())
-}
-
-/// Why a packet cannot be decoded.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Malformed {
-    #[error(
-        "what a goroutine of goroutine.local has come to is in the state that it ran in, and was not copied in time"
-    )]
-    Elsewhere,
-    #[error("malformed packet: it ends too early")]
-    Short,
-    #[error("malformed packet: unknown tag {0}")]
-    Tag(u8),
-    #[error("malformed packet: no object {0}")]
-    NoObject(u64),
-    #[error("malformed packet: no reference {0}")]
-    NoReference(u64),
-    #[error("malformed packet: unknown flags {0:#x}")]
-    Flags(u8),
-    #[error("malformed packet: {0} objects without their contents")]
-    Unfilled(usize),
-    #[error("malformed packet: {0} bytes after its end")]
-    Trailing(usize),
-    #[error("malformed packet: a number that is too large, or not written in the shortest way")]
-    Varint,
-    #[error("malformed packet: no string {0}")]
-    NoString(u8),
-    #[error("malformed packet: nested too deeply")]
-    Deep,
-    #[error("malformed packet: a key that no table takes")]
-    Key,
-    #[error("malformed packet: a metatable that is no table")]
-    Metatable,
-    #[error("malformed packet: a function without upvalue {0}")]
-    Upvalue(u8),
-    #[error("malformed packet: code that cannot be loaded")]
-    Code,
-    #[error("malformed packet: no function to be started")]
-    NoFunction,
-    #[error("too many values at once; a Lua stack has room for {STACK_LIMIT}")]
-    TooMany,
-    #[error("{0}")]
-    Name(String),
 }
 
 // What lies at the bottom of the stack.
@@ -361,79 +323,6 @@ impl<'a> Decoder<'a> {
         Ok(())
     }
 
-    /// Contents of an object that was only mentioned where it appeared.
-    fn fill(&mut self, stack: &mut Stack<'_>) -> Result<(), Malformed> {
-        let number = self.varint()?;
-        if u32::try_from(number).is_ok_and(|number| self.kept.binary_search(&number).is_ok()) {
-            stack.push_table(0, 0); // what is sent of it is read, and dropped
-        } else {
-            self.push_seen(stack, number)?;
-        }
-        let tag = self.byte()?;
-        match (tag, stack.kind(-1)) {
-            (tag::TABLE, Kind::Table) => {
-                let (flags, array, hash) = self.table_header()?;
-                self.open_table(stack, number as u32, flags, array, hash, 0)?;
-            }
-            (tag::FUNCTION, Kind::Function) if !stack.is_c_function(-1) => {
-                let flags = self.byte()?;
-                self.varint()?;
-                self.open_function(stack, number as u32, flags)?;
-            }
-            (tag, _) => return Err(Malformed::Tag(tag)),
-        }
-        self.drain(stack, 0)?;
-        stack.pop(1);
-        Ok(())
-    }
-
-    fn global(&mut self, stack: &mut Stack<'_>) -> Result<(), Malformed> {
-        let name = self.slice()?;
-        let objects = self.objects;
-        self.push_globals(stack)?;
-        let globals = stack.top();
-        stack.push_bytes(name);
-        self.in_global = true;
-        self.whole(stack)?;
-        self.in_global = false;
-        stack.push_copy(globals + 1);
-        stack.raw_get(globals);
-        let set = stack.kind(-1) == Kind::Nil;
-        stack.pop(1);
-        if set {
-            stack.raw_set(globals);
-        } else {
-            stack.pop(2);
-        }
-        stack.pop(1);
-        self.global = Some(Global { name: name.to_vec(), objects, set });
-        self.check_global(stack, false)
-    }
-
-    /// If something in the global that was read last could not be found, touching that raises. It is no error before.
-    fn check_global(&mut self, stack: &mut Stack<'_>, filled: bool) -> Result<(), Malformed> {
-        let (Some(message), Some(global)) = (self.unresolved.take(), &mut self.global) else {
-            return Ok(());
-        };
-        if filled {
-            // What holds the object that was filled in is not known any more: any of the global's may.
-            self.incomplete.push((global.objects..self.objects, message.clone()));
-        }
-        self.poison.insert(global.name.clone(), message);
-        if std::mem::take(&mut global.set) {
-            let name = std::mem::take(&mut global.name);
-            self.push_globals(stack)?;
-            stack.push_bytes(&name);
-            stack.push_nil();
-            stack.raw_set(-3);
-            stack.pop(1);
-            if let Some(global) = &mut self.global {
-                global.name = name;
-            }
-        }
-        Ok(())
-    }
-
     /// Reads one value with everything in it, and leaves it on top.
     fn whole(&mut self, stack: &mut Stack<'_>) -> Result<(), Malformed> {
         if !self.value(stack)? {
@@ -527,131 +416,6 @@ impl<'a> Decoder<'a> {
                 }
             }
         }
-        Ok(())
-    }
-
-    /// Reads a value. True if it is complete and on top; false if an object was opened.
-    fn value(&mut self, stack: &mut Stack<'_>) -> Result<bool, Malformed> {
-        if self.plain(stack)? {
-            return Ok(true);
-        }
-        match self.byte()? {
-            tag::TABLE => {
-                let (flags, array, hash) = self.table_header()?;
-                let (list, pairs) = self.room_for(array, hash);
-                stack.push_table(list, pairs);
-                let instead = self.remember(stack, flags)?;
-                self.open_table(stack, self.objects - 1, flags, array, hash, instead)?;
-                return Ok(false);
-            }
-            tag::FUNCTION => {
-                let flags = self.byte()?;
-                self.load(stack, flags)?;
-                self.remember(stack, flags)?;
-                self.open_function(stack, self.objects - 1, flags)?;
-                return Ok(false);
-            }
-            tag::SEEN => {
-                let number = self.varint()?;
-                self.push_seen(stack, number)?;
-            }
-            tag::GLOBALS => self.push_globals(stack)?,
-            tag::OBJECT => self.object(stack)?,
-            tag::NAMED => self.named(stack)?,
-            tag::LATER => {
-                let flags = self.byte()?;
-                match self.byte()? {
-                    tag::TABLE => stack.push_table(0, 0),
-                    tag::FUNCTION => self.load(stack, flag::SHARED)?,
-                    other => return Err(Malformed::Tag(other)),
-                }
-                let instead = self.remember(stack, flags | flag::SHARED)?;
-                if instead != 0 {
-                    stack.pop(1);
-                    stack.raw_get_index(OBJECTS, instead);
-                }
-            }
-            tag::CLASS => {
-                let flags = self.byte()?;
-                let number = self.varint()?;
-                self.class(stack, number)?;
-                self.remember(stack, flags)?;
-            }
-            other => return Err(Malformed::Tag(other)),
-        }
-        Ok(true)
-    }
-
-    /// Reads an upvalue of the innermost function. True if a value for it is on top.
-    fn upvalue(&mut self, stack: &mut Stack<'_>) -> Result<bool, Malformed> {
-        if self.input.peek() != Some(tag::JOIN) {
-            return self.value(stack);
-        }
-        self.byte()?;
-        let number = self.varint()?;
-        let other = i32::from(self.byte()?);
-        self.push_seen(stack, number)?;
-        if let Some(Frame::Function { at, next, .. }) = self.frames.last_mut() {
-            *next += 1;
-            if !stack.join_upvalue(*at, i32::from(*next), -1, other) {
-                return Err(Malformed::NoObject(number));
-            }
-        }
-        stack.pop(1);
-        Ok(false)
-    }
-
-    fn table_header(&mut self) -> Result<(u8, u32, u32), Malformed> {
-        let flags = self.byte()?;
-        let mut count = || self.input.array().map(u32::from_le_bytes);
-        Ok((flags, count()?, count()?))
-    }
-
-    /// For how many of the entries that a table claims to have room is made at once; for others when they come. The counts
-    /// are a stranger's word: all tables of a packet together get no more room than its bytes can fill.
-    fn room_for(&mut self, array: u32, hash: u32) -> (i32, i32) {
-        self.room = self.room.min(self.input.rest().len());
-        let list = (array as usize).min(self.room);
-        self.room -= list;
-        let pairs = (hash as usize).min(self.room / 2);
-        self.room -= 2 * pairs;
-        (i32::try_from(list).unwrap_or(i32::MAX), i32::try_from(pairs).unwrap_or(i32::MAX))
-    }
-
-    fn open_table(
-        &mut self,
-        stack: &Stack<'_>,
-        object: u32,
-        flags: u8,
-        array: u32,
-        hash: u32,
-        instead: usize,
-    ) -> Result<(), Malformed> {
-        let metatable = flags & flag::METATABLE != 0;
-        let at = stack.top();
-        let phase = Phase::List;
-        self.open_frame(Frame::Table { object, at, array, filled: 0, hash, metatable, phase, instead })
-    }
-
-    /// Puts the receiver's own class into the place of the table that was just read.
-    fn take_instead(&mut self, stack: &mut Stack<'_>) {
-        if let Some(Frame::Table { instead, .. }) = self.frames.last() {
-            stack.pop(1);
-            stack.raw_get_index(OBJECTS, *instead);
-        }
-    }
-
-    fn open_function(&mut self, stack: &Stack<'_>, object: u32, flags: u8) -> Result<(), Malformed> {
-        let count = self.byte()?;
-        let environment = flags & flag::ENVIRONMENT != 0;
-        self.open_frame(Frame::Function { object, at: stack.top(), next: 0, count, environment })
-    }
-
-    fn open_frame(&mut self, frame: Frame) -> Result<(), Malformed> {
-        if self.frames.len() > MAX_DEPTH {
-            return Err(Malformed::Deep);
-        }
-        self.frames.push(frame);
         Ok(())
     }
 
