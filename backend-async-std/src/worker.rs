@@ -1,6 +1,5 @@
 //! A worker: a named thread inside async-std's context, and the tasks that it has to end.
 
-use std::cell::RefCell;
 use std::io;
 use std::panic::catch_unwind;
 use std::rc::Rc;
@@ -9,8 +8,9 @@ use std::time::Duration;
 
 use async_std::task::{self, JoinHandle};
 use futures_lite::future::{block_on, poll_once, yield_now};
-use runtime_core::{LocalFuture, LocalSpawn, WorkerBody, WorkerHandle, contain_panic, worker_thread};
-use slab::Slab;
+use runtime_core::{
+    LocalFuture, LocalSpawn, LocalTasks, WorkerBody, WorkerHandle, contain_panic, worker_thread,
+};
 
 /// Starts a thread called `name` that runs `body` and what it spawns.
 pub(crate) fn start(name: &str, body: WorkerBody) -> io::Result<Box<dyn WorkerHandle>> {
@@ -34,51 +34,24 @@ fn runtime_is_there() -> io::Result<()> {
 }
 
 fn run(body: WorkerBody) {
-    let spawner = Rc::new(Spawner { tasks: Rc::new(RefCell::new(Some(Slab::new()))) });
+    let spawner = Rc::new(Spawner { tasks: LocalTasks::new() });
     let body_spawner = Rc::clone(&spawner);
     // The call of `body` is made by the first poll, so that one wrapper contains all its panics. It is a task like the
     // others, so that it takes turns with them.
     let body = contain_panic(Box::pin(async move { body(body_spawner).await }));
     task::block_on(async {
         task::spawn_local(body).await;
-        // From here on nothing is spawned any more.
-        let tasks = spawner.tasks.take().unwrap_or_default();
-        // All are told before any of them runs again.
-        let mut ends = Vec::new();
-        for (_, task) in tasks {
-            let mut end = Box::pin(task.cancel());
-            if poll_once(&mut end).await.is_none() {
-                ends.push(end);
-            }
-        }
-        for end in ends {
-            end.await;
-        }
+        spawner.tasks.end(JoinHandle::cancel).await;
     });
 }
 
-/// The tasks of a worker that have not ended; `None` when its body has.
-type Tasks = Rc<RefCell<Option<Slab<JoinHandle<()>>>>>;
-
 struct Spawner {
-    tasks: Tasks,
+    tasks: LocalTasks<JoinHandle<()>>,
 }
 
 impl LocalSpawn for Spawner {
     fn spawn_local(&self, future: LocalFuture) {
-        let future = contain_panic(future);
-        // Dropped before `future` is, which may spawn.
-        let mut tasks = self.tasks.borrow_mut();
-        let Some(tasks) = &mut *tasks else {
-            return;
-        };
-        let place = tasks.vacant_entry();
-        let (key, tasks) = (place.key(), Rc::clone(&self.tasks));
-        place.insert(task::spawn_local(async move {
-            future.await;
-            let own = tasks.borrow_mut().as_mut().and_then(|tasks| tasks.try_remove(key));
-            drop(own);
-        }));
+        self.tasks.start(future, task::spawn_local);
     }
 
     fn wake_after_others(&self, waker: &Waker) {

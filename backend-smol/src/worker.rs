@@ -1,16 +1,17 @@
 //! A worker: a named thread with an executor of its own.
 
-use std::cell::RefCell;
 use std::io;
 use std::panic::catch_unwind;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use async_executor::LocalExecutor;
+use async_executor::{LocalExecutor, Task};
 use async_io::Timer;
 use futures_lite::future::{block_on, poll_once, yield_now};
-use runtime_core::{LocalFuture, LocalSpawn, WorkerBody, WorkerHandle, contain_panic, worker_thread};
+use runtime_core::{
+    LocalFuture, LocalSpawn, LocalTasks, WorkerBody, WorkerHandle, contain_panic, worker_thread,
+};
 
 /// Starts a thread called `name` that runs `body` and what it spawns.
 pub(crate) fn start(name: &str, body: WorkerBody) -> io::Result<Box<dyn WorkerHandle>> {
@@ -30,28 +31,27 @@ fn reactor_is_there() -> io::Result<()> {
 
 fn run(body: WorkerBody) {
     let executor = Rc::new(LocalExecutor::new());
-    let spawner = Rc::new(Spawner { executor: RefCell::new(Some(Rc::clone(&executor))) });
+    let spawner = Rc::new(Spawner { executor: Rc::downgrade(&executor), tasks: LocalTasks::new() });
     let body_spawner = Rc::clone(&spawner);
     // The call of `body` is made by the first poll, so that one wrapper contains all its panics. It is a task like the
     // others, so that it takes turns with them.
     let body = executor.spawn(contain_panic(Box::pin(async move { body(body_spawner).await })));
-    async_io::block_on(executor.run(body));
-    // What is still pending is dropped with the executor, on this thread, and may hold the spawner, or use it.
-    drop(executor);
-    drop(spawner.executor.take());
+    async_io::block_on(executor.run(async {
+        body.await;
+        spawner.tasks.end(Task::cancel).await;
+    }));
 }
 
 struct Spawner {
-    /// `None` when the body has ended.
-    executor: RefCell<Option<Rc<LocalExecutor<'static>>>>,
+    /// Gone when the worker is.
+    executor: Weak<LocalExecutor<'static>>,
+    tasks: LocalTasks<Task<()>>,
 }
 
 impl LocalSpawn for Spawner {
     fn spawn_local(&self, future: LocalFuture) {
-        let future = contain_panic(future);
-        // Spawning calls no foreign code, so that nothing can want the cell meanwhile.
-        if let Some(executor) = &*self.executor.borrow() {
-            executor.spawn(future).detach();
+        if let Some(executor) = self.executor.upgrade() {
+            self.tasks.start(future, |task| executor.spawn(task));
         }
     }
 

@@ -22,7 +22,7 @@ use crate::local::Local;
 use crate::modules;
 use crate::object::Object;
 use crate::origin::Children;
-use crate::packet::{Definitions, Scratch};
+use crate::packet::{Definitions, Scratch, Spare};
 use crate::place::LastPlace;
 use crate::pool::LuaPool;
 use crate::raw::{Key, Prototypes, Stack};
@@ -57,6 +57,9 @@ pub(crate) struct State {
     sharing_modules: Cell<bool>,
     scratch: Cell<Option<Box<Scratch>>>,
     bytes: Cell<Vec<u8>>,
+    /// Memory for large packets, and how many usual ones may be made until it is given up.
+    pub(crate) spare: Arc<Spare>,
+    spare_kept: Cell<u32>,
     pub(crate) definitions: RefCell<Definitions>,
     loaded: Loaded,
     /// The addresses of what travels by name, and of classes. Those of classes that are gone may be others' by now.
@@ -192,6 +195,8 @@ impl State {
             sharing_modules: Cell::new(false),
             scratch: Cell::new(None),
             bytes: Cell::default(),
+            spare: Arc::default(),
+            spare_kept: Cell::new(0),
             definitions: RefCell::default(),
             loaded: Loaded::default(),
             named: RefCell::new(None),
@@ -253,6 +258,25 @@ impl State {
 
     pub(crate) fn keep_bytes(&self, bytes: Vec<u8>) {
         self.bytes.set(bytes);
+    }
+
+    /// The memory of the large packet before, if its receiver has given it back.
+    pub(crate) fn take_spare(&self) -> Vec<u8> {
+        /// After so many packets without a large one no more are expected.
+        const PATIENCE: u32 = 1000;
+        self.spare_kept.set(PATIENCE);
+        self.spare.take()
+    }
+
+    pub(crate) fn made_usual_packet(&self) {
+        match self.spare_kept.get() {
+            0 => {}
+            1 => {
+                self.spare_kept.set(0);
+                drop(self.spare.take());
+            }
+            more => self.spare_kept.set(more - 1),
+        }
     }
 
     /// Whether something of this state that has a name, or is a class, has this address.

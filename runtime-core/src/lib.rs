@@ -43,6 +43,7 @@ mod context;
 mod flow;
 mod handle;
 mod id;
+mod local_tasks;
 pub mod locks;
 mod pool;
 mod pool_stats;
@@ -70,6 +71,7 @@ pub use context::{AtEnd, Context, EndOfContext};
 pub use flow::{fan_in, fan_out, stage};
 pub use handle::{Completer, Handle, Outcome, Queued, Report, Reporting, Status, Watch};
 pub use id::next_id;
+pub use local_tasks::{LocalTask, LocalTasks};
 pub use pool::{
     Cancel, Close, Ended, OnFull, Pool, PoolOptions, Slot, SlotId, Submit, SubmitError, SubmitErrorKind,
     Task, TaskId,

@@ -194,12 +194,13 @@ impl<'a> Encoder<'a> {
         state.meter.add(out.len());
         // A packet of usual size is copied out of the memory that is used again; a large one takes it along.
         let bytes = if out.len() <= USUAL {
-            let bytes = Bytes::from_slice(&out);
+            let bytes = Bytes::from(&out[..]);
             out.clear();
             state.keep_bytes(out);
+            state.made_usual_packet();
             bytes
         } else {
-            Bytes::from_vec(out)
+            Bytes::from_vec(out, &state.spare)
         };
         outcome?;
         if !new_libraries.is_empty() {

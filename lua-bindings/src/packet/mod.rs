@@ -29,6 +29,7 @@
 //! [`decode`] on its own is safe with any bytes, too, code excepted: it reads nothing that is not there, refuses what is
 //! no packet, calls no metamethod, and makes no more room ahead than for a value a byte.
 
+mod bytes;
 mod check;
 mod classes;
 mod decode;
@@ -51,6 +52,8 @@ use crate::local::Kept;
 use crate::object::Object;
 use crate::raw::{Kind, Number, Stack};
 
+use bytes::Bytes;
+pub(crate) use bytes::Spare;
 use classes::Marks;
 pub(crate) use classes::{Definition, Definitions};
 pub(crate) use decode::{Malformed, decode, decode_onto, decode_stack};
@@ -92,9 +95,6 @@ pub(crate) struct Flat {
     /// Which of its objects are classes.
     marks: Marks,
 }
-
-/// The bytes of a packet. Those of most goroutines fit: then the packet is one allocation.
-type Bytes = SmallVec<[u8; 48]>;
 
 /// The side list of a packet: the code of one function, mostly.
 type References = SmallVec<[Reference; 1]>;

@@ -98,8 +98,10 @@ impl Task {
     /// If this error says that memory has run out, and there is a limit: one that names it. What the goroutine held is
     /// collected when it has ended.
     pub(super) fn out_of_memory(&self, message: &str) -> Option<String> {
-        let limit = self.isolate.state.system.settings().memory_limit;
-        let limit = limit.filter(|_| message == "not enough memory")?;
+        if message != "not enough memory" {
+            return None;
+        }
+        let limit = self.isolate.state.system.settings().memory_limit?;
         self.isolate.starved.set(true);
         Some(format!(
             "not enough memory: an isolate may have {limit} bytes, see configure{{memory_limit = ...}}"

@@ -1,6 +1,7 @@
 //! The values without contents, in tight loops: most of what most packets consist of.
 
 use super::{Encoder, Frame};
+use crate::packet::bytes::LARGE;
 use crate::packet::tag;
 use crate::raw::{Kind, Stack};
 
@@ -106,6 +107,9 @@ impl Encoder<'_> {
             }
         };
         // Room for what follows, too: a large string must not be moved for the sake of the byte behind it.
+        if bytes.len() >= LARGE {
+            self.use_spare(bytes.len() + 64);
+        }
         self.out.reserve(bytes.len() + 64);
         if bytes.len() < 0x80 {
             self.out.extend_from_slice(&[tag, bytes.len() as u8]);
@@ -114,6 +118,20 @@ impl Encoder<'_> {
             self.varint(bytes.len() as u64);
         }
         self.out.extend_from_slice(bytes);
+    }
+
+    /// Goes on in the memory of an earlier packet, if that has room for so many more bytes, and this has not.
+    #[cold]
+    fn use_spare(&mut self, more: usize) {
+        let needed = self.out.len() + more;
+        if self.out.capacity() >= needed {
+            return;
+        }
+        let mut spare = self.state.take_spare();
+        if spare.capacity() >= needed {
+            spare.extend_from_slice(&self.out);
+            self.out = spare;
+        }
     }
 
     /// The key that was written last may have told that the table at `at` is a class.
