@@ -13,6 +13,9 @@ use crate::raw::{Kind, Prototypes, Stack};
 /// then, so that the cache does not grow without bound.
 const REMEMBERED: usize = 10_000;
 
+/// How many bytes of code it remembers at most; one function larger than that is remembered alone.
+pub(crate) const REMEMBERED_BYTES: usize = 4 << 20;
+
 /// The bytecode of one function prototype, and what reading it told.
 pub(crate) struct Code {
     /// Unique in the process, for caches of what was loaded from it.
@@ -59,6 +62,8 @@ impl Code {
 #[derive(Default)]
 pub(crate) struct CodeCache {
     by_dump: FxHashMap<Box<[u8]>, Arc<Code>>,
+    /// Of all of it.
+    bytes: usize,
 }
 
 impl CodeCache {
@@ -67,8 +72,10 @@ impl CodeCache {
         if let Some(code) = self.by_dump.get(dump) {
             return Arc::clone(code);
         }
-        if self.by_dump.len() >= REMEMBERED {
+        self.bytes += dump.len();
+        if self.by_dump.len() >= REMEMBERED || self.bytes > REMEMBERED_BYTES {
             self.by_dump.clear();
+            self.bytes = dump.len();
         }
         let code = Arc::new(Code::new(dump));
         self.by_dump.insert(dump.into(), Arc::clone(&code));

@@ -10,16 +10,22 @@ use std::cell::{Cell, RefCell};
 
 use rustc_hash::FxHashSet;
 
+use crate::code::Code;
 use crate::raw::{Kind, Stack};
 use crate::state::{State, vital};
 
 /// How many functions a state keeps. A program that goes on making new code starts afresh then.
 const KEPT: usize = 10_000;
 
+/// The same in bytes of bytecode, of which the functions take a few times as much.
+const KEPT_BYTES: usize = crate::code::REMEMBERED_BYTES / 2;
+
 /// The functions that a state keeps. They lie in a Lua table, by the number of their code.
 #[derive(Default)]
 pub(crate) struct Loaded {
     count: Cell<usize>,
+    /// How many bytes of bytecode they were loaded from.
+    bytes: Cell<usize>,
     lent: RefCell<FxHashSet<u64>>,
 }
 
@@ -42,17 +48,35 @@ impl Loaded {
         kind == Kind::Function
     }
 
-    /// Keeps the function on top, which stays there.
-    pub(crate) fn keep(&self, stack: &mut Stack<'_>, vitals: i32, code: u64) {
-        if self.count.replace(self.count.get() + 1) == KEPT {
-            self.count.set(1);
-            stack.push_table(0, 0);
-            stack.raw_set_index(vitals, vital::LOADED);
+    /// Keeps the function of this code, which is on top and stays there.
+    pub(crate) fn keep(&self, stack: &mut Stack<'_>, vitals: i32, code: &Code) {
+        if self.count.get() >= KEPT || self.bytes.get() + code.bytes.len() > KEPT_BYTES {
+            self.clear(stack, vitals);
         }
+        self.count.set(self.count.get() + 1);
+        self.bytes.set(self.bytes.get() + code.bytes.len());
         stack.raw_get_index(vitals, vital::LOADED);
         stack.push_copy(-2);
-        stack.raw_set_index(-2, code as usize);
+        stack.raw_set_index(-2, code.id as usize);
         stack.pop(1);
+    }
+
+    /// Keeps none any more.
+    fn clear(&self, stack: &mut Stack<'_>, vitals: i32) {
+        self.count.set(0);
+        self.bytes.set(0);
+        stack.push_table(0, 0);
+        stack.raw_set_index(vitals, vital::LOADED);
+    }
+
+    /// Lets go of what is kept merely to be faster: memory is short.
+    pub(crate) fn let_go(&self, stack: &mut Stack<'_>, state: &State) {
+        if stack.reserve(8) {
+            let at = stack.top() + 1;
+            state.push_vitals(stack);
+            self.clear(stack, at);
+            stack.pop(1);
+        }
     }
 
     pub(crate) fn is_lent(&self, code: u64) -> bool {

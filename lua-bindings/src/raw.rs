@@ -25,7 +25,7 @@ mod prototype;
 mod switch;
 
 use std::any::Any;
-use std::ffi::{CStr, c_char, c_int};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr;
@@ -35,6 +35,7 @@ use mlua::{Lua, MultiValue};
 
 pub(crate) use coroutine::{Coroutine, Resumed};
 pub(crate) use entry::{CANNOT_PARK, Primitive, Went, closure, faces, wrong};
+pub(crate) use functions::Unloadable;
 pub(crate) use hook::{interrupt_hook, prepare_interrupts};
 pub(crate) use local::{HomeSwitches, running};
 pub(crate) use objects::object_of;
@@ -125,9 +126,17 @@ pub(crate) fn protected_bare(lua: &Lua, body: &mut dyn FnMut(&mut Stack<'_>)) ->
             if ffi::lua_checkstack(state, 4) == 0 {
                 return Some("the Lua stack is full".to_owned());
             }
-            ffi::lua_pushcfunction(state, call);
-            ffi::lua_pushlightuserdata(state, (&raw mut body).cast());
-            if ffi::lua_pcall(state, 1, 0, 0) == ffi::LUA_OK {
+            let argument: *mut c_void = (&raw mut body).cast();
+            // In these, a C function takes memory, and where that has run out it raises, which nothing would catch.
+            #[cfg(any(feature = "lua51", feature = "luajit"))]
+            let status = ffi::lua_cpcall(state, call, argument);
+            #[cfg(not(any(feature = "lua51", feature = "luajit")))]
+            let status = {
+                ffi::lua_pushcfunction(state, call);
+                ffi::lua_pushlightuserdata(state, argument);
+                ffi::lua_pcall(state, 1, 0, 0)
+            };
+            if status == ffi::LUA_OK {
                 return None;
             }
             let mut len = 0;

@@ -317,6 +317,8 @@ impl Task {
         self.isolate.release(running.slot, reusable);
         if self.isolate.starved.replace(false) {
             // Lua does not collect by itself where a stack has no memory to grow: the next goroutine would fail, too.
+            let state = &self.isolate.state;
+            let _ = protected_bare(&self.isolate.lua, &mut |stack| state.loaded().let_go(stack, state));
             let _ = self.isolate.lua.gc_collect();
         }
         let outcome = match end {

@@ -57,6 +57,8 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
             }
         }
         for name in modules {
+            // What is copied differs from nobody's.
+            context.state.modules_noted.borrow_mut().insert((&*name.as_bytes()).into());
             context.state.tables.copy_module.call::<()>(name)?;
         }
         Ok(Answer::Values(MultiValue::new()))

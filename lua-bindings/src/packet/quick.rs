@@ -120,13 +120,13 @@ pub(crate) fn arrive(
     };
     let keep = lent.is_some() || analysis.upvalue_count == 0;
     if !keep || !loaded.push(stack, VITALS, code.id) {
-        if !stack.load(&code.bytes) {
+        if let Err(why) = stack.load(&code.bytes) {
             stack.truncate(0);
             lent.into_iter().for_each(|lent| loaded.forget(stack, state, lent));
-            return Err(Malformed::Code);
+            return Err(why.into());
         }
         if keep {
-            loaded.keep(stack, VITALS, code.id);
+            loaded.keep(stack, VITALS, code);
         }
     }
     let function = stack.top();

@@ -28,6 +28,15 @@ mod joining {
     pub(super) use super::ffi::{lua_upvalueid, lua_upvaluejoin};
 }
 
+/// Why bytecode was not loaded.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Unloadable {
+    /// There is not enough of it.
+    Memory,
+    /// This Lua does not take it.
+    Code,
+}
+
 impl Stack<'_> {
     /// Whether the value at `index` is a function written in C (or Rust).
     pub(crate) fn is_c_function(&self, index: c_int) -> bool {
@@ -162,7 +171,7 @@ impl Stack<'_> {
     /// Pushes the function whose bytecode this is. On failure nothing is pushed.
     ///
     /// The bytes must come from [`Stack::dump`] of the same Lua: Lua does not check bytecode.
-    pub(crate) fn load(&mut self, bytecode: &[u8]) -> bool {
+    pub(crate) fn load(&mut self, bytecode: &[u8]) -> Result<(), Unloadable> {
         // SAFETY: Lua reads `len` bytes and keeps none. That the bytecode is what this Lua has dumped is the
         // caller's part: code comes into a packet through `dump` alone.
         let status = unsafe {
@@ -174,11 +183,11 @@ impl Stack<'_> {
                 c"b".as_ptr(),
             )
         };
-        if status != ffi::LUA_OK {
-            self.pop(1);
-            return false;
+        if status == ffi::LUA_OK {
+            return Ok(());
         }
-        true
+        self.pop(1);
+        Err(if status == ffi::LUA_ERRMEM { Unloadable::Memory } else { Unloadable::Code })
     }
 
     /// Calls the function below its `args` arguments; leaves `results` values. Raises what the function raises.

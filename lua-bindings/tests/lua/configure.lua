@@ -62,6 +62,18 @@ test("a goroutine that takes too much fails, and names the limit", function()
 end)
 
 unless_local("there are no isolates to set up")
+unless_lua("jit", "no limit for memory")
+test("new functions without end stay within it", function()
+  local size = 50000
+  for i = 1, math.ceil(1.5 * MEMORY / size) do
+    local made = compiled("return '" .. ("y"):rep(size) .. i .. "'")
+    local ok, text = goroutine.async(made):await()
+    equal(ok, true, text)
+    equal(#text, size + #tostring(i))
+  end
+end)
+
+unless_local("there are no isolates to set up")
 test("later is too late", function()
   for _, option in ipairs({ "isolates", "memory_limit", "max_blocked" }) do
     raises("configure: '" .. option .. "' has to be set before the first goroutine: the isolates are running",

@@ -239,4 +239,11 @@ test("many that are no such thing are not counted", function()
   equal((ch:receive())[many][1], many)
 end)
 
+everywhere("a key that becomes no key is refused where it is sent", function()
+  local ch = goroutine.channel(1)
+  local nan = setmetatable({}, { __goroutine = function() return 0 / 0 end })
+  raises("its __goroutine failed: it gave NaN for a key", ch.send, ch, { [nan] = 1 })
+  equal(ch:len(), 0)
+end)
+
 finish()

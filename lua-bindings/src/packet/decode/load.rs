@@ -37,16 +37,14 @@ impl Decoder<'_> {
                 true
             }
         };
-        if !stack.load(&code.bytes) {
-            return Err(Malformed::Code);
-        }
+        stack.load(&code.bytes)?;
         #[cfg(any(feature = "lua51", feature = "luajit"))]
         {
             self.push_globals(stack)?;
             stack.set_environment(-2);
         }
         if keep {
-            self.state.loaded().keep(stack, VITALS, code.id);
+            self.state.loaded().keep(stack, VITALS, code);
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! [`Malformed`].
 
-use crate::raw::STACK_LIMIT;
+use crate::raw::{STACK_LIMIT, Unloadable};
 
 /// Why a packet cannot be decoded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -37,10 +37,21 @@ pub(crate) enum Malformed {
     Upvalue(u8),
     #[error("malformed packet: code that cannot be loaded")]
     Code,
+    #[error("not enough memory")]
+    Memory,
     #[error("malformed packet: no function to be started")]
     NoFunction,
     #[error("too many values at once; a Lua stack has room for {STACK_LIMIT}")]
     TooMany,
     #[error("{0}")]
     Name(String),
+}
+
+impl From<Unloadable> for Malformed {
+    fn from(why: Unloadable) -> Self {
+        match why {
+            Unloadable::Memory => Self::Memory,
+            Unloadable::Code => Self::Code,
+        }
+    }
 }

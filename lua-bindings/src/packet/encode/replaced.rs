@@ -6,7 +6,7 @@
 
 use super::classes::{GOROUTINE, REPLACED};
 use super::{Encoder, Frame, Phase, Refusal};
-use crate::raw::{Kind, Stack};
+use crate::raw::{Kind, Number, Stack};
 
 /// How many values are replaced in one packet that lie within what was put in others' places: a function that gives
 /// something with such a function each time would go on until memory ends.
@@ -55,11 +55,19 @@ impl Encoder<'_> {
                 stack.replace(at + 1);
             }
         }
-        if stack.kind(at + 1) == Kind::Nil
-            && matches!(self.scratch.frames.last(), Some(Frame::Table { phase: Phase::Value, .. }))
-        {
-            stack.push_bytes(b"it gave nil for a key");
-            return Err(self.replacing_failed(stack));
+        if matches!(self.scratch.frames.last(), Some(Frame::Table { phase: Phase::Value, .. })) {
+            let no_key: Option<&[u8]> = match stack.kind(at + 1) {
+                Kind::Nil => Some(b"it gave nil for a key"),
+                Kind::Number => match stack.number(at + 1) {
+                    Number::Float(value) if value.is_nan() => Some(b"it gave NaN for a key"),
+                    _ => None,
+                },
+                _ => None,
+            };
+            if let Some(why) = no_key {
+                stack.push_bytes(why);
+                return Err(self.replacing_failed(stack));
+            }
         }
         stack.replace(at);
         let (around, open) = (self.replaced_from, self.scratch.frames.len());
