@@ -11,6 +11,8 @@ pub(crate) enum Fault {
     Wrong(String),
     /// Raised as it is.
     Raise(Value),
+    /// The goroutine was cancelled, and hears of it.
+    Cancelled,
 }
 
 impl From<mlua::Error> for Fault {
@@ -21,7 +23,10 @@ impl From<mlua::Error> for Fault {
 
 impl From<Refusal> for Fault {
     fn from(refusal: Refusal) -> Self {
-        Self::Wrong(refusal.to_string())
+        match refusal {
+            Refusal::Cancelled => Self::Cancelled,
+            refusal => Self::Wrong(refusal.to_string()),
+        }
     }
 }
 

@@ -138,6 +138,11 @@ impl Interrupts {
         self.monitor.wake_if_asleep();
     }
 
+    /// The coroutine has ended, and what the goroutine still does before it is put down runs on this one.
+    pub(crate) fn go_on_in(&self, outer: *mut lua_State) {
+        self.pulse.running.store(outer, Ordering::Relaxed);
+    }
+
     /// It has yielded, or ended.
     pub(crate) fn put_down(&self) {
         self.pulse.running.store(ptr::null_mut(), Ordering::Release);

@@ -15,7 +15,7 @@ use rustc_hash::FxHashSet;
 use crate::api::{CancelledObject, Submitting};
 use crate::code::{self, Code, CodeCache, Recent};
 use crate::fault::Fault;
-use crate::goroutine::Running;
+use crate::goroutine::{Reply, Running};
 use crate::interrupt::Interrupts;
 use crate::loaded::Loaded;
 use crate::local::Local;
@@ -474,6 +474,7 @@ impl State {
             }
             Err(Fault::Wrong(message)) => (WRONG, message).into_lua_multi(lua),
             Err(Fault::Raise(error)) => (RAISE, error).into_lua_multi(lua),
+            Err(Fault::Cancelled) => self.reply_values(lua, Reply::Cancelled),
         }
     }
 }

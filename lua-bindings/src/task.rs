@@ -211,7 +211,11 @@ impl Task {
             if let Some(interrupts) = state.interrupts() {
                 interrupts.take_up(coroutine);
             }
-            came = match stack.resume(coroutine, arguments) {
+            let resumed = stack.resume(coroutine, arguments);
+            if let (Resumed::Returned(_) | Resumed::Failed, Some(interrupts)) = (&resumed, state.interrupts()) {
+                stack.is_where(interrupts);
+            }
+            came = match resumed {
                 Resumed::Returned(count) => results(stack, lua, state, coroutine, count),
                 Resumed::Yielded(_) => Came::Yielded,
                 Resumed::Failed => Came::Failed,
@@ -232,6 +236,7 @@ impl Task {
             Came::Yielded => None,
             Came::Malformed(message) => Some((self.failed_with(&message), false)),
             Came::Returned(Ok(packet)) => Some((End::Done(packet), true)),
+            Came::Returned(Err(Refusal::Cancelled)) => Some((End::Cancelled, true)),
             Came::Returned(Err(refusal)) => Some((self.failed_after(&refusal.to_string()), true)),
             Came::Raised(count) => {
                 let values = protected(&self.isolate.lua, (), |stack| {

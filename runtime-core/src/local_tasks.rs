@@ -21,12 +21,12 @@ use crate::contain_panic::{ContainPanic, contain_panic};
 ///
 /// ```
 /// # use runtime_core::LocalTasks;
-/// # use std::{cell::RefCell, rc::Rc};
+/// # use std::{any::Any, rc::Rc};
 /// // An executor that never runs anything. What it gives for a task is the task.
-/// let tasks = LocalTasks::new();
+/// let tasks = LocalTasks::<Box<dyn Any>>::new();
 /// let owned = Rc::new(());
 /// let theirs = Rc::clone(&owned);
-/// tasks.start(Box::pin(async move { drop(theirs) }), |task| task);
+/// tasks.start(Box::pin(async move { drop(theirs) }), |task| Box::new(task));
 /// futures_lite::future::block_on(tasks.end(|task| async move { drop(task) }));
 /// assert_eq!(Rc::strong_count(&owned), 1);
 /// ```

@@ -153,7 +153,7 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
         Ok(match check {
             Ok(()) => (0, None),
             Err(Fault::Wrong(message)) => (2, Some(message)),
-            Err(Fault::Raise(_)) => (2, None),
+            Err(Fault::Raise(_) | Fault::Cancelled) => (2, None),
         })
     })
 }

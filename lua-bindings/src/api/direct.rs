@@ -15,7 +15,7 @@ use super::{ChannelObject, HandleObject, Primitives};
 use super::{direct_locks, direct_pools};
 use crate::goroutine::{GoroutineHandle, Reply, Running, Shipped, Start, Wait};
 use crate::object::Object;
-use crate::packet::{self, Packet, Plain, Roots, quick};
+use crate::packet::{self, Packet, Plain, Refusal, Roots, quick};
 use crate::raw::{Kind, Number, Primitive, Stack, Went};
 use crate::state::{DONE, PARK, Role, State, WRONG, vital};
 
@@ -101,8 +101,19 @@ pub(super) fn prepare(
     match state.lua().map(|lua| packet::encode_stack(stack, &lua, state, Roots::Start)) {
         Some(Ok(packet)) => Ok(assemble(state, Shipped::Packet(packet), None, started_at, report)),
         // Not left to the general primitive: what `__goroutine` did must not be done again.
-        Some(Err(refusal)) => Err(Went::Wrong(refusal.to_string())),
+        Some(Err(refusal)) => Err(refused(stack, state, &refusal)),
         None => Err(Went::General),
+    }
+}
+
+/// What a call comes to whose values cannot be sent.
+fn refused(stack: &mut Stack<'_>, state: &State, refusal: &Refusal) -> Went {
+    match refusal {
+        Refusal::Cancelled => {
+            state.push_cancelled(stack);
+            Went::Raise
+        }
+        refusal => Went::Wrong(refusal.to_string()),
     }
 }
 
@@ -234,7 +245,7 @@ fn send(stack: &mut Stack<'_>, state: &Rc<State>) -> Went {
             stack.insert(1);
             match packet {
                 Some(Ok(packet)) => packet,
-                Some(Err(refusal)) => return Went::Wrong(refusal.to_string()),
+                Some(Err(refusal)) => return refused(stack, state, &refusal),
                 None => return Went::General,
             }
         }

@@ -27,6 +27,8 @@ pub(crate) enum Went {
     General,
     /// A wrong call, or a refusal: raised at the caller's line.
     Wrong(String),
+    /// The value on top is raised as it is.
+    Raise,
 }
 
 /// A primitive on the Lua stack, where its arguments are the first values.
@@ -248,6 +250,10 @@ unsafe fn enter_direct(state: *mut ffi::lua_State) -> Option<(c_int, bool)> {
         match catch_unwind(AssertUnwindSafe(|| primitive(&mut stack, &ours))) {
             Ok(Went::Done(results)) => return Some((results, false)),
             Ok(Went::General) => {}
+            Ok(Went::Raise) => {
+                drop(ours);
+                ffi::lua_error(state);
+            }
             Ok(Went::Wrong(message)) => {
                 drop(ours);
                 ffi::lua_settop(state, 0);

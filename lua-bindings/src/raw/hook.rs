@@ -17,6 +17,13 @@ use crate::state::{State, Verdict};
 /// After how many instructions the hook is called where it is installed all the time.
 const PERIOD: i32 = 10_000;
 
+impl Stack<'_> {
+    /// Shows where Lua runs now for the goroutine whose coroutine has ended: functions that say how its results are sent.
+    pub(crate) fn is_where(&self, interrupts: &Interrupts) {
+        interrupts.go_on_in(self.state);
+    }
+}
+
 /// Its address is the key under which an isolate's registry has its [`State`].
 static STATE: u8 = 0;
 

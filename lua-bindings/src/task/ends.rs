@@ -8,7 +8,7 @@ use mlua::{MultiValue, Value};
 use super::{End, Task};
 use crate::goroutine::Failure;
 use crate::origin::Origin;
-use crate::packet::{Packet, Roots};
+use crate::packet::{Packet, Refusal, Roots};
 use crate::system::ErrorReport;
 use crate::{fault, packet};
 
@@ -31,7 +31,10 @@ impl Task {
     pub(super) fn encoded(&self, values: MultiValue, roots: Roots) -> Result<End, String> {
         packet::encode(&self.isolate.lua, &self.isolate.state, values, roots)
             .map(End::Done)
-            .map_err(|refusal| refusal.to_string())
+            .or_else(|refusal| match refusal {
+                Refusal::Cancelled => Ok(End::Cancelled),
+                refusal => Err(refusal.to_string()),
+            })
     }
 
     /// The end of a goroutine that raised `error`.
@@ -58,10 +61,14 @@ impl Task {
             ),
         };
         // Why it cannot be had tells more than the text of a table.
-        let error = packet.unwrap_or_else(|refusal| {
-            message = refusal.to_string();
-            Packet::text(&message)
-        });
+        let error = match packet {
+            Ok(packet) => packet,
+            Err(Refusal::Cancelled) => return End::Cancelled,
+            Err(refusal) => {
+                message = refusal.to_string();
+                Packet::text(&message)
+            }
+        };
         let traceback = self.running.traceback.borrow_mut().take();
         let Blame { started_at, tell } = Blame::of(self.member.as_deref());
         End::Failed(Failure {

@@ -246,4 +246,28 @@ everywhere("a key that becomes no key is refused where it is sent", function()
   equal(ch:len(), 0)
 end)
 
+unless_local("nothing interrupts what computes in the script's own state")
+unless_lua("jit", "what is compiled is not interrupted")
+test("a goroutine that is cancelled in such a function has been cancelled, wherever it was sending", function()
+  local computing = goroutine.channel(10)
+  local endless = { __goroutine = function()
+    computing:try_send(true)
+    while true do end
+  end }
+  local out = goroutine.channel(1)
+  local ways = {
+    function() out:send(setmetatable({}, endless)) end,
+    function() goroutine.spawn(print, setmetatable({}, endless)) end,
+    function() return setmetatable({}, endless) end,
+    function() error(setmetatable({}, endless)) end,
+  }
+  for _, way in ipairs(ways) do
+    local handle = goroutine.async(way)
+    computing:receive()
+    handle:cancel("why")
+    local ok, err = handle:await(30000)
+    gives(values(false, "cancelled: why", "cancelled"), ok, tostring(err), handle:status())
+  end
+end)
+
 finish()

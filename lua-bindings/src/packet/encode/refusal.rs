@@ -18,6 +18,9 @@ pub(crate) enum Refusal {
     CapturedWrite { name: String, place: String },
     #[error("cannot send {path} {}: its __goroutine failed: {message}", if *leaving { "out of a goroutine" } else { "to a goroutine" })]
     Replacing { path: String, message: String, leaving: bool },
+    /// The goroutine was cancelled in a `__goroutine`.
+    #[error("cancelled")]
+    Cancelled,
     #[error("cannot send {0}: too many values at once; a Lua stack has room for {STACK_LIMIT}")]
     TooMany(&'static str),
     #[error("cannot send {0} to a goroutine: {1}")]

@@ -6,6 +6,7 @@
 
 use super::classes::{GOROUTINE, REPLACED};
 use super::{Encoder, Frame, Phase, Refusal};
+use crate::object::Object;
 use crate::raw::{Kind, Number, Stack};
 
 /// How many values are replaced in one packet that lie within what was put in others' places: a function that gives
@@ -84,6 +85,9 @@ impl Encoder<'_> {
     /// The refusal for the error on top, above what was to be replaced.
     fn replacing_failed(&mut self, stack: &mut Stack<'_>) -> Refusal {
         let top = stack.top();
+        if matches!(stack.object(top), Some(Object::Cancelled(_))) && self.state.was_cancelled() {
+            return Refusal::Cancelled;
+        }
         if stack.push_failure_text(top) {
             stack.replace(top);
         }
