@@ -212,7 +212,8 @@ impl Task {
                 interrupts.take_up(coroutine);
             }
             let resumed = stack.resume(coroutine, arguments);
-            if let (Resumed::Returned(_) | Resumed::Failed, Some(interrupts)) = (&resumed, state.interrupts()) {
+            if let (Resumed::Returned(_) | Resumed::Failed, Some(interrupts)) = (&resumed, state.interrupts())
+            {
                 stack.is_where(interrupts);
             }
             came = match resumed {

@@ -29,12 +29,12 @@ impl Task {
     }
 
     pub(super) fn encoded(&self, values: MultiValue, roots: Roots) -> Result<End, String> {
-        packet::encode(&self.isolate.lua, &self.isolate.state, values, roots)
-            .map(End::Done)
-            .or_else(|refusal| match refusal {
+        packet::encode(&self.isolate.lua, &self.isolate.state, values, roots).map(End::Done).or_else(
+            |refusal| match refusal {
                 Refusal::Cancelled => Ok(End::Cancelled),
                 refusal => Err(refusal.to_string()),
-            })
+            },
+        )
     }
 
     /// The end of a goroutine that raised `error`.
