@@ -89,7 +89,7 @@ test("a result that has its own handle in it", function()
 end)
 
 test("what cannot be copied is told to those who await it elsewhere, and to them alone", function()
-  local co = coroutine.create(print)
+  local co = coroutine.create(function() end)
   local handle = here.async(function() return co end)
   local waiter = parallel.async(function() return select(2, handle:await()) end)
   local ok, got = here.await(waiter)

@@ -57,8 +57,8 @@ function never_local(reason)
   all_skipped = is_local
 end
 
--- Whether the mark before this test is for this Lua.
-local function skipped(name)
+-- Whether the mark before this test is for this Lua. For files with a function of their own that runs tests, too.
+function skipped(name)
   local skip = skips or all_skipped
   skips = false
   if skip and hooks then
