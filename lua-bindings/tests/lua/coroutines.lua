@@ -306,4 +306,25 @@ everywhere("a deep recursion of coroutines", function()
   equal(nest(50), 50)
 end)
 
+unless_lua("jit", "hooks do not see compiled loops")
+test("a hook of the script's own is called as before", function()
+  local ok, lines, hooked = goroutine.async(function()
+    local count = 0
+    local function hook() count = count + 1 end
+    debug.sethook(hook, "l")
+    local until_then = goroutine.now() + 30
+    while goroutine.now() < until_then do
+      count = count + 0
+    end
+    -- At this very moment it may be interrupted.
+    local still = false
+    for _ = 1, 1000 do still = still or debug.gethook() == hook end
+    debug.sethook()
+    return count, still
+  end):await()
+  equal(ok, true)
+  assert(lines > 10, lines)
+  equal(hooked, true)
+end)
+
 finish()

@@ -197,26 +197,4 @@ test("closing variables is bounded in time", function()
   for i = 1, 10 do gives(values(true, i), async(function() return i end):await(20000)) end
 end)
 
-unless_lua("jit", "hooks do not see compiled loops")
-unless_lua("5.1", "a line hook of the script's own may be lost where its goroutine is interrupted")
-test("a hook of the script's own is called as before", function()
-  local ok, lines, hooked = async(function()
-    local count = 0
-    local function hook() count = count + 1 end
-    debug.sethook(hook, "l")
-    local until_then = goroutine.now() + 20
-    while goroutine.now() < until_then do
-      count = count + 0
-    end
-    -- At this very moment it may be interrupted.
-    local still = false
-    for _ = 1, 1000 do still = still or debug.gethook() == hook end
-    debug.sethook()
-    return count, still
-  end):await()
-  equal(ok, true)
-  assert(lines > 10, lines)
-  equal(hooked, true)
-end)
-
 finish()
