@@ -47,7 +47,7 @@
 //!
 //! `unsafe` is confined to `raw.rs` and its parts in `raw/`: access to the Lua stack, upvalues and coroutines; the userdata
 //! of our own objects; functions that Lua calls without mlua in between; the word in a closure's header that leads to its
-//! prototype.
+//! prototype; and to `interrupt.rs` and its parts in `interrupt/`: signals, their handler, and the clocks and states of threads.
 //!
 //! # Features
 //! `backend-tokio` (default), `backend-threads`, `backend-smol` and `backend-async-std` bring the backends and are additive:

@@ -48,11 +48,8 @@ impl Observer {
     /// What the module's `dump` gives, but for what those of `goroutine.local` wait for, which only their state can tell. Blocks
     /// the calling thread, up to 1 s where isolates are busy.
     pub fn dump(&self) -> String {
-        let text = block_on(&*self.0.backend, api::describe_all(&self.0, Vec::new()));
-        text.replace(
-            ", in an isolate that is busy",
-            ", in the script's own state or in an isolate that is busy",
-        )
+        let unseen = format!("in the script's own state or {}", api::BUSY);
+        block_on(&*self.0.backend, api::describe_all(&self.0, Vec::new(), &unseen))
     }
 
     /// What the pools that are open do, by name.

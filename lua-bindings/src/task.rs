@@ -214,7 +214,7 @@ impl Task {
             let resumed = stack.resume(coroutine, arguments);
             if let (Resumed::Returned(_) | Resumed::Failed, Some(interrupts)) = (&resumed, state.interrupts())
             {
-                stack.is_where(interrupts);
+                stack.goes_on_here(interrupts);
             }
             came = match resumed {
                 Resumed::Returned(count) => results(stack, lua, state, coroutine, count),

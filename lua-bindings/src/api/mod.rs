@@ -73,7 +73,7 @@ pub(crate) use context::{ContextMember, ContextObject};
 pub use embedded::{Results, WaitingCall, current_id, waiting_function};
 pub(crate) use handle::HandleObject;
 pub(crate) use local::{NAME as LOCAL, wind_down};
-pub(crate) use look::{describe, describe_all};
+pub(crate) use look::{BUSY, describe, describe_all};
 pub(crate) use mutex::MutexObject;
 pub(crate) use once::OnceObject;
 pub(crate) use pools::{PoolObject, Submitting};

@@ -19,7 +19,7 @@ const PERIOD: i32 = 10_000;
 
 impl Stack<'_> {
     /// Shows where Lua runs now for the goroutine whose coroutine has ended: functions that say how its results are sent.
-    pub(crate) fn is_where(&self, interrupts: &Interrupts) {
+    pub(crate) fn goes_on_here(&self, interrupts: &Interrupts) {
         interrupts.go_on_in(self.state);
     }
 }

@@ -11,7 +11,7 @@ impl State {
     /// code sees then.
     pub(crate) fn push_environment(&self, stack: &mut Stack<'_>) {
         match self.environment_slot() {
-            Some(slot) => self.push_environment_of(stack, slot),
+            Some(slot) => self.push_entry(stack, vital::ENVIRONMENTS, slot),
             None => stack.push_globals(),
         }
     }
@@ -19,7 +19,7 @@ impl State {
     /// Pushes the table that received functions get as their globals; nil if it is still to be made.
     pub(crate) fn push_environment_if_made(&self, stack: &mut Stack<'_>) {
         match self.environment_slot() {
-            Some(slot) => self.push_environment_of(stack, slot),
+            Some(slot) => self.push_entry(stack, vital::ENVIRONMENTS, slot),
             None if self.apart().is_some() => stack.push_nil(),
             None => stack.push_globals(),
         }
@@ -30,10 +30,11 @@ impl State {
         current.as_ref().filter(|running| running.has_environment.get()).map(|running| running.slot)
     }
 
-    fn push_environment_of(&self, stack: &mut Stack<'_>, slot: usize) {
+    /// Pushes what one of the vitals, a list by slot, has for this one.
+    fn push_entry(&self, stack: &mut Stack<'_>, list: usize, slot: usize) {
         let at = stack.top() + 1;
         self.push_vitals(stack);
-        stack.raw_get_index(at, vital::ENVIRONMENTS);
+        stack.raw_get_index(at, list);
         stack.raw_get_index(at + 1, slot);
         stack.replace(at);
         stack.pop(1);
@@ -87,12 +88,7 @@ impl State {
             self.tables.classes.raw_set(slot, &made)?;
             running.has_classes.set(true);
         }
-        let at = stack.top() + 1;
-        self.push_vitals(stack);
-        stack.raw_get_index(at, vital::CLASSES);
-        stack.raw_get_index(at + 1, slot);
-        stack.replace(at);
-        stack.pop(1);
+        self.push_entry(stack, vital::CLASSES, slot);
         Ok(())
     }
 }
