@@ -45,6 +45,7 @@ mod handle;
 mod id;
 mod local_tasks;
 pub mod locks;
+mod outcome;
 mod pool;
 mod pool_stats;
 mod rate_limiter;
@@ -69,9 +70,10 @@ pub use circuit_breaker::{Breaker, Call, CircuitBreaker, Ending};
 pub use contain_panic::{ContainPanic, contain_panic, contained};
 pub use context::{AtEnd, Context, EndOfContext};
 pub use flow::{fan_in, fan_out, stage};
-pub use handle::{Completer, Handle, Outcome, Queued, Report, Reporting, Status, Watch};
+pub use handle::{Completer, Handle, Queued, Report, Reporting, Watch};
 pub use id::next_id;
 pub use local_tasks::{LocalTask, LocalTasks};
+pub use outcome::{Outcome, Status};
 pub use pool::{
     Cancel, Close, Ended, OnFull, Pool, PoolOptions, Slot, SlotId, Submit, SubmitError, SubmitErrorKind,
     Task, TaskId,

@@ -5,7 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Context, Poll};
 
 use super::TaskError;
-use crate::handle::{Completer, Outcome};
+use crate::handle::Completer;
+use crate::outcome::Outcome;
 use crate::wait_group::WaitGroup;
 
 /// A task's own side. Dropped before its end, it has been cancelled.
