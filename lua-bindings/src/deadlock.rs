@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use runtime_core::{Backend, BlockingJob, Sleep, WorkerBody, WorkerHandle};
 
-use crate::api::{BUSY, describe};
+use crate::api::describe;
 use crate::system::System;
 
 /// How many looks in a row have to show the same.
@@ -160,7 +160,7 @@ impl Detector {
         let mut text = format!("all goroutines are asleep - deadlock!\nthe script: waiting in {what}");
         for entry in system.registry.living() {
             text.push('\n');
-            describe(&mut text, &entry, seen.get(&entry.watch.id()), BUSY, now);
+            describe(&mut text, &entry, seen.get(&entry.watch.id()), now);
         }
         text
     }

@@ -206,6 +206,8 @@ pub(crate) struct Running {
     pub(crate) completer: RefCell<Option<GoroutineCompleter>>,
     pub(crate) handle: GoroutineHandle,
     pub(crate) slot: usize,
+    /// The goroutine that the home state has started and that this one descends from: this one, if that was the home state's.
+    pub(crate) root: u64,
     /// Set by the call that parks, taken by the future that polls it.
     pub(crate) wait: RefCell<Option<Wait>>,
     /// Set by the future when the wait is over, taken by the call that parked.
@@ -247,12 +249,18 @@ pub(crate) const UNWINDING: Duration = Duration::from_secs(1);
 
 impl Running {
     /// One that is about to run in this slot.
-    pub(crate) fn new(completer: GoroutineCompleter, slot: usize, pool_slot: Option<Slot>) -> Self {
+    pub(crate) fn new(
+        completer: GoroutineCompleter,
+        member: &Member,
+        slot: usize,
+        pool_slot: Option<Slot>,
+    ) -> Self {
         let handle = completer.handle();
         Self {
             completer: RefCell::new(Some(completer)),
-            handle,
             slot,
+            root: member.root.unwrap_or(handle.id()),
+            handle,
             wait: RefCell::new(None),
             reply: RefCell::new(None),
             traceback: RefCell::new(None),

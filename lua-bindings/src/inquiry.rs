@@ -1,9 +1,12 @@
-//! [`Inquiries`]: what only the isolates know of their goroutines, and tell when they are asked.
+//! [`Inquiries`]: what only the isolates know of their goroutines, and tell when they are asked; and home states of those that run
+//! in them.
 //!
 //! **Who wakes whom.** Whoever asks enters the question, then notifies all isolates; each looks for questions after it has begun
 //! to listen, and answers between two goroutines. The last answer wakes the one who asked. An isolate that is busy, or stuck in a
-//! C call, does not answer in time: who asks waits with a limit. A question that is given up is taken off the list.
+//! C call, does not answer in time: who asks waits with a limit. A question that is given up is taken off the list. A home state does
+//! the same while it blocks and serves its goroutines ([`crate::local`]); while it computes, it is like an isolate that is busy.
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -44,16 +47,26 @@ struct Inquiry {
 pub(crate) struct Inquiries {
     open: Mutex<Vec<Arc<Inquiry>>>,
     asked: Event,
-    /// How many isolates answer.
+    /// How many questions are open, for those who look often.
+    count: AtomicUsize,
+    /// How many isolates answer, and how many home states.
     isolates: AtomicUsize,
+    homes: AtomicUsize,
 }
 
-/// An isolate that answers. Dropped when it does not any more.
-pub(crate) struct Answering(Arc<System>);
+/// Who answers.
+#[derive(Clone, Copy)]
+enum Who {
+    Isolate,
+    Home,
+}
+
+/// A state that answers. Dropped when it does not any more.
+pub(crate) struct Answering(Arc<System>, Who);
 
 impl Drop for Answering {
     fn drop(&mut self) {
-        self.0.inquiries.isolates.fetch_sub(1, Ordering::SeqCst);
+        self.0.inquiries.of(self.1).fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -62,15 +75,33 @@ struct Open<'a>(&'a Inquiries, Arc<Inquiry>);
 
 impl Drop for Open<'_> {
     fn drop(&mut self) {
-        self.0.open.lock().retain(|open| !Arc::ptr_eq(open, &self.1));
+        let mut open = self.0.open.lock();
+        open.retain(|open| !Arc::ptr_eq(open, &self.1));
+        self.0.count.store(open.len(), Ordering::SeqCst);
     }
 }
 
 impl Inquiries {
     /// An isolate begins to answer.
     pub(crate) fn begin(system: &Arc<System>) -> Answering {
-        system.inquiries.isolates.fetch_add(1, Ordering::SeqCst);
-        Answering(Arc::clone(system))
+        Self::begin_as(system, Who::Isolate)
+    }
+
+    /// A home state in which goroutines run does.
+    pub(crate) fn begin_home(system: &Arc<System>) -> Answering {
+        Self::begin_as(system, Who::Home)
+    }
+
+    fn begin_as(system: &Arc<System>, who: Who) -> Answering {
+        system.inquiries.of(who).fetch_add(1, Ordering::SeqCst);
+        Answering(Arc::clone(system), who)
+    }
+
+    fn of(&self, who: Who) -> &AtomicUsize {
+        match who {
+            Who::Isolate => &self.isolates,
+            Who::Home => &self.homes,
+        }
     }
 
     /// How many isolates there are.
@@ -78,15 +109,19 @@ impl Inquiries {
         self.isolates.load(Ordering::SeqCst)
     }
 
-    /// What the isolates know of their goroutines, by id; those that are busy for long say nothing.
+    /// What the states know of their goroutines, by id; those that are busy for long say nothing.
     pub(crate) async fn ask(&self, system: &System) -> FxHashMap<u64, Seen> {
         let inquiry = Arc::new(Inquiry {
             number: runtime_core::next_id(),
-            missing: AtomicUsize::new(self.isolates()),
+            missing: AtomicUsize::new(self.isolates() + self.homes.load(Ordering::SeqCst)),
             seen: Mutex::default(),
             answered: Event::new(),
         });
-        self.open.lock().push(Arc::clone(&inquiry));
+        {
+            let mut open = self.open.lock();
+            open.push(Arc::clone(&inquiry));
+            self.count.store(open.len(), Ordering::SeqCst);
+        }
         let open = Open(self, Arc::clone(&inquiry));
         self.asked.notify(usize::MAX);
         let all = async {
@@ -103,35 +138,49 @@ impl Inquiries {
         drop(open);
         std::mem::take(&mut *inquiry.seen.lock())
     }
-}
 
-impl Isolate {
-    /// Ready once there is a question that this isolate has not answered.
-    pub(crate) async fn is_asked(&self) {
-        let inquiries = &self.state.system.inquiries;
+    /// Whether there are questions.
+    pub(crate) fn are_open(&self) -> bool {
+        self.count.load(Ordering::SeqCst) > 0
+    }
+
+    /// Ready once there is a question after the one that was `answered` last.
+    pub(crate) async fn asked_after(&self, answered: &Cell<u64>) {
         loop {
-            let asked = inquiries.asked.listen();
-            if inquiries.open.lock().iter().any(|inquiry| inquiry.number > self.answered.get()) {
+            let asked = self.asked.listen();
+            if self.open.lock().iter().any(|inquiry| inquiry.number > answered.get()) {
                 return;
             }
             asked.await;
         }
     }
 
-    /// Answers the questions that are open.
-    pub(crate) fn answer(self: &Rc<Self>) {
+    /// Answers the questions that are open, but for those that were `answered`, with what is seen.
+    pub(crate) fn answer(&self, answered: &Cell<u64>, look: impl Fn() -> Vec<(u64, Seen)>) {
         let open: Vec<_> = {
-            let open = self.state.system.inquiries.open.lock();
-            open.iter().filter(|inquiry| inquiry.number > self.answered.get()).cloned().collect()
+            let open = self.open.lock();
+            open.iter().filter(|inquiry| inquiry.number > answered.get()).cloned().collect()
         };
         for inquiry in open {
-            self.answered.set(self.answered.get().max(inquiry.number));
-            let seen = look(&self.lua, self.living());
+            answered.set(answered.get().max(inquiry.number));
+            let seen = look();
             inquiry.seen.lock().extend(seen);
             if inquiry.missing.fetch_sub(1, Ordering::SeqCst) == 1 {
                 inquiry.answered.notify(usize::MAX);
             }
         }
+    }
+}
+
+impl Isolate {
+    /// Ready once there is a question that this isolate has not answered.
+    pub(crate) async fn is_asked(&self) {
+        self.state.system.inquiries.asked_after(&self.answered).await;
+    }
+
+    /// Answers the questions that are open.
+    pub(crate) fn answer(self: &Rc<Self>) {
+        self.state.system.inquiries.answer(&self.answered, || look(&self.lua, self.living()));
     }
 }
 

@@ -88,7 +88,7 @@ mod state;
 mod system;
 mod task;
 
-pub use api::{Results, WaitingCall, current_id, waiting_function};
+pub use api::{Results, WaitingCall, answer_observers, current_id, root_id, waiting_function};
 pub use builder::{BuildError, Builder, Goroutines, InstallError, Shutdown, new_state};
 pub use interrupt::Interrupt;
 pub use observer::{Living, Observer};

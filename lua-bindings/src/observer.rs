@@ -45,11 +45,10 @@ impl Observer {
             .collect()
     }
 
-    /// What the module's `dump` gives, but for what those of `goroutine.local` wait for, which only their state can tell. Blocks
-    /// the calling thread, up to 1 s where isolates are busy.
+    /// What the module's `dump` gives. Those of `goroutine.local` are seen while their state blocks. Takes up to 1 s where states are busy.
+    /// Blocks the calling thread, which must not be that of a home state.
     pub fn dump(&self) -> String {
-        let unseen = format!("in the script's own state or {}", api::BUSY);
-        block_on(&*self.0.backend, api::describe_all(&self.0, Vec::new(), &unseen))
+        block_on(&*self.0.backend, api::describe_all(&self.0, Vec::new()))
     }
 
     /// What the pools that are open do, by name.

@@ -25,6 +25,8 @@ pub(crate) struct Origin {
     pub(crate) system: Arc<System>,
     /// `file:line` of the call that started them.
     pub(crate) started_at: Arc<str>,
+    /// The goroutine that the home state has started and that they descend from; `None` if that has started these.
+    pub(crate) root: Option<u64>,
     /// The code of their function, for those that need no packet.
     pub(crate) code: Option<Arc<Code>>,
     /// Those that live, for those who look in.
@@ -78,12 +80,19 @@ impl Drop for Family {
 /// group is at zero as soon as the last goroutine has ended.
 #[derive(Default)]
 pub(crate) struct Children {
+    /// Of the one whose children these are; see [`Origin::root`].
+    root: Option<u64>,
     group: WaitGroup,
     last: RefCell<Option<(Arc<Origin>, u32)>>,
     waits: Rc<Cell<usize>>,
 }
 
 impl Children {
+    /// Those of a goroutine with this root.
+    pub(crate) fn of(root: u64) -> Self {
+        Self { root: Some(root), ..Self::default() }
+    }
+
     /// Counts a goroutine that is about to be started. `code`: that of its function, if no packet has it.
     pub(crate) fn add(
         &self,
@@ -115,6 +124,7 @@ impl Children {
         let origin = system.registry.enter(|listed| Origin {
             system: Arc::clone(system),
             started_at,
+            root: self.root,
             code,
             members: Mutex::default(),
             _listed: listed,

@@ -434,7 +434,7 @@ impl State {
     /// What is known of the goroutines that the running goroutine, or the home state, has started.
     pub(crate) fn with_children<R>(&self, act: impl FnOnce(&Children) -> R) -> R {
         match &*self.current.borrow() {
-            Some(running) => act(running.children.get_or_init(Children::default)),
+            Some(running) => act(running.children.get_or_init(|| Children::of(running.root))),
             None => act(&self.children),
         }
     }

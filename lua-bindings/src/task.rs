@@ -83,7 +83,7 @@ impl Task {
         if let Some(pool_slot) = &mut pool_slot {
             pool_slot.begin();
         }
-        let running = Rc::new(Running::new(completer, slot, pool_slot));
+        let running = Rc::new(Running::new(completer, &member, slot, pool_slot));
         isolate.occupy(slot, &running);
         Self {
             isolate: Rc::clone(isolate),

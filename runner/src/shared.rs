@@ -1,12 +1,14 @@
 //! [`Shared`]: what the modules have in common, in all states.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use mlua::Lua;
 
 use crate::io::Io;
 use crate::modules::http::Clients;
-use crate::sink::Sink;
+use crate::sink::{Origin, Sink};
 
 /// See the module's page.
 #[derive(Debug)]
@@ -14,11 +16,13 @@ pub(crate) struct Shared {
     pub(crate) sink: Sink,
     pub(crate) io: Io,
     pub(crate) http: Clients,
-    /// The tasks whose functions run, by the numbers of their goroutines.
+    /// The tasks that have begun, by the goroutines from which all descend that run for them.
     tasks: Mutex<HashMap<u64, Task>>,
+    /// The goroutines that run a function of a task.
+    functions: Mutex<HashSet<u64>>,
 }
 
-/// A task whose function runs in the home state.
+/// What holds for all that runs for a task.
 #[derive(Clone, Debug)]
 pub(crate) struct Task {
     pub(crate) name: String,
@@ -28,19 +32,46 @@ pub(crate) struct Task {
 
 impl Shared {
     pub(crate) fn new(sink: Sink) -> Self {
-        Self { sink, io: Io::default(), http: Clients::default(), tasks: Mutex::default() }
+        Self {
+            sink,
+            io: Io::default(),
+            http: Clients::default(),
+            tasks: Mutex::default(),
+            functions: Mutex::default(),
+        }
     }
 
-    /// The task that this goroutine is the function of.
-    pub(crate) fn task(&self, goroutine: Option<u64>) -> Option<Task> {
-        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).get(&goroutine?).cloned()
+    /// The task that the running goroutine, or one from which it descends, was started for.
+    pub(crate) fn task(&self, lua: &Lua) -> Option<Task> {
+        let root = goroutine::root_id(lua)?;
+        lock(&self.tasks).get(&root).cloned()
     }
 
-    pub(crate) fn begin_task(&self, goroutine: u64, task: Task) {
-        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).insert(goroutine, task);
+    /// Who says something now.
+    pub(crate) fn origin(&self, lua: &Lua) -> Origin {
+        let goroutine = goroutine::current_id(lua);
+        let task = self.task(lua).map(|task| task.name);
+        let is_function = goroutine.is_some_and(|goroutine| lock(&self.functions).contains(&goroutine));
+        Origin { task, goroutine, is_function }
     }
 
-    pub(crate) fn end_task(&self, goroutine: u64) {
-        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).remove(&goroutine);
+    /// The running goroutine is about to call a function of a task, or of a workflow. The task stays known: what it starts may go on for
+    /// longer than it does.
+    pub(crate) fn begin_function(&self, lua: &Lua, task: Option<Task>) {
+        if let (Some(root), Some(task)) = (goroutine::root_id(lua), task) {
+            lock(&self.tasks).insert(root, task);
+        }
+        if let Some(goroutine) = goroutine::current_id(lua) {
+            lock(&self.functions).insert(goroutine);
+        }
     }
+
+    /// That function has returned.
+    pub(crate) fn end_function(&self, goroutine: u64) {
+        lock(&self.functions).remove(&goroutine);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

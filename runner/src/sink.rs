@@ -44,6 +44,20 @@ pub(crate) enum Stream {
 pub(crate) struct Origin {
     pub(crate) task: Option<String>,
     pub(crate) goroutine: Option<u64>,
+    /// Whether the goroutine is the one that runs the task's own function.
+    pub(crate) is_function: bool,
+}
+
+impl Origin {
+    /// In brackets, with a space behind: the task, and the goroutine unless it is clear from the task which one that is.
+    fn text(&self) -> String {
+        match (&self.task, self.goroutine.filter(|_| !self.is_function)) {
+            (Some(task), Some(goroutine)) => format!("[{task}, goroutine {goroutine}] "),
+            (Some(task), None) => format!("[{task}] "),
+            (None, Some(goroutine)) => format!("[goroutine {goroutine}] "),
+            (None, None) => String::new(),
+        }
+    }
 }
 
 impl Sink {
@@ -110,7 +124,8 @@ impl Sink {
         let level = format!("{:5}", level.to_uppercase());
         // A line break in the message does not end the line.
         let message = message.replace('\n', "\n      ");
-        self.to_stderr(&format!("{} {message}", paint(&level, colour, self.colour && colour != "0")));
+        let level = paint(&level, colour, self.colour && colour != "0");
+        self.to_stderr(&format!("{level} {}{message}", origin.text()));
     }
 
     /// What a script prints, line breaks included.

@@ -133,7 +133,7 @@ fn an_interrupt_cancels_unwinds_and_sums_up() {
     let (code, stderr) = ended(child);
     assert_eq!(code, Some(130), "{stderr}");
     assert!(begin.elapsed() < Duration::from_secs(4), "{:?}", begin.elapsed());
-    assert!(stderr.contains("INFO  unwound\n"), "{stderr}");
+    assert!(stderr.contains("INFO  [first] unwound\n"), "{stderr}");
     let words = stderr.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(words.contains("first cancelled 1") && words.contains("second cancelled 0"), "{stderr}");
 }
@@ -194,6 +194,52 @@ fn what_goroutines_do_can_be_asked_for_from_outside() {
 
     let dump = sloth(&root(), &["dump", &child.id().to_string()]);
     assert!(dump.status.code() == Some(1) && dump.stderr.contains("no sloth-runner"), "{dump:#?}");
+}
+
+#[test]
+fn what_tasks_do_can_be_asked_for_from_outside() {
+    let (mut child, _folder, _stdout) = start(
+        "local function t(name, fn) return task(name):async(true):timeout(60):command(fn):build() end
+        workflow.define('w'):tasks({
+          t('receives', function()
+            goroutine.channel():receive()
+          end),
+          t('runs', function() exec.run('sleep 60') end),
+          t('shell', 'sleep 60'),
+          t('begins', function()
+            print('ready') io.stdout:flush()
+            goroutine.channel():receive()
+          end),
+        })",
+        &[],
+    );
+    let dump = sloth(&root(), &["dump", &child.id().to_string()]);
+    let told = |what: &str| assert!(dump.stdout.contains(what), "{what} in {dump:#?}");
+    told("'function of receives' (started at");
+    told(": waiting in receive for");
+    told("script.sloth:4: in ");
+    told("'function of runs' (started at");
+    told(": waiting in exec.run for");
+    told("script.sloth:6: in ");
+    told("'task shell' (started at");
+    assert!(!dump.stdout.contains("[runner:engine]:"), "the engine's own frames are left out: {dump:#?}");
+    signal(&child, "KILL");
+    child.wait().unwrap();
+}
+
+#[test]
+fn where_a_task_with_a_time_limit_computes_can_be_asked_for() {
+    let (mut child, _folder, _stdout) = start(
+        "task('endless'):timeout(60):command(function()
+          print('ready') io.stdout:flush()
+          while true do end
+        end):build()",
+        &[],
+    );
+    let dump = sloth(&root(), &["dump", &child.id().to_string()]);
+    assert!(dump.stdout.contains("running\n") && dump.stdout.contains("script.sloth:3: in "), "{dump:#?}");
+    signal(&child, "KILL");
+    child.wait().unwrap();
 }
 
 #[test]

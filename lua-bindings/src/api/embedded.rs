@@ -103,6 +103,23 @@ pub fn current_id(lua: &Lua) -> Option<u64> {
     Some(super::state(lua)?.current()?.handle.id())
 }
 
+/// The number of the goroutine that the home state has started and that the one that runs in this state descends from; its own, if
+/// it was the home state that started it. So what somebody has begun can be told from what others have, whatever was started for it in
+/// its turn, and whether those who started it still live. `None` at home.
+pub fn root_id(lua: &Lua) -> Option<u64> {
+    Some(super::state(lua)?.current()?.root)
+}
+
+/// Tells those who look in by an [`Observer`](crate::Observer) what the goroutines of `goroutine.local` do, if somebody asks just now. A
+/// home state does so whenever it blocks; one that computes for long may call this now and then, as from a hook.
+pub fn answer_observers(lua: &Lua) {
+    if let Some(state) = super::state(lua)
+        && let Some(local) = state.local()
+    {
+        local.answer_if_asked(lua, &state);
+    }
+}
+
 fn not_installed() -> mlua::Error {
     mlua::Error::runtime("goroutines are not installed in this Lua state")
 }

@@ -50,22 +50,22 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
         let here = context.state.local().map(|local| local.living(context.state));
         let here = here.map_or_else(Vec::new, |living| look(context.lua, living));
         Ok(Answer::Wait(Box::pin(async move {
-            let text = describe_all(&system, here, BUSY).await;
+            let text = describe_all(&system, here).await;
             Reply::make(move |lua, _| Ok(text.into_lua_multi(lua)?))
         })))
     })
 }
 
 /// Some lines on each goroutine that lives.
-/// `here`: what the home state's own goroutines are seen to do. `unseen`: where those are of which nothing is seen.
-pub(crate) async fn describe_all(system: &System, here: Vec<(u64, Seen)>, unseen: &str) -> String {
+/// `here`: what the goroutines of the state that asks are seen to do.
+pub(crate) async fn describe_all(system: &System, here: Vec<(u64, Seen)>) -> String {
     let mut seen = system.inquiries.ask(system).await;
     seen.extend(here);
     let now = system.backend.now();
     let mut text = String::new();
     for entry in system.registry.living() {
         let seen = seen.get(&entry.watch.id());
-        describe(&mut text, &entry, seen, unseen, now);
+        describe(&mut text, &entry, seen, now);
         text.push('\n');
         for line in seen.iter().flat_map(|seen| seen.stack.lines()) {
             let _ = writeln!(text, "  {line}");
@@ -74,11 +74,8 @@ pub(crate) async fn describe_all(system: &System, here: Vec<(u64, Seen)>, unseen
     text
 }
 
-/// Where a goroutine is of which nothing is seen, when all states have been asked.
-pub(crate) const BUSY: &str = "in an isolate that is busy";
-
 /// A line on one goroutine, without its end.
-pub(crate) fn describe(text: &mut String, entry: &Entry, seen: Option<&Seen>, unseen: &str, now: Instant) {
+pub(crate) fn describe(text: &mut String, entry: &Entry, seen: Option<&Seen>, now: Instant) {
     let Entry { watch, started_at } = entry;
     let name = watch.name().map_or_else(String::new, |name| format!(" '{name}'"));
     let status = watch.status();
@@ -89,7 +86,8 @@ pub(crate) fn describe(text: &mut String, entry: &Entry, seen: Option<&Seen>, un
             let _ = write!(text, " in {what} for {milliseconds} ms");
         }
         None if status != Status::Queued => {
-            let _ = write!(text, ", {unseen}");
+            // All states have been asked.
+            text.push_str(", in a state that is busy");
         }
         _ => {}
     }

@@ -86,7 +86,7 @@ impl Goroutine {
         }
         let slot = kept.as_ref().map_or(0, |kept| kept.slot);
         Self {
-            running: Rc::new(Running::new(completer, slot, pool_slot)),
+            running: Rc::new(Running::new(completer, &member, slot, pool_slot)),
             kept,
             coroutine,
             begun: false,

@@ -33,6 +33,7 @@ use mlua::{Function, Lua, MultiValue, Thread};
 use runtime_core::{Outcome, block_on, deadline};
 
 use crate::goroutine::{GoroutineHandle, Running, Shipped, Waiting};
+use crate::inquiry::{Answering, Inquiries, look};
 use crate::object::Object;
 use crate::packet::{self, Packet, Roots};
 use crate::raw::{Coroutine, Key, Kind, Stack, protected, protected_bare};
@@ -88,6 +89,9 @@ pub(crate) struct Local {
     /// Whether all were cancelled because the system is closing.
     cancelled: Cell<bool>,
     close_coroutine: Option<Function>,
+    /// The last question that was answered; see [`crate::inquiry`].
+    answered: Cell<u64>,
+    _answering: Answering,
 }
 
 /// The coroutines, and which of their places are free.
@@ -133,6 +137,8 @@ impl Local {
             copying: Cell::new(false),
             cancelled: Cell::new(false),
             close_coroutine: close,
+            answered: Cell::new(0),
+            _answering: Inquiries::begin_home(&state.system),
         })
     }
 
@@ -305,6 +311,7 @@ impl Local {
         let mut ran = false;
         // Only who really blocks has to hear of it.
         let mut closing = None;
+        let mut asked = None;
         poll_fn(move |cx| {
             loop {
                 let polled = future.as_mut().poll(cx);
@@ -316,7 +323,14 @@ impl Local {
                     return polled;
                 }
                 ran = true;
+                self.answer_if_asked(lua, state);
                 if self.round(lua, state) || !self.post.listen(cx.waker()) {
+                    continue;
+                }
+                let inquiries = &state.system.inquiries;
+                let is_asked = asked.get_or_insert_with(|| Box::pin(inquiries.asked_after(&self.answered)));
+                if is_asked.as_mut().poll(cx).is_ready() {
+                    asked = None;
                     continue;
                 }
                 let closing = closing.get_or_insert_with(|| Box::pin(state.system.closing()));
@@ -325,6 +339,14 @@ impl Local {
                 }
             }
         })
+    }
+
+    /// Answers the questions that are open: its goroutines stand still meanwhile.
+    pub(crate) fn answer_if_asked(&self, lua: &Lua, state: &State) {
+        let inquiries = &state.system.inquiries;
+        if inquiries.are_open() {
+            inquiries.answer(&self.answered, || look(lua, self.living(state)));
+        }
     }
 
     /// How many turns its goroutines have had.

@@ -25,6 +25,9 @@ crate::under_each_backend! {
     two_states_have_goroutines_of_their_own
     shutting_down_cancels_them_at_the_next_wait
     shutting_down_from_another_thread_ends_the_wait_for_them
+    one_who_looks_in_sees_what_they_wait_for_while_the_state_blocks
+    one_who_looks_in_sees_what_they_do_where_the_state_answers_while_it_computes
+    goroutines_know_from_which_they_descend
 }
 
 fn local(backend: &Carrier) -> (Goroutines, Lua, Reports) {
@@ -297,4 +300,100 @@ fn shutting_down_from_another_thread_ends_the_wait_for_them(backend: Carrier) {
         "#,
     );
     assert_eq!((ok, why.as_str()), (false, "cancelled: shutdown"));
+}
+
+fn one_who_looks_in_sees_what_they_wait_for_while_the_state_blocks(backend: Carrier) {
+    let (goroutines, lua, _reports) = local(&backend);
+    let observer = goroutines.observer();
+    let looking = thread::spawn(move || {
+        let begin = Instant::now();
+        loop {
+            let dump = observer.dump();
+            if dump.contains("waiting in receive") {
+                return dump;
+            }
+            assert!(begin.elapsed() < PATIENCE, "{dump}");
+        }
+    });
+    let take_dump = lua.create_function(move |_, ()| Ok(looking.is_finished())).unwrap();
+    lua.globals().set("has_seen", take_dump).unwrap();
+    run::<()>(
+        &lua,
+        r#"
+        local gate = goroutine.channel()
+        local function inner() gate:receive() end
+        local waiter = goroutine.async(function() inner() end)
+        while not has_seen() do goroutine.sleep(1) end
+        gate:close()
+        waiter:await()
+        "#,
+    );
+}
+
+fn one_who_looks_in_sees_what_they_do_where_the_state_answers_while_it_computes(backend: Carrier) {
+    let (goroutines, lua, _reports) = local(&backend);
+    let observer = goroutines.observer();
+    let looking = thread::spawn(move || {
+        let begin = Instant::now();
+        loop {
+            let dump = observer.dump();
+            if dump.contains(": running\n") && dump.contains("script.lua:2: in ") {
+                return;
+            }
+            assert!(begin.elapsed() < PATIENCE, "{dump}");
+        }
+    });
+    let answer = lua
+        .create_function(move |lua, ()| {
+            goroutine::answer_observers(lua);
+            Ok(looking.is_finished())
+        })
+        .unwrap();
+    lua.globals().set("answer", answer).unwrap();
+    run::<()>(
+        &lua,
+        r#"local answer = answer
+        local function inner() while not answer() do end end
+        goroutine.async(function() inner() return 1 end):await()
+        "#,
+    );
+}
+
+fn goroutines_know_from_which_they_descend(backend: Carrier) {
+    let (builder, _reports) = builder(&backend, 2);
+    let register = |lua: &Lua| {
+        let ids = lua.create_function(|lua, ()| Ok((goroutine::current_id(lua), goroutine::root_id(lua))))?;
+        lua.globals().set("ids", ids)
+    };
+    let goroutines = builder.setup(register).build().unwrap();
+    let lua = goroutine::new_state();
+    lua.globals().set("goroutine", goroutines.module(&lua).unwrap()).unwrap();
+    lua.globals().set("here", goroutines.local_module(&lua).unwrap()).unwrap();
+    register(&lua).unwrap();
+    run::<()>(
+        &lua,
+        r#"
+        assert(ids() == nil, "the script is none")
+        local function grown(start, generations)
+            local id, root = ids()
+            if generations == 0 then return id, root end
+            local ok, youngest, its = goroutine.await(start(grown, start, generations - 1))
+            assert(ok, youngest)
+            return id, root, youngest, its
+        end
+        -- Both with and without what a packet takes: a captured value.
+        for _, start in ipairs({ goroutine.async, here.async }) do
+            local handle = start(grown, goroutine.async, 3)
+            local ok, id, root, youngest, its = handle:await()
+            assert(ok and id == root and its == id and youngest ~= id, id)
+            assert(handle:id() == id)
+        end
+        goroutine.pool_create("p", { workers = 1 })
+        local ok, id, inner = here.await(here.async(function()
+            local _, _, root = goroutine.await(goroutine.pool_async("p", function() return ids() end))
+            return ids(), root
+        end))
+        assert(ok and id == inner, "a task of a pool descends from who submits it")
+        "#,
+    );
 }

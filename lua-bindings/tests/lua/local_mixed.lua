@@ -210,4 +210,21 @@ test("10,000 messages between the flavours", function()
   equal(2 * sum, n * (n + 1))
 end)
 
+test("a dump that a parallel goroutine asks for tells what the local ones wait for, and where", function()
+  local gate = here.channel()
+  local function inner() gate:receive() end
+  local waiter = here.async(function() inner() end)
+  waiter:name("the local one")
+  parked(waiter)
+  -- The script blocks, and so answers.
+  local ok, text = here.await(parallel.async(function() return goroutine.dump() end))
+  assert(ok, text)
+  contains(text, "'the local one' (started at ")
+  local state, stack = text:match("'the local one' %(started at [^\n]*%): ([^\n]*)\n(.*)")
+  contains(state, "waiting in receive for ")
+  contains(stack, "'inner'")
+  gate:close()
+  gives(values(true), waiter:await())
+end)
+
 finish()

@@ -229,7 +229,7 @@ local function run_workflow(workflow)
   tell("workflow_start", { workflow = workflow.name, tasks = #workflow.order })
   local failed -- why the workflow failed, beyond its tasks
   if workflow.on_start then
-    local how, message, trace = strand.call(left(), { name = workflow.name }, workflow.on_start)
+    local how, message, trace = strand.call(left(), { name = workflow.name, is_workflow = true }, workflow.on_start)
     if how ~= "ok" then
       failed = "on_start: " .. message .. (trace ~= "" and "\n" .. trace or "")
       aborted = "on_start failed"
@@ -285,7 +285,7 @@ local function run_workflow(workflow)
     end
   end
   if workflow.on_complete and not interrupted() then
-    local how, message, trace = strand.call(nil, { name = workflow.name }, workflow.on_complete, success, results)
+    local how, message, trace = strand.call(nil, { name = workflow.name, is_workflow = true }, workflow.on_complete, success, results)
     if how ~= "ok" then
       success, failed = false, "on_complete: " .. message .. (trace ~= "" and "\n" .. trace or "")
     end

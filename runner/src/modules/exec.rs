@@ -89,7 +89,7 @@ fn replace_execute(lua: &Lua, shared: &Arc<Shared>, place: Place) -> mlua::Resul
             let asked = command.is_none();
             let mut command = shell(command.as_deref().unwrap_or("exit 0"));
             command.stdin(Stdio::null());
-            let origin = super::log::origin(lua, shared);
+            let origin = shared.origin(lua);
             let shared = Arc::clone(shared);
             Arc::clone(&shared).io.start(async move {
                 if !shared.sink.takes_prints() {
@@ -189,7 +189,7 @@ fn wanted(lua: &Lua, shared: &Arc<Shared>, args: &Args) -> mlua::Result<Wanted> 
     };
     let options = args.options(2, &["workdir", "env", "timeout", "stdin", "stream"])?;
     // What a task says of itself holds for what its function runs.
-    let task = shared.task(goroutine::current_id(lua));
+    let task = shared.task(lua);
     let (workdir, mut env) = task.map_or((None, BTreeMap::new()), |task| (task.workdir, task.env));
     env.extend(options.fields("env")?);
     if let Some(workdir) = options.text("workdir")?.map(PathBuf::from).or(workdir) {

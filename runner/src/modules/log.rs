@@ -7,7 +7,6 @@ use mlua::{Function, Lua, MultiValue, Value};
 use super::Module;
 use crate::convert;
 use crate::shared::Shared;
-use crate::sink::Origin;
 
 pub(super) fn install(lua: &Lua, shared: &Arc<Shared>) -> mlua::Result<()> {
     let module = Module::new(lua, shared)?;
@@ -16,33 +15,24 @@ pub(super) fn install(lua: &Lua, shared: &Arc<Shared>) -> mlua::Result<()> {
     {
         module.now(name, move |lua, shared, args| {
             let message = joined(lua, args.values, " ")?;
-            shared.sink.log(level, &String::from_utf8_lossy(&message), &origin(lua, shared));
+            shared.sink.log(level, &String::from_utf8_lossy(&message), &shared.origin(lua));
             Ok(())
         })?;
     }
     module.now("log.print", |lua, shared, args| {
         let mut line = joined(lua, args.values, "\t")?;
         line.push(b'\n');
-        shared.sink.print(&line, &origin(lua, shared));
+        shared.sink.print(&line, &shared.origin(lua));
         Ok(())
     })?;
     module.now("log.table", |lua, shared, args| {
         let value = convert::shown(lua, &args.value(1));
         let title = args.optional_text(2)?.map(|title| title + " ").unwrap_or_default();
         let text = serde_json::to_string_pretty(&value).map_err(mlua::Error::external)?;
-        shared.sink.log("info", &format!("{title}{text}"), &origin(lua, shared));
+        shared.sink.log("info", &format!("{title}{text}"), &shared.origin(lua));
         Ok(())
     })?;
     module.finish("log")
-}
-
-/// Who says it.
-pub(super) fn origin(lua: &Lua, shared: &Shared) -> Origin {
-    let goroutine = goroutine::current_id(lua);
-    match shared.task(goroutine) {
-        Some(task) => Origin { task: Some(task.name), goroutine: None },
-        None => Origin { task: None, goroutine },
-    }
 }
 
 /// The values as `print` shows them.

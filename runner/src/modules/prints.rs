@@ -6,7 +6,7 @@ use mlua::{Function, IntoLuaMulti, Lua, MultiValue, Table, Value};
 
 use super::Place;
 use super::args::bytes;
-use super::log::{joined, origin};
+use super::log::joined;
 use crate::shared::Shared;
 
 /// Replaces `print`, `io.write` and what `io.stdout:write` calls. In isolates `print` is made of the last of these.
@@ -22,7 +22,7 @@ pub(super) fn install(lua: &Lua, shared: &Arc<Shared>, place: Place) -> mlua::Re
             let parts: Option<Vec<_>> = values.iter().map(bytes).collect();
             match parts {
                 Some(parts) if file == stdout => {
-                    shared.sink.print(&parts.concat(), &origin(lua, &shared));
+                    shared.sink.print(&parts.concat(), &shared.origin(lua));
                     file.into_lua_multi(lua)
                 }
                 // It knows what is wrong with them.
@@ -46,7 +46,7 @@ pub(super) fn install(lua: &Lua, shared: &Arc<Shared>, place: Place) -> mlua::Re
         let print = lua.create_function(move |lua, values: MultiValue| {
             let mut line = joined(lua, values, "\t")?;
             line.push(b'\n');
-            shared.sink.print(&line, &origin(lua, &shared));
+            shared.sink.print(&line, &shared.origin(lua));
             Ok(())
         })?;
         lua.globals().raw_set("print", print)?;

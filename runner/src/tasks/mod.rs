@@ -164,16 +164,14 @@ fn limits(lua: &Lua, shared: &Arc<Shared>) -> mlua::Result<[Function; 3]> {
             };
             let now = Instant::now();
             begun.lock().unwrap_or_else(PoisonError::into_inner).insert(goroutine, (now, None));
-            let task = Task {
-                name: task.raw_get("name")?,
-                workdir: task.raw_get("workdir")?,
-                env: task.raw_get::<Option<BTreeMap<String, String>>>("env")?.unwrap_or_default(),
-            };
-            shared.begin_task(goroutine, task);
+            let is_task = !task.raw_get::<Option<bool>>("is_workflow")?.unwrap_or_default();
+            let task = is_task.then(|| task_of(&task)).transpose()?;
+            shared.begin_function(lua, task);
             if let Some(limit) =
                 limit.and_then(|limit| now.checked_add(Duration::try_from_secs_f64(limit).ok()?))
             {
                 lua.set_hook(HookTriggers::new().every_nth_instruction(INSTRUCTIONS), move |lua, _| {
+                    goroutine::answer_observers(lua);
                     if Instant::now() < limit {
                         return Ok(VmState::Continue);
                     }
@@ -198,12 +196,20 @@ fn limits(lua: &Lua, shared: &Arc<Shared>) -> mlua::Result<[Function; 3]> {
     };
     let shared = Arc::clone(shared);
     let leave = lua.create_function(move |_, (goroutine, limit): (u64, Option<f64>)| {
-        shared.end_task(goroutine);
+        shared.end_function(goroutine);
         let begun = begun.lock().unwrap_or_else(PoisonError::into_inner).remove(&goroutine);
         let passed = begun.map(|(begin, end)| (end.unwrap_or_else(Instant::now) - begin).as_secs_f64());
         Ok(matches!((passed, limit), (Some(passed), Some(limit)) if passed >= limit))
     })?;
     Ok([enter, leave, quiet])
+}
+
+fn task_of(task: &Table) -> mlua::Result<Task> {
+    Ok(Task {
+        name: task.raw_get("name")?,
+        workdir: task.raw_get("workdir")?,
+        env: task.raw_get::<Option<BTreeMap<String, String>>>("env")?.unwrap_or_default(),
+    })
 }
 
 fn overdue() -> mlua::Error {
