@@ -281,15 +281,22 @@ fn tell(
             format!("fields {}{more} were changed after loading", shown.join(", "))
         }
     };
-    let name = String::from_utf8_lossy(name);
-    (system.report)(&format!(
-        "module '{name}': {what}; goroutine.configure{{copy_modules = {{\"{name}\"}}}} sends it as it is{remark}"
-    ));
+    let instead = match name {
+        OURS => "a function or a table of another name would be sent as it is".to_owned(),
+        _ => {
+            let name = String::from_utf8_lossy(name);
+            format!("goroutine.configure{{copy_modules = {{\"{name}\"}}}} sends it as it is{remark}")
+        }
+    };
+    (system.report)(&format!("module '{}': {what}; {instead}", String::from_utf8_lossy(name)));
 }
 
 /// The standard libraries that are compared. What is in `package` is the state's own, and `_G` is no library.
-pub(crate) const LIBRARIES: [&[u8]; 9] =
-    [b"string", b"table", b"math", b"io", b"os", b"coroutine", b"utf8", b"debug", b"bit32"];
+pub(crate) const LIBRARIES: [&[u8]; 10] =
+    [b"string", b"table", b"math", b"io", b"os", b"coroutine", b"utf8", b"debug", b"bit32", OURS];
+
+/// The module itself. It cannot be copied.
+const OURS: &[u8] = b"goroutine";
 
 /// The fields that the standard libraries of an isolate have.
 pub(crate) type Libraries = FxHashMap<&'static [u8], Fields>;

@@ -93,6 +93,9 @@ local function adopt(module, name)
   name_fields(module, name, true)
 end
 
+-- Where this is, in messages.
+local here = all and "in a goroutine" or "in the home state"
+
 -- What to do with a module that is loaded at home and cannot be found here.
 local function alone(name)
   return 'only the home state has it: goroutine.configure{copy_modules = {"' .. name .. '"}} sends it as it is, a function in '
@@ -113,8 +116,8 @@ local function resolve(name)
     if not ok then
       loaded = tostring(loaded)
       local why = "module '" .. module_name .. "' not found:"
-      local advice = sub(loaded, 1, #why) == why and " (" .. alone(module_name) .. ")" or ""
-      return nil, "cannot load module '" .. module_name .. "' in a goroutine" .. advice .. ": " .. loaded
+      local advice = all and sub(loaded, 1, #why) == why and " (" .. alone(module_name) .. ")" or ""
+      return nil, "cannot load module '" .. module_name .. "' " .. here .. advice .. ": " .. loaded
     end
     module = loaded
     if check and not zero and type(module) == "table" then
@@ -126,10 +129,12 @@ local function resolve(name)
     local field = sub(name, zero + 1)
     value = type(module) == "table" and rawget(module, field) or nil
     if value == nil then
-      if module_name == "_G" then
+      if module_name == "_G" and not all then
+        return nil, "global function '" .. field .. "' does not exist in the home state, or is no longer what it was"
+      elseif module_name == "_G" then
         return nil, "global function '" .. field .. "' does not exist in goroutines: register it in every isolate (setup)"
       end
-      return nil, "module '" .. module_name .. "' has no field '" .. field .. "' in a goroutine"
+      return nil, "module '" .. module_name .. "' has no field '" .. field .. "' " .. here
     end
   end
   by_name[name] = value

@@ -137,6 +137,20 @@ test("so it is if it was captured, and what home lacks is no matter", function()
   end
 end)
 
+test("what a script has made of the module goroutine is told of, and how to do without", function()
+  local now = goroutine.now
+  goroutine.answer, goroutine.now = 42, function() return 0 end
+  local ok, answer = await(async(function() return goroutine.answer, goroutine.now() > 0 end))
+  goroutine.answer, goroutine.now = nil, now
+  gives(values(true, nil), ok, answer)
+  if told then
+    local list = reports()
+    equal(#list, 1)
+    equal(list[1], "module 'goroutine': fields 'answer' (home has 42, goroutines get nil), 'now' (home has a function of its own, "
+      .. "goroutines get the standard one) were changed after loading; a function or a table of another name would be sent as it is")
+  end
+end)
+
 test("copy_modules sends a standard library as it is", function()
   goroutine.configure({ copy_modules = { "os", "string" } })
   gives(values(42, "own", "number"), run(function() return os.answer, os.clock(), type(os.time()) end))
