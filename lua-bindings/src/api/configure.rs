@@ -40,9 +40,11 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
         if let Some(name) = early {
             // Nothing is changed if it cannot all be.
             let on_start = match on_start {
-                Some(function) => {
-                    Some(ship(context, function.into_lua_multi(context.lua)?, Roots::Values("on_start"))?)
-                }
+                Some(function) => Some(ship(
+                    context,
+                    function.into_lua_multi(context.lua)?,
+                    Roots::Values(Roots::ON_START),
+                )?),
                 None => None,
             };
             let changed = context.state.system.change_settings(|settings| {

@@ -43,9 +43,17 @@ impl Roots {
     /// What the functions that load modules are called.
     pub(crate) const PRELOAD: &'static str = "package.preload";
 
+    /// What the function is called that every isolate runs first.
+    pub(crate) const ON_START: &'static str = "on_start";
+
     /// Whether the values go out of a goroutine that has ended, and not to one.
     fn leave(self) -> bool {
         matches!(self, Self::Values("result" | "error"))
+    }
+
+    /// Whether there is a function among the values that is to run elsewhere, and was not sent for its own sake.
+    fn start_a_function(self) -> bool {
+        matches!(self, Self::Start | Self::Values(Self::ON_START))
     }
 
     /// What messages call the values.
@@ -116,6 +124,8 @@ struct Encoder<'a> {
     roots: Roots,
     /// How many root values there are.
     count: i32,
+    /// Which of them is the function that is to run elsewhere; 0 if none is.
+    started: i32,
     out: Vec<u8>,
     references: References,
     scratch: Box<Scratch>,
@@ -154,6 +164,7 @@ impl<'a> Encoder<'a> {
             state,
             roots,
             count: i32::try_from(count).unwrap_or(i32::MAX),
+            started: 0,
             out: state.take_bytes(),
             references: References::new(),
             scratch: state.take_scratch(),
@@ -260,6 +271,9 @@ impl<'a> Encoder<'a> {
         if self.starts_from_home() {
             self.state.note_own_methods();
         }
+        if self.roots.start_a_function() {
+            self.started = self.started(stack);
+        }
         self.out.push(0); // the place of the number of numbered strings
         self.varint(self.count as u64);
         for root in 1..=self.count {
@@ -354,6 +368,10 @@ impl<'a> Encoder<'a> {
             let number = seen.number;
             self.out.push(tag::SEEN);
             self.varint(u64::from(number));
+            // It was written before it was met as a metatable.
+            if as_metatable && !self.state.may_be_named(address) {
+                self.assign(stack);
+            }
             stack.pop(1);
             return Ok(());
         }

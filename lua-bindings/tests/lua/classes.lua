@@ -117,6 +117,21 @@ everywhere("a table that is its own metatable", function()
   equal(run(function(v) return tostring(v) .. tostring(getmetatable(v) == v) end, own), "I am myselftrue")
 end)
 
+everywhere("two tables that are each other's metatable", function()
+  local one, two = { name = "one" }, { name = "two" }
+  setmetatable(one, two)
+  setmetatable(two, one)
+  gives(values(one, two), run(function() return one, two end))
+  gives(values(one, two), run(echo, one, two))
+  gives(values(two, one), run(echo, two, one))
+  equal(run(echo, one), one)
+  equal(run(function() return { two } end)[1], two)
+  local reflect, stop = mirror()
+  equal(reflect(two), two)
+  equal(reflect(one), one)
+  stop()
+end)
+
 everywhere("classes that reach each other arrive once, whichever comes first", function()
   local A, B, C = { name = "A" }, { name = "B" }, { name = "C" }
   for _, class in ipairs({ A, B, C }) do class.__index = class end

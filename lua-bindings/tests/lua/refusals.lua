@@ -23,6 +23,19 @@ local starters = {
   pool_submit = function(fn, arg) return (goroutine.pool_submit("refusals", fn, arg)) end,
   pool_submit_priority = function(fn, arg) return (goroutine.pool_submit_priority("refusals", 1, fn, arg)) end,
   pool_async = function(fn, arg) return (goroutine.pool_async("refusals", fn, arg)) end,
+  blocking = function(fn, arg) return (goroutine.blocking(fn, arg)) end,
+  context_run = function(fn, arg)
+    local ctx = goroutine.context()
+    return (ctx:run(fn, arg))
+  end,
+  context_spawn = function(fn, arg)
+    local ctx = goroutine.context()
+    return (ctx:spawn(fn, arg))
+  end,
+  pool_object = function(fn, arg)
+    local pool = goroutine.pool("refusals")
+    return (pool:submit(fn, arg))
+  end,
   pool_map = function(fn, arg) return (goroutine.pool_map("refusals", { arg == nil and 1 or arg }, fn)) end,
 }
 goroutine.pool_create("refusals", { workers = 2, priority = true })
@@ -60,6 +73,57 @@ for name, start in pairs(starters) do
   end)
 end
 
+for _, name in ipairs({ "spawn", "async", "timeout", "scope", "pool_submit", "pool_async", "blocking", "context_run", "context_spawn" }) do
+  test(name .. " looks through pcall at the function that is called", function()
+    local count, ran = 0, goroutine.atomic_int()
+    raises("'count'", starters[name], pcall, function()
+      ran:add()
+      count = count + 1
+    end)
+    raises("'count'", starters[name], xpcall, function() count = count + 1 end)
+    equal(goroutine.wait_all(30000), true)
+    gives(values(0, 0), ran:load(), count)
+  end)
+end
+
+test("only what pcall and xpcall call is the started function, not their other arguments", function()
+  local count = 0
+  local function write(n)
+    count = count + 1
+    return count, n
+  end
+  raises("'count'", async, pcall, pcall, write)
+  raises("'count'", async, pcall, xpcall, write, print)
+  raises("'count'", async, xpcall, pcall, print, write)
+  gives(values(true, true, 1, 5), await(async(pcall, function(f, n) return f(n) end, write, 5)))
+  local function fail() error("failed") end
+  gives(values(true, false, 1), await(async(xpcall, fail, write)))
+  gives(values(true, true, true), await(async(xpcall, pcall, write, print)))
+  equal((await(async(pcall))), false) -- which is pcall's own error
+  equal(count, 0)
+end)
+
+test("the stages of a pipeline are started functions", function()
+  local count, input = 0, goroutine.channel(1)
+  local function pass(v) return v end
+  local function write(v)
+    count = count + v
+    return v
+  end
+  raises("'count'", goroutine.pipeline, input, { { fn = write } })
+  raises("'count'", goroutine.pipeline, input, { { fn = pass }, { fn = write, workers = 2 } })
+  raises("cannot send upvalue 'file' " .. FILE, goroutine.pipeline, input, { { fn = function() return file end } })
+  -- Nothing was started, and nothing closed.
+  input:send(1)
+  gives(values(1, true), input:receive())
+  equal(count, 0)
+end)
+
+test("what every isolate begins with is a started function", function()
+  local count = 0
+  raises("'count'", goroutine.configure, { on_start = function() count = count + 1 end })
+end)
+
 test("the path names upvalues, fields, indices and arguments", function()
   local cfg = { log = { file = file } }
   raises("cannot send upvalue 'cfg'.log.file " .. FILE, spawn, function() return cfg end)
@@ -67,6 +131,7 @@ test("the path names upvalues, fields, indices and arguments", function()
   raises("upvalue 'list'[1][2].handle " .. FILE, async, function() return list end)
   raises("argument 1 " .. FILE, async, print, file)
   raises("argument 3[2].x " .. FILE, async, print, 1, 2, { 0, { x = file } })
+  raises("argument 1[true][false][1.5] " .. FILE, async, print, { [true] = { [false] = { [1.5] = file } } })
   local odd = { ["two words"] = file }
   contains(raises(FILE, async, function() return odd end), '["two words"]')
 end)
@@ -274,8 +339,10 @@ end)
 test("a C function of no module is refused", function()
   -- What gmatch returns is a function written in C that no module has.
   local matcher = ("a b"):gmatch("%a")
-  raises("C function", async, function() return matcher() end)
+  raises("upvalue 'matcher' (C function of no loaded module) to a goroutine: make it inside", async, function() return matcher() end)
   raises("C function", async, matcher)
+  -- At home, where it is Lua's own.
+  raises("argument 1 (C function of no loaded module) to a goroutine: make it inside", async, print, coroutine.wrap(function() end))
 end)
 
 test("standard streams travel, being named in io", function()

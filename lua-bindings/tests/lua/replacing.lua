@@ -103,8 +103,13 @@ everywhere("an error in it is a refusal with the path, and nothing has run", fun
   local function broken(err) return setmetatable({}, { __goroutine = function() error(err, 0) end }) end
   local function start(value) return (async(function() ran:add() end, { cfg = { value } })) end
   raises("cannot send argument 1.cfg[1] to a goroutine: its __goroutine failed: not now", start, broken("not now"))
-  raises("its __goroutine failed: a table value", start, broken({}))
-  raises(_VERSION == "Lua 5.5" and "<no error object>" or "its __goroutine failed: a nil value", start, broken(nil))
+  raises("its __goroutine failed: (error object is a table value)", start, broken({}))
+  local nothing = _VERSION == "Lua 5.5" and "<no error object>" or "its __goroutine failed: (error object is a nil value)"
+  raises(nothing, start, broken(nil))
+  local object = setmetatable({ code = 7 }, { __tostring = function(self) return "error " .. self.code end })
+  raises("cannot send argument 1.cfg[1] to a goroutine: its __goroutine failed: error 7", start, broken(object))
+  local worse = setmetatable({}, { __tostring = function() error("no text") end })
+  raises("its __goroutine failed: (error object is a table value)", start, broken(worse))
   local captured = broken("captured")
   raises("cannot send upvalue 'captured' to a goroutine: its __goroutine failed: captured", async, function() return captured end)
   equal(goroutine.wait_all(30000), true)
@@ -237,6 +242,23 @@ test("many that are no such thing are not counted", function()
   local ch = goroutine.channel(1)
   ch:send(list)
   equal((ch:receive())[many][1], many)
+end)
+
+everywhere("keys that become the same key are refused, and those that do not are not", function()
+  local meta = { __goroutine = function(self) return self.by end }
+  local function key(by) return setmetatable({ by = by }, meta) end
+  local ch = goroutine.channel(1)
+  local why = "its __goroutine failed: it gave for a key what another key of the table is, or becomes"
+  raises(why, ch.send, ch, { [key(1)] = 1, [key(1)] = 2 })
+  raises(why, ch.send, ch, { name = 1, [key("name")] = 2 })
+  raises(why, ch.send, ch, { "first", [key(1)] = 2 })
+  raises(why, ch.send, ch, { deep = { [key("a")] = 1, [key("a")] = 2 } })
+  equal(ch:len(), 0)
+  local once, twice = key("once"), key("twice")
+  local function own() return setmetatable({}, { __goroutine = function(self) return self end }) end
+  ch:send({ [once] = { [once] = 1 }, [twice] = { [twice] = 2, [own()] = 3 }, [own()] = once })
+  local got = ch:receive()
+  gives(values(1, 2), got.once.once, got.twice.twice)
 end)
 
 everywhere("a key that becomes no key is refused where it is sent", function()

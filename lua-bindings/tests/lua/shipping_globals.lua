@@ -174,6 +174,26 @@ test("a home whose globals are strict starts goroutines like others", function()
   gives(values(true, 42, 1, nil), (table.unpack or unpack)(results, 1, results.n))
 end)
 
+test("globals that home has through tables of the metatable of _G are found, as far as the tables go", function()
+  local far = { far_away = function() return found_by_name, near_by() end, hidden = "not this" }
+  local near = setmetatable({ found_by_name = "found", near_by = function() return hidden end, hidden = "this" }, { __index = far })
+  setmetatable(far, { __index = _G }) -- a circle
+  setmetatable(_G, { __index = near })
+  local results = values(pcall(function()
+    local by_call = values(run(function() return far_away() end))
+    local by_table = values(run(function() return _G.found_by_name, (load or loadstring)("return hidden")(), not_there_at_all end))
+    local from_inside = values(run(function() return select(2, await(async(function() return near_by() end))) end))
+    setmetatable(far, { __index = function() error("called") end })
+    return by_call, by_table, from_inside, values(run(function() return near_by(), not_there_at_all end))
+  end))
+  setmetatable(_G, nil)
+  assert(results[1], results[2])
+  same({ results[2], results[3], results[4], results[5] }, {
+    values("found", "this"), values("found", "this", nil), values("this"), values("this", nil),
+  })
+  equal(rawget(_G, "hidden"), nil)
+end)
+
 unless_lua("5.1", "closures that share a variable get a copy each")
 test("what a bad global has in common with good ones arrives with these, once", function()
   local get, set

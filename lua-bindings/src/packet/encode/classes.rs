@@ -26,9 +26,9 @@ use crate::raw::{Kind, Number, Stack, protected};
 use crate::state::{State, vital};
 
 /// How many places on the stack are used here, from [`Encoder::base_classes`] on.
-pub(super) const PLACES: i32 = 8;
+pub(super) const PLACES: i32 = 9;
 /// The texts `__index` and `__call`.
-const INDEX: i32 = 0;
+pub(super) const INDEX: i32 = 0;
 const CALL: i32 = 1;
 /// The classes of the running goroutine, by id.
 const REGISTRY: i32 = 2;
@@ -42,6 +42,8 @@ const DEFINED: i32 = 5;
 /// The text `__goroutine`, and from values to what is sent in their places.
 pub(super) const GOROUTINE: i32 = 6;
 pub(super) const REPLACED: i32 = 7;
+/// From tables to what their keys were replaced by, as keys of a table.
+pub(super) const KEYS: i32 = 8;
 
 /// What the encoder remembers of a packet's classes.
 #[derive(Default)]
@@ -219,7 +221,7 @@ impl Encoder<'_> {
     }
 
     /// Makes the table on top a class.
-    fn assign(&mut self, stack: &mut Stack<'_>) -> Option<u64> {
+    pub(super) fn assign(&mut self, stack: &mut Stack<'_>) -> Option<u64> {
         if !stack.reserve(12) {
             return None;
         }

@@ -10,6 +10,32 @@ use crate::raw::Kind;
 use crate::raw::Stack;
 
 impl Encoder<'_> {
+    /// Which of the roots is the function that is to run elsewhere: the first, or the one that the first is given to be called.
+    pub(super) fn started(&mut self, stack: &mut Stack<'_>) -> i32 {
+        let (mut function, mut arguments) = (1, 2);
+        while arguments <= self.count {
+            if !self.state.has_named() {
+                self.collect_named(stack);
+            }
+            if !self.state.may_be_named(stack.address(function)) {
+                break;
+            }
+            stack.push_copy(function);
+            stack.raw_get(self.named());
+            // Which of its arguments the function calls, and how many come before those that are for that one.
+            let called = match stack.bytes(-1) {
+                b"_G\0pcall" => Some((0, 1)),
+                b"_G\0xpcall" => Some((0, 2)),
+                b"goroutine:flow\0work" => Some((3, 4)),
+                _ => None,
+            };
+            stack.pop(1);
+            let Some((called, others)) = called else { break };
+            (function, arguments) = (arguments + called, arguments + others);
+        }
+        function
+    }
+
     #[cfg(any(feature = "lua51", feature = "luajit"))]
     pub(super) fn own_environment(&mut self, stack: &mut Stack<'_>) -> bool {
         stack.push_environment(-1);

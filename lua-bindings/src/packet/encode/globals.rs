@@ -1,5 +1,6 @@
 //! Globals that functions use, and what travels by name.
 
+use super::classes::INDEX;
 use super::{Encoder, Origin, Roots};
 use crate::bytecode::Analysis;
 use crate::code::Code;
@@ -51,7 +52,9 @@ impl Encoder<'_> {
         stack.raw_get(self.globals());
         if stack.kind(-1) == Kind::Nil {
             stack.pop(1);
-            return;
+            if !self.inherited_global(stack, index) {
+                return;
+            }
         }
         if self.is_standard(stack, index) {
             let name = std::mem::take(&mut self.scratch.global_names[index]);
@@ -95,6 +98,44 @@ impl Encoder<'_> {
         let message = refusal.to_string();
         self.varint(message.len() as u64);
         self.out.extend_from_slice(message.as_bytes());
+    }
+
+    /// Pushes a global that the table of globals has not got itself, but through its metatable.
+    fn inherited_global(&mut self, stack: &mut Stack<'_>, index: usize) -> bool {
+        let at = stack.top() + 1;
+        stack.push_copy(self.globals());
+        let mut links = 0;
+        while self.next_globals(stack, &mut links) {
+            stack.push_bytes(&self.scratch.global_names[index]);
+            stack.raw_get(at);
+            if stack.kind(-1) != Kind::Nil {
+                stack.replace(at);
+                return true;
+            }
+            stack.pop(1);
+        }
+        stack.pop(1);
+        false
+    }
+
+    /// Puts into the place of the table on top the one in which Lua looks for what that lacks, if it is a table. What every
+    /// isolate has is not looked for; a function is not called.
+    fn next_globals(&mut self, stack: &mut Stack<'_>, links: &mut u32) -> bool {
+        let at = stack.top();
+        // Lua stops at 2,000, which is how it stops in a circle.
+        *links += 1;
+        if *links > 2000 || !stack.reserve(8) || !stack.push_metatable(at) {
+            return false;
+        }
+        self.push_field(stack, at + 1, INDEX);
+        let found = stack.kind(-1) == Kind::Table && !stack.same(-1, self.base_globals());
+        if found {
+            stack.replace(at);
+            stack.pop(1);
+        } else {
+            stack.pop(2);
+        }
+        found
     }
 
     pub(super) fn string_of_global(&mut self, index: usize) {
@@ -181,7 +222,7 @@ impl Encoder<'_> {
     }
 
     /// Most of what is looked for has no name; the addresses tell that faster than Lua does.
-    fn collect_named(&mut self, stack: &mut Stack<'_>) {
+    pub(super) fn collect_named(&mut self, stack: &mut Stack<'_>) {
         let mut named = FxHashSet::default();
         stack.push_nil();
         while stack.next(self.named()) {
@@ -259,13 +300,22 @@ impl Encoder<'_> {
 
     /// Notes every global whose name stands in the bytecode.
     pub(super) fn mentioned_globals(&mut self, stack: &mut Stack<'_>, code: &Code) {
-        stack.push_nil();
-        while stack.next(self.globals()) {
-            stack.pop(1);
-            if stack.kind(-1) == Kind::String && code.mentions(stack.bytes(-1)) {
-                self.want_global(stack.bytes(-1));
+        let at = stack.top() + 1;
+        let mut links = 0;
+        stack.push_copy(self.globals());
+        loop {
+            stack.push_nil();
+            while stack.next(at) {
+                stack.pop(1);
+                if stack.kind(-1) == Kind::String && code.mentions(stack.bytes(-1)) {
+                    self.want_global(stack.bytes(-1));
+                }
+            }
+            if !self.next_globals(stack, &mut links) {
+                break;
             }
         }
+        stack.pop(1);
     }
 
     pub(super) fn want_global(&mut self, name: &[u8]) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::refusal::{Refusal, refuse_captured_writes};
 use super::scratch::{Frame, Origin, Phase, Seen};
-use super::{Encoder, Roots, is_index};
+use super::{Encoder, is_index};
 use crate::code::Code;
 use crate::packet::{MAX_DEPTH, flag, tag};
 use crate::raw::{Kind, Stack};
@@ -80,8 +80,7 @@ impl Encoder<'_> {
                 Some(code) => code,
                 None => self.code(stack)?,
             };
-            if matches!(self.origin, Origin::Root(1))
-                && self.roots == Roots::Start
+            if matches!(self.origin, Origin::Root(root) if root == self.started)
                 && self.scratch.frames.is_empty()
                 && !deferred
             {

@@ -75,7 +75,7 @@ impl Encoder<'_> {
             (Origin::Global(index), _) => {
                 format!("global '{}'", String::from_utf8_lossy(&self.scratch.global_names[*index]))
             }
-            (Origin::Root(1), Roots::Start) => String::from("the function"),
+            (Origin::Root(n), Roots::Start) if *n == self.started => String::from("the function"),
             (Origin::Root(n), Roots::Start) => format!("argument {}", n - 1),
             (Origin::Root(_), Roots::Values(Roots::PRELOAD)) => Roots::PRELOAD.to_owned(),
             (Origin::Root(_), roots) if self.count == 1 => format!("the {}", roots.noun()),
@@ -103,6 +103,7 @@ impl Encoder<'_> {
                             Number::Integer(n) => path.push_str(&format!("[{n}]")),
                             Number::Float(n) => path.push_str(&format!("[{n}]")),
                         },
+                        Kind::Boolean => path.push_str(&format!("[{}]", stack.boolean(at + 1))),
                         other => path.push_str(&format!("[{}]", format!("{other:?}").to_lowercase())),
                     }
                 }
@@ -130,6 +131,11 @@ fn is_name(key: &str) -> bool {
 fn describe(stack: &mut Stack<'_>) -> (String, &'static str) {
     match stack.kind(-1) {
         Kind::Thread => ("coroutine".into(), "create it inside"),
+        // What holds values of its own was made by a call: `coroutine.wrap`, `gmatch`.
+        Kind::Function if stack.push_upvalue(stack.top(), 1) => {
+            stack.pop(1);
+            ("C function of no loaded module".into(), "make it inside")
+        }
         Kind::Function => ("C function of no loaded module".into(), "require its module inside"),
         Kind::LightUserdata => ("light userdata".into(), "it is an address of this state"),
         Kind::Table => ("table".into(), "the stack is full"),

@@ -4,7 +4,7 @@
 //! goroutines: the encoder holds nothing that another packet of this state needs. What it gives is kept until the packet
 //! is complete. So the same value is replaced by the same one again, and no address is used twice.
 
-use super::classes::{GOROUTINE, REPLACED};
+use super::classes::{GOROUTINE, KEYS, REPLACED};
 use super::{Encoder, Frame, Phase, Refusal};
 use crate::object::Object;
 use crate::raw::{Kind, Number, Stack};
@@ -56,7 +56,7 @@ impl Encoder<'_> {
                 stack.replace(at + 1);
             }
         }
-        if matches!(self.scratch.frames.last(), Some(Frame::Table { phase: Phase::Value, .. })) {
+        if let Some(&Frame::Table { at: table, phase: Phase::Value, .. }) = self.scratch.frames.last() {
             let no_key: Option<&[u8]> = match stack.kind(at + 1) {
                 Kind::Nil => Some(b"it gave nil for a key"),
                 Kind::Number => match stack.number(at + 1) {
@@ -64,6 +64,12 @@ impl Encoder<'_> {
                     _ => None,
                 },
                 _ => None,
+            };
+            let no_key = match no_key {
+                None if self.is_another_key(stack, table) => {
+                    Some(&b"it gave for a key what another key of the table is, or becomes"[..])
+                }
+                no_key => no_key,
             };
             if let Some(why) = no_key {
                 stack.push_bytes(why);
@@ -82,6 +88,45 @@ impl Encoder<'_> {
         written.map(|()| true)
     }
 
+    /// Whether what stands above the key of an entry of the table at `table`, and is to be sent in its place, is another key of
+    /// that table over there.
+    fn is_another_key(&mut self, stack: &mut Stack<'_>, table: i32) -> bool {
+        let (key, by) = (stack.top() - 1, stack.top());
+        if stack.same(key, by) || !stack.reserve(8) {
+            return false;
+        }
+        // One that stands in the table, unless it is replaced itself: then what it becomes is looked at when it is met.
+        stack.push_copy(by);
+        stack.raw_get(table);
+        let mut another = stack.kind(-1) != Kind::Nil;
+        stack.pop(1);
+        if another && matches!(stack.kind(by), Kind::Table | Kind::Userdata) && stack.push_metatable(by) {
+            self.push_field(stack, by + 1, GOROUTINE);
+            another = stack.kind(-1) != Kind::Function;
+            stack.pop(2);
+        }
+        // Or one that another key has become.
+        let keys = self.table_at(stack, KEYS);
+        stack.push_copy(table);
+        stack.raw_get(keys);
+        if stack.kind(-1) != Kind::Table {
+            stack.pop(1);
+            stack.push_table(0, 1);
+            stack.push_copy(table);
+            stack.push_copy(-2);
+            stack.raw_set(keys);
+        }
+        stack.push_copy(by);
+        stack.raw_get(by + 1);
+        another |= stack.kind(-1) != Kind::Nil;
+        stack.pop(1);
+        stack.push_copy(by);
+        stack.push_boolean(true);
+        stack.raw_set(by + 1);
+        stack.pop(1);
+        another
+    }
+
     /// The refusal for the error on top, above what was to be replaced.
     fn replacing_failed(&mut self, stack: &mut Stack<'_>) -> Refusal {
         let top = stack.top();
@@ -91,9 +136,18 @@ impl Encoder<'_> {
         if stack.push_failure_text(top) {
             stack.replace(top);
         }
+        let kind = stack.kind(top);
+        // An error that is an object says itself what it means.
+        if !matches!(kind, Kind::String | Kind::Number) && stack.push_metafield(top, c"__tostring") {
+            stack.push_copy(top);
+            if stack.try_call(1, 1) && stack.kind(-1) == Kind::String {
+                stack.replace(top);
+            }
+            stack.truncate(top);
+        }
         let message = match stack.kind(top) {
             Kind::String => crate::fault::clean(&String::from_utf8_lossy(stack.bytes(top))),
-            kind => format!("a {} value", format!("{kind:?}").to_lowercase()),
+            _ => format!("(error object is a {} value)", format!("{kind:?}").to_lowercase()),
         };
         let leaving = self.roots.leave();
         Refusal::Replacing { path: self.path(stack), message, leaving }
