@@ -61,11 +61,15 @@ mod blocking;
 mod builder;
 mod bytecode;
 mod code;
+#[cfg(unix)]
+mod command;
 mod deadlock;
 mod fault;
 mod foreign;
 mod goroutine;
 mod injector;
+#[cfg(unix)]
+mod input;
 mod inquiry;
 mod interrupt;
 mod isolate;
@@ -88,8 +92,12 @@ mod state;
 mod system;
 mod task;
 
+#[cfg(unix)]
+pub use api::command_file;
 pub use api::{Results, WaitingCall, answer_observers, current_id, root_id, waiting_function};
 pub use builder::{BuildError, Builder, Goroutines, InstallError, Shutdown, new_state};
+#[cfg(unix)]
+pub use command::Direction;
 pub use interrupt::Interrupt;
 pub use observer::{Living, Observer};
 pub use packet::face::Packet;

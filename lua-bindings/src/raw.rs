@@ -22,6 +22,8 @@ mod local;
 mod objects;
 mod position;
 mod prototype;
+#[cfg(unix)]
+mod sigpipe;
 mod switch;
 
 use std::any::Any;
@@ -41,6 +43,8 @@ pub(crate) use local::{HomeSwitches, running};
 pub(crate) use objects::object_of;
 pub(crate) use position::{Position, is_being_closed, position};
 pub(crate) use prototype::Prototypes;
+#[cfg(unix)]
+pub(crate) use sigpipe::without_sigpipe;
 pub(crate) use switch::{Switches, protect};
 
 /// How many values a stack of this Lua has room for, as it is built by default.

@@ -55,6 +55,8 @@ each_backend! { tests! {
     exit_unwinds_goroutines_first
     exit_does_not_wait_long_for_those_who_do_not_unwind
     exit_refuses_a_wrong_code
+    input_is_waited_for_without_an_isolate
+    a_goroutine_that_waits_for_input_does_not_hold_up_the_end
 } }
 
 #[test]
@@ -92,16 +94,32 @@ impl Ended {
 }
 
 fn run(backend: &str, script: &str) -> Ended {
+    run_fed(backend, script, None)
+}
+
+/// The script's input is open, and gets these bytes, and its end, once the script has removed the file, whose name is its global `gate`.
+fn run_fed(backend: &str, script: &str, input: Option<&'static [u8]>) -> Ended {
+    let gate = tempfile::NamedTempFile::new().unwrap().into_temp_path();
+    let script = &format!("gate = {:?} {script}", gate.to_str().unwrap());
     let begun = Instant::now();
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--ignored", "--exact", "child", "--nocapture", "--test-threads=1"])
         .env(SCRIPT, script)
         .env(BACKEND, backend)
-        .stdin(Stdio::null())
+        .stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() })
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
+    let feeder = child.stdin.take().zip(input).map(|(mut to, input)| {
+        let gate = gate.to_path_buf();
+        thread::spawn(move || {
+            while gate.exists() && begun.elapsed() < LIMIT {
+                thread::sleep(Duration::from_millis(2));
+            }
+            let _ = to.write_all(input); // to one that has ended, perhaps
+        })
+    });
     let streams = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
     let read = |mut stream: Box<dyn std::io::Read + Send>| {
         thread::spawn(move || {
@@ -122,6 +140,10 @@ fn run(backend: &str, script: &str) -> Ended {
         thread::sleep(Duration::from_millis(2));
     };
     let took = begun.elapsed();
+    let _ = std::fs::remove_file(&gate);
+    if let Some(feeder) = feeder {
+        feeder.join().unwrap();
+    }
     let output =
         Output { status, stdout: stdout.join().unwrap().unwrap(), stderr: stderr.join().unwrap().unwrap() };
     let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -353,4 +375,61 @@ fn exit_refuses_a_wrong_code(backend: &str) {
         "#,
     );
     ended.assert(ended.code == Some(0));
+}
+
+fn input_is_waited_for_without_an_isolate(backend: &str) {
+    // There a coroutine does not say whether it can yield.
+    if cfg!(any(feature = "lua51", feature = "lua52")) {
+        return;
+    }
+    let ended = run_fed(
+        backend,
+        r#"
+        local readers = {}
+        for i = 1, 20 do
+            readers[i] = goroutine.async(function()
+                if i == 20 then
+                    for line in io.lines() do return line end
+                end
+                return io.read("*l")
+            end)
+        end
+        for i = 1, 20 do
+            while readers[i]:status() ~= "waiting" do goroutine.sleep(0.2) end
+        end
+        -- All isolates are free.
+        for i = 1, 20 do assert(goroutine.async(function() return true end):await()) end
+        os.remove(gate)
+        local lines = {}
+        for i = 1, 20 do lines[i] = tostring(select(2, readers[i]:await())) end
+        table.sort(lines)
+        print(table.concat(lines, " "))
+        print(goroutine.async(function()
+            local wrong = select(2, pcall(io.read, "*q"))
+            return io.read("*n"), io.read(3), (io.read("*a")), (io.read("*l")), wrong
+        end):await())
+        "#,
+        Some(b"a\nb\nc\nd\ne\nf\ng\nh\ni\nj\nk\nl\nm\nn\no\np\nq\nr\ns\nt\n12 xy the\nrest\n"),
+    );
+    ended.assert(ended.code == Some(0));
+    let (lines, rest) = ended.stdout.split_once('\n').unwrap_or_default();
+    ended.assert(lines == "a b c d e f g h i j k l m n o p q r s t");
+    ended.assert(rest.starts_with("true\t12\t xy\t the\nrest\n\tnil\t"));
+    ended.assert(rest.contains("bad argument #1 to 'read' (invalid format)"));
+}
+
+fn a_goroutine_that_waits_for_input_does_not_hold_up_the_end(backend: &str) {
+    let ended = run_fed(
+        backend,
+        r#"
+        for i = 1, 3 do goroutine.spawn(function() io.read() end) end
+        local sleeping = goroutine.async(goroutine.sleep, 20)
+        sleeping:await()
+        print("the end")
+        os.exit(5)
+        "#,
+        Some(b""),
+    );
+    ended
+        .assert(ended.code == Some(5) && ended.stdout == "the end\n" && ended.took < Duration::from_secs(20));
 }

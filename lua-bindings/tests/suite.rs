@@ -86,6 +86,7 @@ files! {
     classes
     classes_styles
     close_variables
+    commands
     cond
     configure
     contexts

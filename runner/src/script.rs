@@ -75,6 +75,7 @@ pub(crate) fn run(run: &Run) -> ExitCode {
     // The state goes first: handles that it drops may have errors to report.
     drop(lua);
     let _ = goroutines.shutdown(GRACE);
+    shared.printed(Instant::now() + ENDING);
     shared.sink.summarise(code, &left);
     drop(answering);
     ExitCode::from(code)

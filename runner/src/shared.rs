@@ -1,8 +1,11 @@
 //! [`Shared`]: what the modules have in common, in all states.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::io::{PipeWriter, Read as _, pipe};
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 use mlua::Lua;
 
@@ -20,6 +23,8 @@ pub(crate) struct Shared {
     tasks: Mutex<HashMap<u64, Task>>,
     /// The goroutines that run a function of a task.
     functions: Mutex<HashSet<u64>>,
+    /// Those who print what commands say.
+    printers: Mutex<Vec<JoinHandle<()>>>,
 }
 
 /// What holds for all that runs for a task.
@@ -38,6 +43,42 @@ impl Shared {
             http: Clients::default(),
             tasks: Mutex::default(),
             functions: Mutex::default(),
+            printers: Mutex::default(),
+        }
+    }
+
+    /// What is written there is printed as what scripts print, line by line or more.
+    pub(crate) fn printer(self: &Arc<Self>, origin: Origin) -> std::io::Result<PipeWriter> {
+        let (mut from, to) = pipe()?;
+        let shared = Arc::clone(self);
+        let printer = thread::Builder::new().name("printer".into()).spawn(move || {
+            let mut buffer = [0; 16 << 10];
+            let mut text = Vec::new();
+            while let Ok(count @ 1..) = from.read(&mut buffer) {
+                text.extend_from_slice(&buffer[..count]);
+                // A line is not cut in half, unless it is a very long one.
+                let whole = text.iter().rposition(|byte| *byte == b'\n').map(|end| end + 1);
+                let whole = whole.or_else(|| (text.len() > 1 << 20).then_some(text.len()));
+                if let Some(whole) = whole {
+                    shared.sink.print(&text[..whole], &origin);
+                    text.drain(..whole);
+                }
+            }
+            if !text.is_empty() {
+                shared.sink.print(&text, &origin);
+            }
+        })?;
+        let mut printers = lock(&self.printers);
+        printers.retain(|printer| !printer.is_finished());
+        printers.push(printer);
+        Ok(to)
+    }
+
+    /// Waits for what commands have said to be printed, at most until then: one that goes on says more.
+    pub(crate) fn printed(&self, until: Instant) {
+        let printers = std::mem::take(&mut *lock(&self.printers));
+        while printers.iter().any(|printer| !printer.is_finished()) && Instant::now() < until {
+            thread::sleep(std::time::Duration::from_millis(1));
         }
     }
 

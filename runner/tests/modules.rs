@@ -224,6 +224,63 @@ fn popen_works_in_goroutines_and_parks() {
 }
 
 #[test]
+fn popen_gives_what_comes_while_the_command_runs() {
+    let run = sloth_script(
+        r#"
+        local gate = os.tmpname()
+        local handle = goroutine.async(function()
+          local file = io.popen("echo first; while [ -e " .. gate .. " ]; do sleep 0.01; done; echo second")
+          local first = file:read()
+          os.remove(gate)
+          return first, file:read()
+        end)
+        print(handle:await())
+        "#,
+        &[],
+    );
+    assert_eq!(run.stdout, "true\tfirst\tsecond\n", "{run:#?}");
+}
+
+#[test]
+fn a_command_that_a_cancelled_goroutine_reads_is_killed() {
+    let run = sloth_script(
+        r#"
+        local name = os.tmpname()
+        print(goroutine.timeout(300, function()
+          io.popen("sleep 1000 & echo $! > " .. name .. "; wait"):read()
+        end))
+        local file = io.open(name)
+        local pid = file:read("n")
+        -- Whoever inherits it may take a moment to notice.
+        for i = 1, 500 do
+          local state = io.popen("cut -d' ' -f3 /proc/" .. pid .. "/stat 2>/dev/null"):read()
+          if state == nil or state == "Z" then print("killed") os.exit() end
+          goroutine.sleep(10)
+        end
+        "#,
+        &[],
+    );
+    assert_eq!(run.stdout, "false\ttimeout exceeded\nkilled\n", "{run:#?}");
+}
+
+#[test]
+fn what_a_written_command_prints_is_an_event() {
+    let run = sloth_script(
+        r#"
+        goroutine.async(function()
+          local out = io.popen("cat", "w")
+          out:write("one\n", "two\n")
+          out:close()
+        end):await()
+        "#,
+        &["-o", "json"],
+    );
+    assert!(run.stdout.lines().all(|line| line.starts_with('{')), "{run:#?}");
+    assert!(run.stdout.contains("one"), "{run:#?}");
+    assert!(run.stdout.contains("two"), "{run:#?}");
+}
+
+#[test]
 fn files_are_read_and_written() {
     everywhere(
         r#"

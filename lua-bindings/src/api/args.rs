@@ -145,6 +145,11 @@ impl Args {
         }
     }
 
+    /// What a method was called on.
+    pub(super) fn this_value(&self) -> Option<&Value> {
+        self.values.front()
+    }
+
     /// The object of a method call.
     pub(crate) fn this<T: Named>(&self) -> Result<T, Fault> {
         match self.values.front() {

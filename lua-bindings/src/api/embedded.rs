@@ -120,6 +120,6 @@ pub fn answer_observers(lua: &Lua) {
     }
 }
 
-fn not_installed() -> mlua::Error {
+pub(super) fn not_installed() -> mlua::Error {
     mlua::Error::runtime("goroutines are not installed in this Lua state")
 }

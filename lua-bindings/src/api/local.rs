@@ -30,12 +30,15 @@ pub(super) fn offer(
     lua: &Lua,
     state: &Rc<State>,
     [prim, module]: [Table; 2],
-    [face, adopt]: [Function; 2],
+    [face, adopt, settle]: [Function; 3],
     park: &Table,
 ) -> mlua::Result<()> {
     let parts = lua.create_sequence_from([prim, module, park.clone()])?;
     parts.push(face)?;
     parts.push(adopt)?;
+    parts.push(settle)?;
+    #[cfg(unix)]
+    parts.raw_set("standard", super::commands::standard(lua)?)?;
     lua.set_named_registry_value(PARTS, parts)?;
     let preload: Value = lua.globals().get::<Table>("package")?.raw_get("preload")?;
     let Value::Table(preload) = preload else {
@@ -61,7 +64,7 @@ pub(crate) fn module_of(lua: &Lua, state: &Rc<State>) -> mlua::Result<Table> {
 
 fn make(lua: &Lua, state: &Rc<State>, parts: &Table) -> mlua::Result<Table> {
     let [shared, module, park]: [Table; 3] = [parts.raw_get(1)?, parts.raw_get(2)?, parts.raw_get(3)?];
-    let [face, adopt]: [Function; 2] = [parts.raw_get(4)?, parts.raw_get(5)?];
+    let [face, adopt, settle]: [Function; 3] = [parts.raw_get(4)?, parts.raw_get(5)?, parts.raw_get(6)?];
     let prim = Primitives::new(lua, state, Flavour::Local)?;
     prim.table.raw_set("shared", &shared)?;
     prim.table.raw_set("whole", &prim.whole)?;
@@ -85,6 +88,15 @@ fn make(lua: &Lua, state: &Rc<State>, parts: &Table) -> mlua::Result<Table> {
             prim.table.raw_set("xpcall", xpcall)?;
         }
         add_home(&prim)?;
+        #[cfg(unix)]
+        {
+            super::processes::add(&prim)?;
+            super::commands::add(&prim)?;
+            prim.table.raw_set("wrong", shared.raw_get::<Value>("wrong")?)?;
+            super::commands::replace(&prim, &settle, &parts.raw_get("standard")?)?;
+        }
+        #[cfg(not(unix))]
+        drop(settle);
         state.set_local(local);
     }
     let (made, sentinel, handler): (Table, Value, Value) =

@@ -13,6 +13,8 @@ mod cancelled;
 mod channel;
 mod circuit_breaker;
 mod classes;
+#[cfg(unix)]
+mod commands;
 mod cond;
 mod configure;
 mod context;
@@ -68,6 +70,8 @@ pub(crate) use broadcaster::BroadcasterObject;
 pub(crate) use cancelled::{CancelledObject, is_cancelled};
 pub(crate) use channel::ChannelObject;
 pub(crate) use circuit_breaker::CircuitBreakerObject;
+#[cfg(unix)]
+pub use commands::command_file;
 pub(crate) use cond::CondObject;
 pub(crate) use context::{ContextMember, ContextObject};
 pub use embedded::{Results, WaitingCall, answer_observers, current_id, root_id, waiting_function};
@@ -387,7 +391,10 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
     if isolate {
         add_isolate(&prim)?;
         #[cfg(unix)]
-        processes::add(&prim)?;
+        {
+            processes::add(&prim)?;
+            commands::add(&prim)?;
+        }
     }
     let resumed = {
         let state = Rc::clone(&state);
@@ -421,7 +428,8 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
     lua.try_set_app_data(Rc::downgrade(&state))
         .map_err(|_| mlua::Error::runtime("the Lua state's app data is borrowed"))?;
     adopt.call::<()>((&module, "goroutine"))?;
-    local::offer(lua, &state, [prim.table.clone(), module.clone()], [face, adopt.clone()], &park)?;
+    let functions = [face, adopt.clone(), settle.clone()];
+    local::offer(lua, &state, [prim.table.clone(), module.clone()], functions, &park)?;
     for pair in methods.pairs::<String, Table>() {
         let (class, index) = pair?;
         adopt.call::<()>((index, format!("goroutine:{class}")))?;
@@ -430,16 +438,13 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
         lua.globals().raw_set("goroutine", &module)?;
         state.tables.package_loaded.raw_set("goroutine", &module)?;
         // Before the standard functions are replaced: mlua's async functions keep the real coroutine.yield.
+        #[cfg(unix)]
+        let before = commands::standard(lua)?;
         if let Some(setup) = &state.system.setup {
-            let execute =
-                || lua.globals().get::<Option<Table>>("os")?.map(|os| os.get("execute")).transpose();
-            let before: Option<Value> = execute()?;
             setup(lua)?;
-            // One that the embedder has put there stays.
-            if execute()? != before {
-                prim.table.raw_set("execute", Value::Nil)?;
-            }
         }
+        #[cfg(unix)]
+        commands::replace(&prim, &settle, &before)?;
         let complete = {
             let state = Rc::clone(&state);
             lua.create_function(move |lua, ()| state.complete_environment(lua))?
@@ -527,7 +532,6 @@ fn add_isolate(prim: &Primitives<'_>) -> mlua::Result<()> {
         }
         Ok(())
     })?;
-    prim.raw("in_goroutine", |_, state, ()| Ok(state.current().is_some()))?;
     prim.raw("raising", |_, state, ()| {
         state.raising_cancelled();
         Ok(())

@@ -13,6 +13,7 @@ use super::{Answer, Primitives};
 use crate::goroutine::Reply;
 
 pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
+    prim.raw("in_goroutine", |_, state, ()| Ok(state.current().is_some()))?;
     prim.function("execute", |context, args| {
         let command = match args.get(1) {
             None | Some(Value::Nil) => None,
@@ -24,14 +25,11 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
                 return Err(args.bad(1, &format!("string expected, got {got}")));
             }
         };
-        // A zero byte ends it, as it does for C's `system`.
-        let command = command.map(|bytes| bytes.split(|byte| *byte == 0).next().unwrap_or_default().to_vec());
         let (tell, ended) = flume::bounded(1);
         // One that is cancelled meanwhile does not wait for the command, which goes on.
         context.state.system.backend.run_blocking(Box::new(move || {
-            let mut shell = Command::new("/bin/sh");
-            let shell = shell.arg("-c").arg(OsStr::from_bytes(command.as_deref().unwrap_or(b"exit 0")));
-            let _ = tell.send((shell.status(), command.is_none()));
+            let status = shell(command.as_deref().unwrap_or(b"exit 0")).status();
+            let _ = tell.send((status, command.is_none()));
         }));
         Ok(Answer::Wait(Box::pin(async move {
             let (status, asked) = match ended.recv_async().await {
@@ -53,6 +51,13 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
     })
 }
 
+/// What the shell makes of this line. A zero byte ends it, as it does for C's `system`.
+pub(super) fn shell(line: &[u8]) -> Command {
+    let mut shell = Command::new("/bin/sh");
+    shell.arg("-c").arg(OsStr::from_bytes(line.split(|byte| *byte == 0).next().unwrap_or_default()));
+    shell
+}
+
 fn has_shell(lua: &Lua, there: bool) -> mlua::Result<MultiValue> {
     if cfg!(any(feature = "lua51", feature = "luajit")) {
         return i32::from(there).into_lua_multi(lua);
@@ -61,7 +66,7 @@ fn has_shell(lua: &Lua, there: bool) -> mlua::Result<MultiValue> {
 }
 
 /// As the Lua that is compiled in gives it.
-fn outcome(lua: &Lua, status: ExitStatus) -> mlua::Result<MultiValue> {
+pub(super) fn outcome(lua: &Lua, status: ExitStatus) -> mlua::Result<MultiValue> {
     if cfg!(any(feature = "lua51", feature = "luajit")) {
         return status.into_raw().into_lua_multi(lua);
     }

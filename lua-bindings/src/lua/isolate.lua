@@ -212,18 +212,6 @@ function io.write(...)
   return raw_write(concat(parts))
 end
 
--- A command does not hold up the goroutines beside the one that waits for it.
-
-if prim.execute and raw_isyieldable then
-  local raw_execute, execute, running = os.execute, prim.execute, prim.in_goroutine
-  function os.execute(...)
-    if not (running() and raw_isyieldable()) then
-      return raw_execute(...) -- while a module is being loaded, or in a function that a C function has called
-    end
-    return settle(execute(...))
-  end
-end
-
 -- Ending the process ends all goroutines first, as at the end of the script.
 
 local exit = prim.exit

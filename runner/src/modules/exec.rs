@@ -1,11 +1,13 @@
 //! The module `exec`: commands, in process groups of their own, so that what they start ends with them.
 
 use std::collections::BTreeMap;
+use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use goroutine::{Direction, WaitingCall};
 use mlua::{Function, IntoLuaMulti, Lua, MultiValue, Table, Value};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
@@ -54,7 +56,7 @@ pub(super) fn install(lua: &Lua, shared: &Arc<Shared>, place: Place) -> mlua::Re
             Ok(result)
         },
     )?;
-    replace_popen(lua, shared, place, &module.table.raw_get("run")?)?;
+    replace_popen(lua, shared, place)?;
     module.finish("exec")?;
     replace_execute(lua, shared, place)
 }
@@ -123,47 +125,40 @@ fn replace_execute(lua: &Lua, shared: &Arc<Shared>, place: Place) -> mlua::Resul
     os.raw_set("execute", execute)
 }
 
-/// `io.popen`, which parks the goroutine until the command has ended; one that is written to runs when it is closed.
-fn replace_popen(lua: &Lua, shared: &Arc<Shared>, place: Place, exec_run: &Function) -> mlua::Result<()> {
+/// `io.popen`, whose file parks the goroutine that reads or writes. A command that a cancelled goroutine has waited for is killed.
+fn replace_popen(lua: &Lua, shared: &Arc<Shared>, place: Place) -> mlua::Result<()> {
     let io: Table = lua.globals().get("io")?;
     let plain: Function = io.get("popen")?;
-    let make: Function =
-        lua.load(include_str!("../lua/popen.lua")).set_name("=[runner:popen]").call((exec_run, &io))?;
-    let make_written = make.clone();
-    let popen = waiting_unless(
-        lua,
-        shared,
-        "io.popen",
-        move |lua, values| {
-            if let Some(values) = standard(lua, place, &plain, values)? {
-                return Ok(Some(values));
-            }
-            let args = Args::new("io.popen", values.clone());
-            let command = args.text(1)?;
-            match args.optional_text(2)?.as_deref() {
-                None | Some("r") => Ok(None),
-                Some("w") => make_written.call(command).map(Some),
-                Some(_) => Err(args.bad(2, "invalid mode")),
-            }
-        },
-        |_, shared, args| {
-            let shared = Arc::clone(shared);
-            let command = shell(&args.text(1)?);
-            let wanted = Wanted {
-                command,
-                stdin: Vec::new(),
-                timeout: None,
-                stream: None,
-                shared: Arc::clone(&shared),
-            };
-            shared.io.start(run(wanted))
-        },
-        move |lua, ended| {
-            let _ = std::io::Write::write_all(&mut std::io::stderr(), &ended.stderr);
-            make.call::<Value>((Value::Nil, lua.create_string(&ended.stdout)?, exit_code(ended.status)))
-        },
-    )?;
+    let shared = Arc::clone(shared);
+    let popen = goroutine::waiting_function(lua, "io.popen", move |lua, values| {
+        if let Some(values) = standard(lua, place, &plain, &values)? {
+            return Ok(WaitingCall::Now(values));
+        }
+        let args = Args::new("io.popen", values);
+        let mut command = std::process::Command::new("sh");
+        command.arg("-c").arg(args.text(1)?).process_group(0);
+        let direction = match args.optional_text(2)?.as_deref() {
+            None | Some("r") => Direction::Read,
+            Some("w") => Direction::Write,
+            Some(_) => return Err(args.bad(2, "invalid mode")),
+        };
+        if direction == Direction::Read {
+            command.stdin(Stdio::null());
+        } else if shared.sink.takes_prints() {
+            command.stdout(shared.printer(shared.origin(lua))?);
+        }
+        let file = goroutine::command_file(lua, command, direction, Some(Box::new(kill_group)))?;
+        Ok(WaitingCall::Now(file))
+    })?;
     io.raw_set("popen", popen)
+}
+
+/// Kills a process that has not been waited for, with its group.
+fn kill_group(leader: u32) {
+    let leader = i32::try_from(leader).ok().and_then(rustix::process::Pid::from_raw);
+    if let Some(leader) = leader {
+        let _ = rustix::process::kill_process_group(leader, rustix::process::Signal::KILL);
+    }
 }
 
 fn wanted(lua: &Lua, shared: &Arc<Shared>, args: &Args) -> mlua::Result<Wanted> {
@@ -244,13 +239,8 @@ impl Group {
 impl Drop for Group {
     fn drop(&mut self) {
         // Its number is not given to another process before it was waited for.
-        let id = self
-            .child
-            .id()
-            .filter(|_| !self.ended)
-            .and_then(|id| rustix::process::Pid::from_raw(id.cast_signed()));
-        if let Some(id) = id {
-            let _ = rustix::process::kill_process_group(id, rustix::process::Signal::KILL);
+        if let Some(id) = self.child.id().filter(|_| !self.ended) {
+            kill_group(id);
         }
     }
 }
