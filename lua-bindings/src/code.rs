@@ -1,7 +1,7 @@
 //! [`Code`]: the bytecode of a Lua function, dumped once and shared by every packet that carries it.
 
 use std::cell::RefCell;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use runtime_core::next_id;
 use rustc_hash::FxHashMap;
@@ -24,6 +24,7 @@ pub(crate) struct Code {
     /// `None` where this Lua's bytecode cannot be read; then globals are looked for by their names in `bytes`.
     pub(crate) analysis: Option<Analysis>,
     quick: bool,
+    likeness: OnceLock<u64>,
 }
 
 impl Code {
@@ -37,19 +38,24 @@ impl Code {
                     && !analysis.env_escapes
                     && analysis.captured_writes.is_empty()
             });
-        Self { id: next_id(), bytes: bytes.into(), analysis, quick }
+        Self { id: next_id(), bytes: bytes.into(), analysis, quick, likeness: OnceLock::new() }
     }
 
     /// Code that came from outside. It is not analysed, so that states do not keep functions that are loaded from it: their
     /// number is that of the packets that come in.
     pub(crate) fn foreign(bytes: &[u8]) -> Self {
-        Self { id: next_id(), bytes: bytes.into(), analysis: None, quick: false }
+        Self { id: next_id(), bytes: bytes.into(), analysis: None, quick: false, likeness: OnceLock::new() }
     }
 
     /// Whether the function knows of no globals, and assigns to nothing that it captured: then it is its captured variables
     /// alone that decide whether it can travel.
     pub(crate) fn is_quick(&self) -> bool {
         self.quick
+    }
+
+    /// A number that code of this kind has in every state, and hardly any other.
+    pub(crate) fn likeness(&self) -> u64 {
+        *self.likeness.get_or_init(|| crate::packet::of_code(&self.bytes))
     }
 
     /// Whether `name` stands anywhere in the bytecode.

@@ -84,7 +84,7 @@ files! {
     channels
     circuit_breaker
     classes
-    classes_styles
+    classes_alike classes_styles
     close_variables
     commands
     cond

@@ -3,6 +3,10 @@
 //! **What is one.** Metatables, and what looks like a class in one of the usual styles (`encode/classes.rs` has the rules),
 //! and what was given to `goroutine.class`. Everything else is copied.
 //!
+//! **What only looks like one** keeps its identity as long as it is the same on both sides (`likeness.rs`): otherwise what one of them
+//! has changed would be lost. It is written where it stands in every packet, and the receiver takes its own in its place if
+//! that is alike.
+//!
 //! **How it keeps its identity.** A class gets an id, unique in the process, when it is first sent. Its state notes the id
 //! with the table. Each goroutine, and the home state, has a table of its own that leads from ids to its classes. Both hold
 //! the classes weakly: when nobody else does, a class is collected, and one that comes under the same id is a new one.
@@ -22,19 +26,55 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::Flat;
+use crate::raw::{Kind, Number, Stack};
 
-/// Which objects of a packet are classes: the numbers of the objects, rising, and the classes' ids.
+/// Which objects of a packet are classes, in the order of the objects.
 #[derive(Clone, Default)]
-pub(crate) struct Marks(Vec<(u32, u64)>);
+pub(crate) struct Marks(Vec<Mark>);
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Mark {
+    pub(super) object: u32,
+    pub(super) id: u64,
+    /// What tells whether the receiver's own is the same, where it has to be for the object to be a class.
+    pub(super) likeness: Option<u64>,
+}
+
+/// The id on top, and whether what has it only looks like a class: then it is kept as a negative number.
+pub(super) fn class_id(stack: &Stack<'_>) -> Option<(u64, bool)> {
+    if stack.kind(-1) != Kind::Number {
+        return None;
+    }
+    let id = match stack.number(-1) {
+        Number::Integer(id) => id,
+        Number::Float(id) => id as i64,
+    };
+    Some((id.unsigned_abs(), id < 0))
+}
+
+/// Pushes an id, as [`class_id`] reads it.
+pub(super) fn push_class_id(stack: &mut Stack<'_>, id: u64, looks: bool) {
+    stack.push_number(Number::Integer(if looks { -(id as i64) } else { id as i64 }));
+}
 
 impl Marks {
-    pub(super) fn add(&mut self, object: u32, id: u64) {
-        self.0.push((object, id));
+    pub(super) fn add(&mut self, object: u32, id: u64, likeness: Option<u64>) {
+        self.0.push(Mark { object, id, likeness });
+    }
+
+    /// Whether an object has this id.
+    pub(super) fn has(&self, id: u64) -> bool {
+        self.0.iter().any(|mark| mark.id == id)
+    }
+
+    /// What has this id does not only look like a class.
+    pub(super) fn is_class(&mut self, id: u64) {
+        self.0.iter_mut().filter(|mark| mark.id == id).for_each(|mark| mark.likeness = None);
     }
 
     /// Takes back the marks of objects from this number on.
     pub(super) fn take_back(&mut self, objects: usize) {
-        self.0.retain(|(object, _)| (*object as usize) < objects);
+        self.0.retain(|mark| (mark.object as usize) < objects);
     }
 
     /// The marks so far, in the order of the objects.
@@ -44,7 +84,7 @@ impl Marks {
         std::mem::take(self)
     }
 
-    pub(super) fn as_slice(&self) -> &[(u32, u64)] {
+    pub(super) fn as_slice(&self) -> &[Mark] {
         &self.0
     }
 
@@ -77,7 +117,7 @@ impl Definitions {
 
     /// The id of one of the classes that a definition describes.
     pub(super) fn class(&self, number: u64, index: usize) -> Option<u64> {
-        self.known.get(&number)?.flat.marks.0.get(index).map(|(_, id)| *id)
+        self.known.get(&number)?.flat.marks.0.get(index).map(|mark| mark.id)
     }
 
     pub(super) fn is_full(&self) -> bool {

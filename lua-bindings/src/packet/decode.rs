@@ -13,6 +13,8 @@ use std::ops::Range;
 use mlua::{Lua, MultiValue};
 use rustc_hash::FxHashMap;
 
+use super::classes::Mark;
+use super::likeness::Likenesses;
 use super::read::Reader;
 use super::{Flat, MAX_DEPTH, Packet, Reference, flag, tag};
 use crate::loaded::Lent;
@@ -146,9 +148,11 @@ struct Decoder<'a> {
     references: &'a [Reference],
     frames: Vec<Frame>,
     /// The objects that are classes and have not come yet, and their ids.
-    marks: &'a [(u32, u64)],
+    marks: &'a [Mark],
     /// The objects in whose places the receiver's own classes are, rising.
     kept: Vec<u32>,
+    /// What tells whether what arrives is what the receiver has.
+    likenesses: Option<Box<Likenesses>>,
     /// Whether the packet refers to one class alone.
     one_class: bool,
     /// The packet that is being read: the one itself, or a definition of one of its classes.
@@ -227,6 +231,7 @@ impl<'a> Decoder<'a> {
             frames: Vec::new(),
             marks: flat.marks.as_slice(),
             kept: Vec::new(),
+            likenesses: None,
             one_class: false,
             open: flat,
             objects: 0,
@@ -423,11 +428,11 @@ impl<'a> Decoder<'a> {
     /// or 0.
     fn remember(&mut self, stack: &mut Stack<'_>, flags: u8) -> Result<usize, Malformed> {
         self.objects += 1;
-        if let Some(((object, id), rest)) = self.marks.split_first()
-            && object + 1 == self.objects
+        if let Some((mark, rest)) = self.marks.split_first()
+            && mark.object + 1 == self.objects
         {
             self.marks = rest;
-            let instead = self.class_arrives(stack, *id)?;
+            let instead = self.class_arrives(stack, *mark)?;
             if instead != 0 {
                 return Ok(instead);
             }

@@ -7,6 +7,7 @@
 mod classes;
 mod functions;
 mod globals;
+mod judge;
 mod objects;
 mod plain;
 mod refusal;
@@ -22,7 +23,9 @@ use crate::state::{State, vital};
 
 use classes::Classes;
 pub(crate) use classes::make_class;
+pub(super) use functions::code_on_top;
 use globals::Known;
+use judge::Event;
 pub(crate) use refusal::Refusal;
 pub(crate) use scratch::Scratch;
 use scratch::{Frame, Origin, Phase};
@@ -153,8 +156,8 @@ struct Encoder<'a> {
     replaced_from: Option<usize>,
     /// How many values within replacements were replaced.
     replaced_within: u32,
-    /// Whether the key that was written last is the name of a field that metatables have.
-    event: bool,
+    /// Which field of metatables the key that was written last is the name of.
+    event: Event,
 }
 
 impl<'a> Encoder<'a> {
@@ -182,7 +185,7 @@ impl<'a> Encoder<'a> {
             replacement: false,
             replaced_from: None,
             replaced_within: 0,
-            event: false,
+            event: Event::None,
         }
     }
 
@@ -369,7 +372,7 @@ impl<'a> Encoder<'a> {
             self.out.push(tag::SEEN);
             self.varint(u64::from(number));
             // It was written before it was met as a metatable.
-            if as_metatable && !self.state.may_be_named(address) {
+            if as_metatable && self.may_become_a_class(stack) {
                 self.assign(stack);
             }
             stack.pop(1);
@@ -387,6 +390,10 @@ impl<'a> Encoder<'a> {
         if known == Known::No && !function && self.modules_changed(stack) {
             known = self.known(stack);
         }
+        self.classes.replaceable = false;
+        if known == Known::No && !function || matches!(known, Known::Looks(_)) && as_metatable {
+            known = self.judge(stack, as_metatable);
+        }
         match known {
             Known::Written => {
                 stack.pop(1);
@@ -397,18 +404,12 @@ impl<'a> Encoder<'a> {
                     return Ok(());
                 }
             }
-            Known::No if !function => match self.judge(stack, as_metatable) {
-                Some(id) => {
-                    if self.class(stack, address, id) {
-                        return Ok(());
-                    }
+            Known::Looks(id) => self.looks(stack, id),
+            Known::No if self.classes.replaceable && !replacement => {
+                if self.replaced(stack)? {
+                    return Ok(());
                 }
-                None => {
-                    if self.classes.replaceable && !replacement && self.replaced(stack)? {
-                        return Ok(());
-                    }
-                }
-            },
+            }
             Known::No => {}
         }
         if function && stack.is_c_function(-1) {

@@ -35,6 +35,7 @@ mod classes;
 mod decode;
 mod encode;
 pub(crate) mod face;
+mod likeness;
 pub(crate) mod quick;
 mod read;
 #[cfg(test)]
@@ -58,6 +59,7 @@ use classes::Marks;
 pub(crate) use classes::{Definition, Definitions};
 pub(crate) use decode::{Malformed, decode, decode_onto, decode_stack};
 pub(crate) use encode::{Refusal, Roots, Scratch, encode, encode_stack, make_class};
+pub(crate) use likeness::of_code;
 pub use wire::{Trust, WireError};
 
 /// How deep objects nest within one record.

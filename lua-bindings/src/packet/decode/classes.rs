@@ -1,9 +1,11 @@
 //! Classes that arrive. [`crate::packet::classes`] tells what they are.
 
 use super::{CLASSES, Decoder, Malformed, NAMED, OBJECTS, REGISTRY, VITALS};
+use crate::packet::classes::{Mark, class_id, push_class_id};
+use crate::packet::likeness::Places;
 use crate::packet::read::Reader;
 use crate::packet::{Flat, Reference};
-use crate::raw::{Kind, Number, Stack};
+use crate::raw::{Kind, Stack};
 use crate::state::vital;
 
 impl<'a> Decoder<'a> {
@@ -74,10 +76,15 @@ impl<'a> Decoder<'a> {
 
     /// The table on top, which was just made, is going to be a class. If the receiver has it already, says so with the place of
     /// the receiver's own among the objects; else it is the receiver's now.
-    pub(super) fn class_arrives(&mut self, stack: &mut Stack<'_>, id: u64) -> Result<usize, Malformed> {
+    pub(super) fn class_arrives(&mut self, stack: &mut Stack<'_>, mark: Mark) -> Result<usize, Malformed> {
+        let Mark { id, likeness, .. } = mark;
         self.have_registry(stack)?;
         push_class(stack, id);
         if stack.kind(-1) == Kind::Table {
+            if !self.is_the_same(stack, id, likeness)? {
+                stack.pop(1);
+                return Ok(0);
+            }
             self.make_objects(stack);
             let place = self.objects as usize;
             stack.raw_set_index(OBJECTS, place);
@@ -92,14 +99,48 @@ impl<'a> Decoder<'a> {
         stack.raw_set_index(OBJECTS, self.objects as usize);
         self.have_named(stack);
         self.state.add_named(stack.address(-1));
-        let id = Number::Integer(id as i64);
-        stack.push_number(id);
+        push_class_id(stack, id, false);
         stack.push_copy(-2);
         stack.raw_set(REGISTRY);
         stack.push_copy(-1);
-        stack.push_number(id);
+        push_class_id(stack, id, likeness.is_some());
         stack.raw_set(NAMED);
         Ok(0)
+    }
+
+    /// Whether the receiver's own class of this id, which is on top, takes the place of the one that arrives.
+    fn is_the_same(
+        &mut self,
+        stack: &mut Stack<'_>,
+        id: u64,
+        likeness: Option<u64>,
+    ) -> Result<bool, Malformed> {
+        if !stack.reserve(16) {
+            return Err(Malformed::TooMany);
+        }
+        let own = stack.top();
+        self.have_named(stack);
+        stack.push_copy(own);
+        stack.raw_get(NAMED);
+        let only_looks = class_id(stack).is_some_and(|(_, looks)| looks);
+        stack.pop(1);
+        let Some(likeness) = likeness.filter(|_| only_looks) else {
+            if only_looks {
+                // From now on it is a class here as well.
+                stack.push_copy(own);
+                push_class_id(stack, id, false);
+                stack.raw_set(NAMED);
+            }
+            return Ok(true);
+        };
+        stack.raw_get_index(VITALS, vital::CODES);
+        stack.push_globals();
+        self.state.push_environment_if_made(stack);
+        let places = Places { named: NAMED, codes: own + 1, globals: [stack.address(-2), stack.address(-1)] };
+        let likenesses = self.likenesses.get_or_insert_default();
+        let same = likenesses.of(stack, self.state, &places, own) == Some(likeness);
+        stack.truncate(own);
+        Ok(same)
     }
 
     /// Puts the running goroutine's classes into their place, if they are not there.
@@ -123,6 +164,6 @@ impl<'a> Decoder<'a> {
 
 /// Pushes the receiver's class of this id, or nil.
 fn push_class(stack: &mut Stack<'_>, id: u64) {
-    stack.push_number(Number::Integer(id as i64));
+    push_class_id(stack, id, false);
     stack.raw_get(REGISTRY);
 }

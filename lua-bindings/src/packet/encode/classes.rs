@@ -1,17 +1,4 @@
-//! What keeps its identity. [`crate::packet::classes`] tells how.
-//!
-//! A table is a class if
-//! - it is the metatable of a table that is sent, or was given to `goroutine.class`;
-//! - it has a field like `__index`: it is about to be a metatable. (This is seen when the field is written, so the table
-//!   is written where it stands the first time, also in a packet of values.)
-//! - it is the `__index` of a class and holds functions: that is where the methods are;
-//! - its own metatable is callable, and it holds functions or an instance's metatable: a class that is called to make
-//!   instances;
-//! - it has a metatable and holds nothing but functions, names and other classes.
-//!
-//! A table whose metatable is its own `__index`, or has a `__goroutine`, is an instance, and is judged by the first two alone. The rules must not take
-//! instances for classes, not even with a function or their class in a field: a class that comes home is the one that is there,
-//! and what an instance was changed to would be lost.
+//! What keeps its identity. [`crate::packet::classes`] tells how, and [`super::judge`] what it is.
 
 use std::sync::Arc;
 
@@ -19,8 +6,10 @@ use mlua::{Lua, Table};
 use runtime_core::next_id;
 use rustc_hash::FxHashSet;
 
+use super::judge::has_functions;
 use super::{Encoder, Origin, Refusal, Roots, Scratch};
-use crate::packet::classes::Definition;
+use crate::packet::classes::{Definition, class_id, push_class_id};
+use crate::packet::likeness::Places;
 use crate::packet::{Flat, Reference, References, tag};
 use crate::raw::{Kind, Number, Stack, protected};
 use crate::state::{State, vital};
@@ -29,7 +18,7 @@ use crate::state::{State, vital};
 pub(super) const PLACES: i32 = 9;
 /// The texts `__index` and `__call`.
 pub(super) const INDEX: i32 = 0;
-const CALL: i32 = 1;
+pub(super) const CALL: i32 = 1;
 /// The classes of the running goroutine, by id.
 const REGISTRY: i32 = 2;
 /// The classes that are still to be described.
@@ -145,79 +134,25 @@ impl Encoder<'_> {
         true
     }
 
-    /// Whether the table on top, of which nothing is known, is a class. If so it gets an id.
-    pub(super) fn judge(&mut self, stack: &mut Stack<'_>, as_metatable: bool) -> Option<u64> {
-        let at = stack.top();
-        self.classes.replaceable = false;
-        if as_metatable {
-            return self.assign(stack);
-        }
-        if !stack.push_metatable(at) {
-            return None;
-        }
-        let class = stack.reserve(12) && self.looks_like_a_class(stack, at);
-        stack.pop(1);
-        if class { self.assign(stack) } else { None }
-    }
-
-    /// Whether the table at `at`, whose metatable lies above it, looks like a class.
-    fn looks_like_a_class(&mut self, stack: &mut Stack<'_>, at: i32) -> bool {
-        let metatable = at + 1;
-        if stack.same(metatable, at) || self.has_index(stack, at) {
-            return true;
-        }
-        self.push_field(stack, metatable, INDEX);
-        self.push_field(stack, metatable, GOROUTINE);
-        self.classes.replaceable = stack.kind(-1) == Kind::Function;
-        let instance = stack.same(-2, metatable) || self.classes.replaceable;
-        let plain = stack.kind(-2) == Kind::Nil;
-        stack.pop(2);
-        if instance {
-            return false;
-        }
-        self.push_field(stack, metatable, CALL);
-        let callable = stack.kind(-1) != Kind::Nil;
-        stack.pop(1);
-        let mut functions = false;
-        stack.push_nil();
-        while stack.next(at) {
-            let (keeps, data) = match stack.kind(-1) {
-                Kind::Function => (true, false),
-                Kind::String => (false, false),
-                Kind::Table => {
-                    let value = stack.top();
-                    let index = self.has_index(stack, value);
-                    let holds = callable
-                        && !stack.same(value, metatable)
-                        && !has_metatable(stack, value)
-                        && (index
-                            || (plain || stack.bytes(value - 1).starts_with(b"__"))
-                                && has_functions(stack, value));
-                    (holds, !index)
-                }
-                _ => (false, true),
-            };
-            stack.pop(1);
-            functions |= keeps;
-            if callable && keeps || !callable && data {
-                stack.pop(1);
-                return callable;
-            }
-        }
-        !callable && functions
-    }
-
     /// The table at `at`, which is being written, has a field that metatables have.
     pub(super) fn turns_out_a_class(&mut self, stack: &mut Stack<'_>, at: i32) {
         stack.push_copy(at);
-        stack.push_copy(-1);
-        stack.raw_get(self.named());
-        let unknown = stack.kind(-1) == Kind::Nil;
-        stack.pop(1);
-        if unknown {
+        if self.may_become_a_class(stack) {
             self.assign(stack);
         }
         stack.pop(1);
+    }
+
+    /// Whether the table on top has neither a name nor an id, or only looks like a class.
+    pub(super) fn may_become_a_class(&mut self, stack: &mut Stack<'_>) -> bool {
+        if !self.state.may_be_named(stack.address(-1)) {
+            return true;
+        }
+        stack.push_copy(-1);
+        stack.raw_get(self.named());
+        let may = stack.kind(-1) == Kind::Nil || class_id(stack).is_some_and(|(_, looks)| looks);
+        stack.pop(1);
+        may
     }
 
     /// Makes the table on top a class.
@@ -225,7 +160,7 @@ impl Encoder<'_> {
         if !stack.reserve(12) {
             return None;
         }
-        let id = self.give_id(stack);
+        let id = self.give_id(stack, false);
         // And where its methods are, and so on.
         stack.push_copy(-1);
         loop {
@@ -234,25 +169,24 @@ impl Encoder<'_> {
             let methods = stack.kind(-1) == Kind::Table
                 && !self.globals_at.contains(&stack.address(-1))
                 && has_functions(stack, class + 1)
-                && {
-                    stack.push_copy(-1);
-                    stack.raw_get(self.named());
-                    let unknown = stack.kind(-1) == Kind::Nil;
-                    stack.pop(1);
-                    unknown
-                };
+                && self.may_become_a_class(stack);
             if !methods {
                 stack.pop(2);
                 return Some(id);
             }
-            self.give_id(stack);
+            self.give_id(stack, false);
             stack.remove(class);
         }
     }
 
-    fn give_id(&mut self, stack: &mut Stack<'_>) -> u64 {
-        let id = next_id();
-        push_id(stack, id);
+    /// Gives an id to the table on top, which may have had one that says that it looks like a class.
+    pub(super) fn give_id(&mut self, stack: &mut Stack<'_>, looks: bool) -> u64 {
+        stack.push_copy(-1);
+        stack.raw_get(self.named());
+        let former = class_id(stack).map(|(id, _)| id);
+        stack.pop(1);
+        let id = former.unwrap_or_else(next_id);
+        push_class_id(stack, id, false);
         stack.push_copy(-2);
         let registry = self.base_classes() + REGISTRY;
         if stack.kind(registry) == Kind::Nil && self.state.push_classes(stack, self.lua).is_ok() {
@@ -260,26 +194,41 @@ impl Encoder<'_> {
         }
         stack.raw_set(registry);
         stack.push_copy(-1);
-        push_id(stack, id);
+        push_class_id(stack, id, looks);
         stack.raw_set(self.named());
         // It may have been written before it was known as a class.
         let address = stack.address(-1);
         self.state.add_named(address);
-        if let Some(seen) = self.scratch.seen.get(&address) {
+        let outer = self.classes.outer.as_mut().map(|outer| &mut outer.scratch);
+        for scratch in [Some(&mut self.scratch), outer].into_iter().flatten() {
+            scratch.marks.is_class(id);
+        }
+        if let Some(seen) = self.scratch.seen.get(&address).filter(|_| !self.scratch.marks.has(id)) {
             let number = seen.number;
             self.mark(stack, number, id);
         }
         if let Some(outer) = &mut self.classes.outer
             && let Some(seen) = outer.scratch.seen.get(&address)
+            && !outer.scratch.marks.has(id)
         {
-            outer.scratch.marks.add(seen.number, id);
+            outer.scratch.marks.add(seen.number, id, None);
         }
         id
     }
 
+    /// The table on top looks like a class. It is written where it stands, and the receiver's own takes its place if that is alike.
+    pub(super) fn looks(&mut self, stack: &mut Stack<'_>, id: u64) {
+        let places = Places { named: self.named(), codes: self.codes(), globals: self.globals_at };
+        let top = stack.top();
+        if let Some(likeness) = self.scratch.likenesses.of(stack, self.state, &places, top) {
+            let next = self.scratch.order.len() as u32;
+            self.scratch.marks.add(next, id, Some(likeness));
+        }
+    }
+
     /// Notes that the table on top is a class, with this number in what is being written.
     fn mark(&mut self, stack: &mut Stack<'_>, number: u32, id: u64) {
-        self.scratch.marks.add(number, id);
+        self.scratch.marks.add(number, id, None);
         if self.classes.in_definition() {
             let members = self.table_at(stack, MEMBERS);
             push_id(stack, id);
@@ -435,14 +384,6 @@ impl Encoder<'_> {
         stack.push_copy(at);
         stack.raw_get(table);
     }
-
-    /// Whether the table at `table` has an `__index` that finds something.
-    fn has_index(&mut self, stack: &mut Stack<'_>, table: i32) -> bool {
-        self.push_field(stack, table, INDEX);
-        let found = matches!(stack.kind(-1), Kind::Table | Kind::Function);
-        stack.pop(1);
-        found
-    }
 }
 
 impl Roots {
@@ -455,68 +396,6 @@ impl Roots {
             Self::Values(noun) => !matches!(noun, Self::PRELOAD | Self::FOR_ANYBODY),
         }
     }
-}
-
-/// Whether this is the name of a field that metatables have.
-pub(super) fn is_event(key: &[u8]) -> bool {
-    let [b'_', b'_', name @ ..] = key else {
-        return false;
-    };
-    matches!(
-        name,
-        b"index"
-            | b"newindex"
-            | b"call"
-            | b"tostring"
-            | b"name"
-            | b"metatable"
-            | b"pairs"
-            | b"ipairs"
-            | b"gc"
-            | b"close"
-            | b"mode"
-            | b"len"
-            | b"eq"
-            | b"lt"
-            | b"le"
-            | b"concat"
-            | b"unm"
-            | b"add"
-            | b"sub"
-            | b"mul"
-            | b"div"
-            | b"mod"
-            | b"pow"
-            | b"idiv"
-            | b"band"
-            | b"bor"
-            | b"bxor"
-            | b"bnot"
-            | b"goroutine"
-            | b"shl"
-            | b"shr"
-    )
-}
-
-fn has_metatable(stack: &mut Stack<'_>, table: i32) -> bool {
-    let has = stack.push_metatable(table);
-    if has {
-        stack.pop(1);
-    }
-    has
-}
-
-fn has_functions(stack: &mut Stack<'_>, table: i32) -> bool {
-    stack.push_nil();
-    while stack.next(table) {
-        let found = stack.kind(-1) == Kind::Function;
-        stack.pop(1);
-        if found {
-            stack.pop(1);
-            return true;
-        }
-    }
-    false
 }
 
 /// The number on top, which is from [`next_id`]; 0 if it is none.

@@ -8,6 +8,7 @@ use crate::packet::{Reference, flag, tag};
 #[cfg(any(feature = "lua51", feature = "luajit"))]
 use crate::raw::Kind;
 use crate::raw::Stack;
+use crate::state::State;
 
 impl Encoder<'_> {
     /// Which of the roots is the function that is to run elsewhere: the first, or the one that the first is given to be called.
@@ -53,15 +54,10 @@ impl Encoder<'_> {
 
     /// The code of the Lua function on top.
     pub(super) fn code(&mut self, stack: &mut Stack<'_>) -> Result<Arc<Code>, Refusal> {
-        if let Some(code) = self.known_code(stack) {
-            return Ok(code);
+        match code_on_top(stack, self.state, self.codes(), &mut self.scratch.dump) {
+            Some(code) => Ok(code),
+            None => Err(self.refuse(stack)),
         }
-        self.scratch.dump.clear();
-        if !stack.dump(&mut self.scratch.dump) {
-            return Err(self.refuse(stack));
-        }
-        let key = self.state.recent_codes.witness(stack, self.codes());
-        Ok(self.state.intern_code(&self.scratch.dump, key))
     }
 
     /// The code of the function on top, if it is known without dumping it.
@@ -125,4 +121,23 @@ impl Encoder<'_> {
         }
         self.value(stack)
     }
+}
+
+/// The code of the Lua function on top, if it is one. `codes`: where the witnesses are.
+pub(in crate::packet) fn code_on_top(
+    stack: &mut Stack<'_>,
+    state: &State,
+    codes: i32,
+    dump: &mut Vec<u8>,
+) -> Option<Arc<Code>> {
+    let top = stack.top();
+    if let Some(code) = state.recent_codes.find(stack, codes, top, Arc::clone) {
+        return Some(code);
+    }
+    dump.clear();
+    if !stack.dump(dump) {
+        return None;
+    }
+    let key = state.recent_codes.witness(stack, codes);
+    Some(state.intern_code(dump, key))
 }

@@ -5,6 +5,7 @@ use super::{Encoder, Origin, Roots};
 use crate::bytecode::Analysis;
 use crate::code::Code;
 use crate::modules::LIBRARIES;
+use crate::packet::classes::class_id;
 use crate::packet::tag;
 use crate::raw::{Kind, Stack};
 use crate::state::{Role, vital};
@@ -41,6 +42,8 @@ pub(super) enum Known {
     Written,
     /// It is a class, with this id.
     Class(u64),
+    /// The same for what only looks like one.
+    Looks(u64),
 }
 
 impl Encoder<'_> {
@@ -175,10 +178,9 @@ impl Encoder<'_> {
         }
         stack.push_copy(-1);
         stack.raw_get(self.named());
-        let id = super::classes::number(stack);
-        if id != 0 {
+        if let Some((id, looks)) = class_id(stack) {
             stack.pop(1);
-            return Known::Class(id);
+            return if looks { Known::Looks(id) } else { Known::Class(id) };
         }
         let name = stack.bytes(-1);
         // A function that is a global of this state only has no name elsewhere.

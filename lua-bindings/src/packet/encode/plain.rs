@@ -1,5 +1,6 @@
 //! The values without contents, in tight loops: most of what most packets consist of.
 
+use super::judge::Event;
 use super::{Encoder, Frame};
 use crate::packet::bytes::LARGE;
 use crate::packet::tag;
@@ -97,7 +98,9 @@ impl Encoder<'_> {
     }
 
     fn string(&mut self, bytes: &[u8], key: bool) {
-        self.event |= key && super::classes::is_event(bytes);
+        if key {
+            self.event = Event::of(bytes);
+        }
         let tag = match self.scratch.strings.meet(bytes, key) {
             Written::InFull => tag::STRING,
             Written::Numbered => tag::NUMBERED,
@@ -134,9 +137,9 @@ impl Encoder<'_> {
         }
     }
 
-    /// The key that was written last may have told that the table at `at` is a class.
+    /// The entry whose key was written last, and whose value is on top, may tell that the table at `at` is a class.
     pub(super) fn after_key(&mut self, stack: &mut Stack<'_>, at: i32) {
-        if std::mem::take(&mut self.event) {
+        if std::mem::take(&mut self.event).is_given(stack) {
             self.turns_out_a_class(stack, at);
         }
     }
@@ -164,7 +167,7 @@ impl Encoder<'_> {
                 {
                     self.plain(stack, -1, false);
                     hash += 1;
-                    if self.event {
+                    if self.event != Event::None {
                         self.after_key(stack, at);
                     }
                 } else {

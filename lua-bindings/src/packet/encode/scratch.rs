@@ -4,6 +4,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::plain::Strings;
 use crate::packet::classes::Marks;
+use crate::packet::likeness::Likenesses;
 
 /// What is allocated for a packet and not part of it. A state keeps it for the next one.
 #[derive(Default)]
@@ -27,6 +28,7 @@ pub(crate) struct Scratch {
     /// Which code each number in the side list is.
     pub(super) codes: FxHashMap<u64, u32>,
     pub(super) marks: Marks,
+    pub(super) likenesses: Likenesses,
     pub(super) dump: Vec<u8>,
 }
 
@@ -49,6 +51,7 @@ impl Scratch {
         self.global_known.clear();
         self.codes.clear();
         self.marks.clear();
+        self.likenesses.clear();
     }
 }
 
