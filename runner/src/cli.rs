@@ -69,13 +69,13 @@ pub(crate) struct Run {
     /// The script; `-` is standard input
     #[arg(required_unless_present = "by_option")]
     file: Option<PathBuf>,
-    /// The same
+    /// The script, as an option
     #[arg(short = 'f', long = "file", value_name = "FILE", id = "by_option", conflicts_with = "file")]
     by_option: Option<PathBuf>,
     /// Only this task, and those that it depends on; may be given again
     #[arg(short, long = "task", value_name = "NAME")]
     pub(crate) tasks: Vec<String>,
-    /// A YAML or JSON file: the global `values`
+    /// A YAML file, or a JSON file that is named `.json`: the global `values`
     #[arg(short, long, value_name = "FILE")]
     pub(crate) values: Option<PathBuf>,
     /// A field of the global `params`, which commands get as their second argument; may be given again
@@ -88,10 +88,10 @@ pub(crate) struct Run {
     #[arg(short, long, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
     pub(crate) output: Format,
     /// What carries the goroutines
-    #[arg(long, value_enum, default_value_t = Carrier::Tokio)]
+    #[arg(long, value_enum, default_value_t = Carrier::Tokio, value_name = "NAME")]
     pub(crate) backend: Carrier,
     /// How many goroutines can compute at the same time [default: as many as cores]
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) isolates: Option<u16>,
     /// Goroutines run in the script's own state, whenever it blocks: `require("goroutine")` gives `goroutine.local`
     #[arg(long)]

@@ -7,8 +7,8 @@
 use mlua::{Lua, Table, Value as LuaValue};
 use serde_json::{Map, Number, Value};
 
-/// How deep values may lie in each other.
-const DEEPEST: usize = 128;
+/// How deep values may lie in each other: what reads JSON takes no more.
+const DEEPEST: usize = 127;
 
 /// Where a state keeps the metatable of empty lists. It says `__jsontype = "array"`, as other libraries' do.
 const LIST: &str = "runner.list";
@@ -82,13 +82,22 @@ pub(crate) fn to_lua(lua: &Lua, value: &Value) -> mlua::Result<LuaValue> {
 pub(crate) fn from_lua(lua: &Lua, value: &LuaValue) -> Result<Value, String> {
     let null = null(lua).map_err(|error| error.to_string())?;
     convert(value, &null, Strict::Yes, 0)
-        .map_err(|(path, why)| if path.is_empty() { why } else { format!("{why} (at {path})") })
+        .map_err(|(path, why)| if path.is_empty() { why } else { format!("{why} (at {})", short(&path)) })
 }
 
 /// The same for what is only to be shown: what cannot be written is shown as text.
 pub(crate) fn shown(lua: &Lua, value: &LuaValue) -> Value {
     let Ok(null) = null(lua) else { return Value::Null };
     convert(value, &null, Strict::No, 0).unwrap_or(Value::Null)
+}
+
+/// A path, or its beginning: one through a table that lies within itself has no end.
+pub(crate) fn short(path: &str) -> String {
+    const LONGEST: usize = 60;
+    match path.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}...", &path[..end]),
+        None => path.to_owned(),
+    }
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -189,7 +198,7 @@ fn convert_table(table: &Table, null: &LuaValue, strict: Strict, depth: usize) -
     Ok(Value::Object(fields))
 }
 
-fn join(name: &str, path: String) -> String {
+pub(crate) fn join(name: &str, path: String) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{name}.{path}") }
 }
 

@@ -160,6 +160,7 @@ impl Event<'_> {
             Self::TaskStart { task, attempt: 1, .. } => format!("  {task}: started"),
             Self::TaskStart { task, attempt, .. } => format!("  {task}: attempt {attempt} started"),
             Self::TaskRetry { task, attempt, error, delay, .. } => {
+                let error = error.replace('\n', "\n    ");
                 format!("  {task}: attempt {attempt} failed: {error}; again in {}", duration::show(*delay))
             }
             Self::TaskEnd(result) => result.text(colour),

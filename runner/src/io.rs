@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::sync::OnceLock;
 use std::task::{Context, Poll, ready};
 
+use nix::sys::signal::{SigSet, Signal};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 
@@ -44,11 +45,21 @@ impl Io {
         let made = self.runtime.get_or_init(|| {
             let mut builder = Builder::new_multi_thread();
             builder.worker_threads(1).max_blocking_threads(FILES).thread_name("io").enable_all();
+            builder.on_thread_start(keep_broken_pipes);
             builder.build().map_err(|error| error.to_string())
         });
         made.as_ref()
             .map_err(|error| mlua::Error::runtime(format!("cannot start the thread for I/O: {error}")))
     }
+}
+
+/// A broken pipe ends the program where that is its standard output; here it is an error of who writes: a command may end before
+/// it has read all that it was given.
+fn keep_broken_pipes() {
+    let mut signals = SigSet::empty();
+    signals.add(Signal::SIGPIPE);
+    // It fails for a wrong argument only.
+    let _ = signals.thread_block();
 }
 
 impl Drop for Io {

@@ -22,16 +22,33 @@ mod values;
 use std::io::Write;
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 
 /// Packets are made on one thread and dropped on another all the time, which the system's allocator is slow at.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// The command line. A script without `run` before it is told apart from a command that does not exist.
+fn parse() -> cli::Cli {
+    cli::Cli::try_parse().unwrap_or_else(|error| {
+        let file = std::env::args_os().nth(1).filter(|file| std::path::Path::new(file).is_file());
+        if let (ErrorKind::InvalidSubcommand, Some(file)) = (error.kind(), file) {
+            let file = file.display();
+            script::fail(
+                2,
+                format_args!("'{file}' is no command; to run the script: sloth-runner run {file}"),
+            );
+            std::process::exit(2);
+        }
+        error.exit()
+    })
+}
+
 fn main() -> ExitCode {
     // `sloth-runner run script.lua | head` ends when nobody reads any more, as other filters do.
     sigpipe::reset();
-    match cli::Cli::parse().command {
+    match parse().command {
         cli::Command::Run(run) => script::run(&run),
         cli::Command::Dump { pid } => dump::ask(pid),
         cli::Command::Completions { shell } => {

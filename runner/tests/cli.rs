@@ -63,6 +63,9 @@ fn wrong_usage_is_exit_code_2() {
         assert_eq!(run.status.code(), Some(2), "{args:?}: {run:#?}");
         assert!(run.stderr.contains(told), "{args:?}: {run:#?}");
     }
+    let run = sloth(&root(), &["examples/hello.lua"]);
+    assert_eq!(run.status.code(), Some(2));
+    assert!(run.stderr.contains("to run the script: sloth-runner run examples/hello.lua"), "{run:#?}");
     let run = sloth_script("local = 5", &[]);
     assert_eq!(run.status.code(), Some(2));
     assert!(run.stderr.contains("script.sloth:1:"), "{run:#?}");

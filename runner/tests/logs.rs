@@ -118,21 +118,3 @@ fn what_a_task_says_of_its_folder_and_variables_holds_for_the_goroutines_that_it
     );
     assert_eq!(run.stdout, "true\t/\na\n\n", "{run:#?}");
 }
-
-#[test]
-fn lines_of_many_goroutines_are_never_mixed() {
-    let run = sloth_script(
-        r#"
-        local text = ("x"):rep(3000)
-        goroutine.await_all(goroutine.spawn_many(200, function(id) log.info(id, text, id) end))
-        "#,
-        &[],
-    );
-    let mut seen = [false; 201];
-    for line in run.stderr.lines() {
-        let words: Vec<_> = line.rsplitn(4, ' ').collect();
-        assert!(words[0] == words[2] && words[1].len() == 3000, "{line}");
-        seen[words[0].parse::<usize>().unwrap()] = true;
-    }
-    assert!(seen[1..].iter().all(|seen| *seen));
-}

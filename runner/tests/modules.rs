@@ -9,20 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use support::server::{Request, Response, Server};
-use support::{BACKENDS, sloth_script};
-
-/// Runs `body`, which has to raise nothing, at home and in a goroutine, under every backend.
-#[track_caller]
-fn everywhere(body: &str, args: &[&str]) {
-    let script = format!(
-        "local function body()\n{body}\nend\nbody()\nlocal ok, err, trace = goroutine.async(body):await()\n\
-         if not ok then error(tostring(err) .. trace, 0) end print('through')"
-    );
-    for backend in BACKENDS {
-        let run = sloth_script(&script, &[&["--backend", backend], args].concat());
-        assert!(run.status.success() && run.stdout.ends_with("through\n"), "{backend}: {run:#?}");
-    }
-}
+use support::{everywhere, sloth_script};
 
 fn answer(request: &Request) -> Response {
     let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
@@ -146,6 +133,8 @@ fn commands_run_and_end_with_who_runs_them() {
         assert(exec.run({ "printf", "%s-", "a b", "c" }).stdout == "a b-c-")
         assert(exec.run("kill -9 $$").exit_code == 137)
         assert(#exec.run("head -c 300000 /dev/zero").stdout == 300000)
+        -- It need not read what it is given.
+        assert(exec.run("true", { stdin = ("x"):rep(1000000) }).success)
         local r, err = exec.run("sleep 60", { timeout = "50ms" })
         assert(r == nil and err == "timeout exceeded", err)
         r, err = exec.run({ "/not/there" })
@@ -388,7 +377,12 @@ fn a_log_line_is_never_mixed_with_another() {
     assert_eq!(run.stdout, "printed\t1\n");
     let lines: Vec<_> = run.stderr.lines().collect();
     assert_eq!(
-        lines.iter().filter(|line| line.starts_with("INFO  xxxx") && line.ends_with(" nil true")).count(),
+        lines
+            .iter()
+            .filter(|line| line.starts_with("INFO  [goroutine ")
+                && line.contains("] xxxx")
+                && line.ends_with(" nil true"))
+            .count(),
         1000
     );
     assert!(lines[1000].starts_with("INFO  titled {"), "{:#?}", &lines[1000..]);

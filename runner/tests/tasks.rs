@@ -395,6 +395,40 @@ workflow.define("v", { taks = {} })
 }
 
 #[test]
+fn common_mistakes_are_told_with_what_is_meant_and_nothing_that_follows_from_them() {
+    let run = sloth_script(
+        r#"local forgotten = task("forgotten"):command("true")
+        local late = task("late"):command("true"):depends_on("forgotten"):build()
+        local dotted = task("dotted").command("true"):retries(1):build()
+        local counted = task("counted"):command("true"):retries("3"):build()
+        task(5):command("true"):build() task():command("true"):build()
+        workflow.define("one"):tasks(late)
+        workflow.define("listed"):tasks({ dotted, counted })
+        "#,
+        &[],
+    );
+    assert_eq!(run.status.code(), Some(2), "{run:#?}");
+    let expected = [
+        "1: task 'forgotten' is not built and in no workflow, so it would never run: end it with :build()",
+        "2: task 'late' depends on 'forgotten', which is not built",
+        "3: call it with a colon: task:command(...)",
+        "3: task 'dotted' is not built and in no workflow, so it would never run: end it with :build()",
+        "4: task 'counted': retries: a whole number from 0 expected, got the string '3'",
+        "5: task: a name expected, got nil",
+        "5: task: a name expected, got number",
+        "6: workflow 'one' has no tasks",
+        "6: workflow 'one': tasks: a list of tasks expected, got one task: put it in {}",
+    ];
+    let expected: String = expected.iter().map(|line| format!("script.sloth:{line}\n")).collect();
+    assert_eq!(run.stderr, expected);
+    let run = sloth_script("workflow('w')", &[]);
+    assert!(
+        run.stderr.contains("script.sloth:1: workflow is no function: there is workflow.define"),
+        "{run:#?}"
+    );
+}
+
+#[test]
 fn a_script_without_tasks_just_runs() {
     let run = sloth_script("print('hello', select('#', ...), ...)", &["--", "a", "b"]);
     assert_eq!(

@@ -10,12 +10,13 @@ local function wrong(place, message)
   errors[#errors + 1] = { place = place, message = message }
 end
 
--- Tasks that no workflow names.
-local loose = {}
+-- Tasks that no workflow names, and the names of those that were forgotten.
+local loose, unbuilt = {}, {}
 for _, task in ipairs(M.tasks) do
   if task.built and not task.used then
     loose[#loose + 1] = task
   elseif not task.built and not task.used then
+    unbuilt[task.name] = true
     wrong(task.place, "task '" .. task.name .. "' is not built and in no workflow, so it would never run: end it with :build()")
   end
 end
@@ -68,18 +69,18 @@ end
 local workflow_names, all_names = {}, {}
 for _, workflow in ipairs(M.workflows) do
   local what = "workflow '" .. workflow.name .. "'"
-  if workflow_names[workflow.name] then
+  if workflow_names[workflow.name] and not workflow.unnamed then
     wrong(workflow.place, what .. " is defined twice, first at " .. workflow_names[workflow.name])
   end
   workflow_names[workflow.name] = workflow.place
-  if #workflow.tasks == 0 then
+  if #workflow.tasks == 0 and not workflow.unnamed then
     wrong(workflow.place, what .. " has no tasks")
   end
   workflow.by_name = {}
   local names = {}
   for _, task in ipairs(workflow.tasks) do
     local before = workflow.by_name[task.name]
-    if before then
+    if before and not task.unnamed then
       wrong(task.place, "task '" .. task.name .. "' is in " .. what .. " twice, first from " .. before.place)
     end
     workflow.by_name[task.name] = task
@@ -97,7 +98,7 @@ for _, workflow in ipairs(M.workflows) do
       if name == task.name then
         wrong(place, "task '" .. task.name .. "' depends on itself")
       elseif not workflow.by_name[name] then
-        wrong(place, "task '" .. task.name .. "' depends on '" .. name .. "', which is not in " .. what .. meant(name, names))
+        wrong(place, "task '" .. task.name .. "' depends on '" .. name .. "', which is " .. (unbuilt[name] and "not built" or "not in " .. what .. meant(name, names)))
       end
     end
   end

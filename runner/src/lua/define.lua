@@ -128,12 +128,20 @@ local function map(value)
   return copy
 end
 
+-- A value in a message: a string that looks like a number is none.
+local function shown(value)
+  if type(value) == "string" then
+    return "the string '" .. value .. "'"
+  end
+  return value == nil and "nothing" or type(value)
+end
+
 local function count(least)
   return function(value)
     if math_type(value) == "integer" and value >= least and value <= 1000000 then
       return value
     end
-    return nil, "a whole number from " .. least .. " expected, got " .. tostring(value)
+    return nil, "a whole number from " .. least .. " expected, got " .. (type(value) == "number" and value or shown(value))
   end
 end
 
@@ -202,20 +210,31 @@ end
 -- What stands behind an object that the script has.
 M.record = setmetatable({}, { __mode = "k" })
 
+-- What a method gives that was not called with a colon: an object that takes all methods, so that those after it do not raise.
+local inert
+inert = setmetatable({}, {
+  __index = function()
+    return function()
+      return inert
+    end
+  end,
+})
+
 local function self_of(self, kind, method, place)
   local record = type(self) == "table" and M.record[self]
-  if not record then
+  if not record and self ~= inert then
     wrong(place, "call it with a colon: " .. kind .. ":" .. method .. "(...)")
   end
   return record
 end
 
+-- The name, or `?` and true.
 local function name_of(name, kind, place)
   if type(name) == "string" and name ~= "" then
     return name
   end
   wrong(place, kind .. ": a name expected, got " .. (name == "" and "an empty string" or type(name)))
-  return "?"
+  return "?", true
 end
 
 -- Tasks.
@@ -232,7 +251,7 @@ for field in pairs(TASK) do
           set(record, TASK, "retry_policy", more, place, "task '" .. record.name .. "': retries")
         end
       end
-      return self
+      return record and self or inert
     end
   end
 end
@@ -242,7 +261,7 @@ function task_methods.build(self)
   if record then
     record.built = true
   end
-  return self
+  return record and self or inert
 end
 
 local task_metatable = builder("task", task_methods)
@@ -250,7 +269,8 @@ local task_metatable = builder("task", task_methods)
 local function task(name)
   local place = here()
   local object = setmetatable({}, task_metatable)
-  local record = { name = name_of(name, "task", place), place = place, places = {} }
+  local record = { place = place, places = {} }
+  record.name, record.unnamed = name_of(name, "task", place)
   M.record[object] = record
   M.tasks[#M.tasks + 1] = record
   return object
@@ -258,7 +278,8 @@ end
 
 -- A task as a plain table.
 local function task_of(table, place, where)
-  local record = { name = name_of(table.name, where, place), place = place, places = {}, built = true }
+  local record = { place = place, places = {}, built = true }
+  record.name, record.unnamed = name_of(table.name, where, place)
   local known = names_of(TASK)
   known[#known + 1] = "name"
   for field, value in pairs(table) do
@@ -277,7 +298,7 @@ end
 local function set_tasks(record, tasks, place)
   local what = "workflow '" .. record.name .. "': "
   if type(tasks) ~= "table" or M.record[tasks] then
-    return wrong(place, what .. "tasks: a list of tasks expected, got " .. (M.record[tasks] and "one task" or type(tasks)))
+    return wrong(place, what .. "tasks: a list of tasks expected, got " .. (M.record[tasks] and "one task: put it in {}" or type(tasks)))
   end
   for key in pairs(tasks) do
     if math_type(key) ~= "integer" or key < 1 or key > #tasks then
@@ -295,7 +316,7 @@ local function set_tasks(record, tasks, place)
         M.record[entry].used = true
         record.tasks[#record.tasks + 1] = M.record[entry]
       end
-    else
+    elseif entry ~= inert then
       record.tasks[#record.tasks + 1] = task_of(entry, place, where)
     end
   end
@@ -338,7 +359,7 @@ for field, put in pairs(WORKFLOW) do
     if record then
       put(record, value, place)
     end
-    return self
+    return record and self or inert
   end
 end
 local workflow_metatable = builder("workflow", workflow_methods)
@@ -346,7 +367,8 @@ local workflow_metatable = builder("workflow", workflow_methods)
 local function define(name, spec)
   local place = here()
   local object = setmetatable({}, workflow_metatable)
-  local record = { name = name_of(name, "workflow.define", place), place = place, tasks = {}, config = { places = {} } }
+  local record = { place = place, tasks = {}, config = { places = {} } }
+  record.name, record.unnamed = name_of(name, "workflow.define", place)
   M.record[object] = record
   M.workflows[#M.workflows + 1] = record
   if spec ~= nil and type(spec) ~= "table" then
@@ -367,6 +389,9 @@ _G.task = task
 _G.workflow = setmetatable({ define = define }, {
   __index = function(_, name)
     error("workflow has no function '" .. tostring(name) .. "': there is workflow.define", 2)
+  end,
+  __call = function()
+    error("workflow is no function: there is workflow.define", 2)
   end,
 })
 

@@ -52,6 +52,14 @@ impl Args {
         if self.value(at).is_nil() { Ok(None) } else { self.text(at).map(Some) }
     }
 
+    pub(super) fn optional_flag(&self, at: usize) -> mlua::Result<bool> {
+        match self.value(at) {
+            Value::Nil => Ok(false),
+            Value::Boolean(flag) => Ok(flag),
+            _ => Err(self.expected(at, "boolean")),
+        }
+    }
+
     pub(super) fn optional_number(&self, at: usize) -> mlua::Result<Option<f64>> {
         match self.value(at) {
             Value::Nil => Ok(None),
@@ -134,11 +142,22 @@ impl Options {
         }
     }
 
+    /// How long something may take.
+    pub(super) fn limit(&self, key: &str) -> mlua::Result<Option<Duration>> {
+        match self.duration(key)? {
+            Some(Duration::ZERO) => Err(self.bad(key, "it has to be more than 0")),
+            limit => Ok(limit),
+        }
+    }
+
     pub(super) fn size(&self, key: &str) -> mlua::Result<Option<usize>> {
         match self.get(key)? {
             Value::Nil => Ok(None),
             value => match value.as_usize() {
                 Some(size) => Ok(Some(size)),
+                None if value.is_number() || value.is_integer() => {
+                    Err(self.bad(key, &format!("a number of bytes cannot be {}", value.to_string()?)))
+                }
                 None => Err(self.expected(key, "number of bytes", &value)),
             },
         }

@@ -35,7 +35,7 @@ fn decoder(
     name: &'static str,
     parse: fn(&str) -> Result<serde_json::Value, String>,
 ) -> mlua::Result<()> {
-    module.now(name, move |lua, _, args| match parse(&args.text(1)?) {
+    module.now(name, move |lua, _, args| match text(args.bytes(1)?).and_then(|text| parse(&text)) {
         Ok(serde_json::Value::Null) => Ok([convert::null(lua)?].into_iter().collect()),
         Ok(value) => Ok([convert::to_lua(lua, &value)?].into_iter().collect()),
         Err(why) => failed(lua, &why),
@@ -49,11 +49,20 @@ fn encoder(
     write: fn(&serde_json::Value, bool) -> Result<String, String>,
 ) -> mlua::Result<()> {
     module.now(name, move |lua, _, args| {
-        let pretty = matches!(args.value(2), Value::Boolean(true));
+        let pretty = args.optional_flag(2)?;
         match convert::from_lua(lua, &args.value(1)).and_then(|value| write(&value, pretty)) {
             Ok(text) => Ok([Value::String(lua.create_string(text)?)].into_iter().collect()),
             Err(why) => failed(lua, &why),
         }
+    })
+}
+
+/// What comes from elsewhere may be anything.
+fn text(bytes: Vec<u8>) -> Result<String, String> {
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let line = error.as_bytes()[..valid].iter().filter(|byte| **byte == b'\n').count() + 1;
+        format!("not UTF-8 at line {line}")
     })
 }
 

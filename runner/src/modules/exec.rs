@@ -194,7 +194,7 @@ fn wanted(lua: &Lua, shared: &Arc<Shared>, args: &Args) -> mlua::Result<Wanted> 
     Ok(Wanted {
         command,
         stdin: options.bytes("stdin")?.unwrap_or_default(),
-        timeout: options.duration("timeout")?,
+        timeout: options.limit("timeout")?,
         stream: options.text("stream")?,
         shared: Arc::clone(shared),
     })

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -28,13 +29,7 @@ pub(super) fn install(lua: &Lua, shared: &Arc<Shared>) -> mlua::Result<()> {
         yes,
     )?;
     blocking(&module, "fs.append", |args| Ok((path(args, 1)?, args.bytes(2)?)), append, yes)?;
-    blocking(
-        &module,
-        "fs.exists",
-        |args| path(args, 1),
-        |path| told(path.try_exists(), &path),
-        |_, there| Ok(there),
-    )?;
+    blocking(&module, "fs.exists", |args| path(args, 1), exists, |_, there| Ok(there))?;
     blocking(
         &module,
         "fs.size",
@@ -46,13 +41,7 @@ pub(super) fn install(lua: &Lua, shared: &Arc<Shared>) -> mlua::Result<()> {
     blocking(&module, "fs.mkdir", |args| path(args, 1), |path| told(fs::create_dir_all(&path), &path), yes)?;
     blocking(&module, "fs.rm", |args| path(args, 1), |path| told(fs::remove_file(&path), &path), yes)?;
     blocking(&module, "fs.rmr", |args| path(args, 1), remove_all, yes)?;
-    blocking(
-        &module,
-        "fs.copy",
-        |args| Ok((path(args, 1)?, path(args, 2)?)),
-        |(from, to)| told(fs::copy(&from, &to), &from).map(|_| ()),
-        yes,
-    )?;
+    blocking(&module, "fs.copy", |args| Ok((path(args, 1)?, path(args, 2)?)), copy, yes)?;
     blocking(&module, "fs.move", |args| Ok((path(args, 1)?, path(args, 2)?)), rename, yes)?;
     blocking(&module, "fs.tmpname", |_| Ok(()), |()| temporary(), text)?;
     blocking(&module, "fs.glob", |args| args.text(1), glob, |_, names: Vec<String>| Ok(names))?;
@@ -150,6 +139,31 @@ fn remove_all(path: PathBuf) -> Result<(), String> {
     }
 }
 
+/// Below something that is no folder there is nothing.
+fn exists(path: PathBuf) -> Result<bool, String> {
+    match path.try_exists() {
+        Err(error) if error.kind() == ErrorKind::NotADirectory => Ok(false),
+        outcome => told(outcome, &path),
+    }
+}
+
+/// The path that an error is about, of those of a call that reads `from` and writes `to`.
+fn to_blame<'a>(from: &'a Path, to: &'a Path) -> &'a Path {
+    if fs::symlink_metadata(from).is_ok() { to } else { from }
+}
+
+fn copy((from, to): (PathBuf, PathBuf)) -> Result<(), String> {
+    let source = told(fs::metadata(&from), &from)?;
+    if source.is_dir() {
+        return Err(format!("{}: a folder, and only files are copied", from.display()));
+    }
+    // It would be empty before it is read.
+    if fs::metadata(&to).is_ok_and(|target| (target.dev(), target.ino()) == (source.dev(), source.ino())) {
+        return Err(format!("{}: the same file as {}", to.display(), from.display()));
+    }
+    told(fs::copy(&from, &to), to_blame(&from, &to)).map(|_| ())
+}
+
 /// To another file system it copies a file.
 fn rename((from, to): (PathBuf, PathBuf)) -> Result<(), String> {
     match fs::rename(&from, &to) {
@@ -157,7 +171,10 @@ fn rename((from, to): (PathBuf, PathBuf)) -> Result<(), String> {
             told(fs::copy(&from, &to), &to)?;
             told(fs::remove_file(&from), &from)
         }
-        outcome => told(outcome, &from),
+        Err(error) if error.kind() == ErrorKind::CrossesDevices => {
+            Err(format!("{}: only files are moved to another file system", from.display()))
+        }
+        outcome => told(outcome, to_blame(&from, &to)),
     }
 }
 

@@ -1,11 +1,13 @@
 //! The module `http`: HTTP/1.1, and HTTPS with certificate checks. Connections are kept for all states of the runtime together.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use mlua::{Lua, Table, Value};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Method, RequestBuilder};
+use reqwest::{Client, Method, RequestBuilder, Url};
 use tokio::sync::Semaphore;
 
 use super::Module;
@@ -90,7 +92,13 @@ pub(super) fn install(lua: &Lua, shared: &Arc<Shared>) -> mlua::Result<()> {
     {
         add(&module, name, move |lua, shared, args| {
             let options = args.options(3, &OPTIONS)?;
-            let body = if args.value(2).is_nil() { None } else { Some(args.bytes(2)?) };
+            let body = match args.value(2) {
+                Value::Nil => None,
+                Value::Table(_) => {
+                    return Err(args.bad(2, "string expected, got table; the option 'json' sends one"));
+                }
+                _ => Some(args.bytes(2)?),
+            };
             wanted(lua, shared, method.clone(), &args.text(1)?, &options, body)
         })?;
     }
@@ -133,22 +141,34 @@ fn wanted(
     options: &Options,
     body: Option<Vec<u8>>,
 ) -> mlua::Result<Result<Wanted, String>> {
-    let client = match shared.http.get(options.flag("follow")?.unwrap_or(true)) {
-        Ok(client) => client,
+    let follow = options.flag("follow")?.unwrap_or(true);
+    let (query, headers) = (options.fields("query")?, options.fields("headers")?);
+    let begun = shared.http.get(follow).and_then(|client| Ok((client, parse(url)?, checked(&headers)?)));
+    let (client, url, headers) = match begun {
+        Ok(begun) => begun,
         Err(why) => return Ok(Err(why)),
     };
-    let mut request = client.request(method, url).query(&options.fields("query")?);
-    for (name, value) in options.fields("headers")? {
-        request = request.header(name, value);
-    }
+    let has_type = headers.contains_key("content-type");
+    let mut request = client.request(method, url).query(&query).headers(headers);
+    let mut body = match (body, options.bytes("body")?) {
+        (Some(_), Some(_)) => return Err(options.bad("body", "there is a body already")),
+        (argument, option) => argument.or(option),
+    };
     match options.get("json")? {
         Value::Nil => {}
         value => {
             let json = convert::from_lua(lua, &value).map_err(|why| options.bad("json", &why))?;
-            request = request.header("content-type", "application/json").body(json.to_string());
+            if body.is_some() {
+                return Err(options.bad("json", "there is a body already"));
+            }
+            let json = json.to_string().into_bytes();
+            if !has_type {
+                request = request.header("content-type", "application/json");
+            }
+            body = Some(json);
         }
     }
-    if let Some(body) = body.or(options.bytes("body")?) {
+    if let Some(body) = body {
         request = request.body(body);
     }
     if let Some(auth) = options.table("auth")? {
@@ -163,10 +183,31 @@ fn wanted(
     }
     Ok(Ok(Wanted {
         request,
-        timeout: options.duration("timeout")?.unwrap_or(TIMEOUT),
+        timeout: options.limit("timeout")?.unwrap_or(TIMEOUT),
         max_size: options.size("max_size")?.unwrap_or(MAX_SIZE),
         room: Arc::clone(&shared.http.room),
     }))
+}
+
+fn parse(url: &str) -> Result<Url, String> {
+    match url.parse::<Url>() {
+        Ok(parsed) if ["http", "https"].contains(&parsed.scheme()) => Ok(parsed),
+        Ok(parsed) => Err(format!("'{url}' is no URL of HTTP: it begins with {}:", parsed.scheme())),
+        Err(error) => Err(format!("'{url}' is no URL: {error}")),
+    }
+}
+
+/// The headers, if they can be sent.
+fn checked(headers: &BTreeMap<String, String>) -> Result<HeaderMap, String> {
+    let mut checked = HeaderMap::new();
+    for (name, value) in headers {
+        match (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value)) {
+            (Ok(name), Ok(value)) => checked.append(name, value),
+            (Err(_), _) => return Err(format!("'{name}' cannot be the name of a header")),
+            (_, Err(_)) => return Err(format!("the value of the header '{name}' cannot be sent")),
+        };
+    }
+    Ok(checked)
 }
 
 async fn send(wanted: Wanted) -> Result<Answer, String> {

@@ -47,7 +47,9 @@ pub(super) fn install(lua: &Lua, shared: &Arc<Shared>) -> mlua::Result<()> {
             Ok(zone) => zone,
             Err(why) => return failed(lua, &why),
         };
-        values(lua, parse(&text, format.as_deref(), zone).map(|seconds| Ok(Value::Number(seconds))))
+        let parsed =
+            parse(&text, format.as_deref(), zone).map_err(|why| format!("'{text}' is no such time: {why}"));
+        values(lua, parsed.map(|seconds| Ok(Value::Number(seconds))))
     })?;
     module.now("time.duration", |lua, _, args| {
         let parsed = duration::of_value(&args.value(1));
@@ -73,7 +75,8 @@ fn instant(seconds: f64) -> Result<Timestamp, String> {
     }
     // Out of range it saturates, and so is refused.
     let microseconds = (seconds * 1_000_000.0).round() as i64;
-    Timestamp::from_microsecond(microseconds).map_err(|error| error.to_string())
+    Timestamp::from_microsecond(microseconds)
+        .map_err(|_| format!("{seconds} is no time between the years -9999 and 9999"))
 }
 
 fn zone(name: Option<String>) -> Result<TimeZone, String> {

@@ -105,6 +105,19 @@ pub(crate) fn sloth_script(script: &str, args: &[&str]) -> Run {
     sloth(folder.path(), &[&["run", "script.sloth"], args].concat())
 }
 
+/// Runs `body`, which has to raise nothing, at home and in a goroutine, under every backend.
+#[track_caller]
+pub(crate) fn everywhere(body: &str, args: &[&str]) {
+    let script = format!(
+        "local function body()\n{body}\nend\nbody()\nlocal ok, err, trace = goroutine.async(body):await()\n\
+         if not ok then error(tostring(err) .. trace, 0) end print('through')"
+    );
+    for backend in BACKENDS {
+        let run = sloth_script(&script, &[&["--backend", backend], args].concat());
+        assert!(run.status.success() && run.stdout.ends_with("through\n"), "{backend}: {run:#?}");
+    }
+}
+
 /// Runs a command, and ends it when its time is up: then the test fails.
 fn limited(mut command: Command) -> Run {
     let mut child =
