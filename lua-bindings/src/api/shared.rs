@@ -9,7 +9,7 @@ use rustc_hash::FxHashMap;
 use super::{Args, Context, Named, Primitives, ship};
 use crate::fault::Fault;
 use crate::object::Object;
-use crate::packet::{self, Packet, Roots};
+use crate::packet::{self, Packet, Refusal, Roots};
 use crate::shared::{Key, SharedTable, Stored};
 use crate::state::State;
 
@@ -137,12 +137,12 @@ fn stored_argument(context: &Context<'_>, args: &Args, n: usize) -> Result<Optio
     match args.get(n) {
         None | Some(Value::Nil) => Ok(None),
         Some(Value::Table(table)) => Ok(Some(Stored::Table(share(context, table.clone())?))),
-        Some(value) => stored(context, value).map(Some),
+        Some(value) => Ok(Some(stored(context, value)?)),
     }
 }
 
 /// A value that is no table, as it is stored.
-fn stored(context: &Context<'_>, value: &Value) -> Result<Stored, Fault> {
+fn stored(context: &Context<'_>, value: &Value) -> Result<Stored, Refusal> {
     if let Some(Object::Shared(table)) = Object::from_value(context.lua, value) {
         return Ok(Stored::Table(table.0));
     }
@@ -157,7 +157,9 @@ fn stored(context: &Context<'_>, value: &Value) -> Result<Stored, Fault> {
 fn share(context: &Context<'_>, table: Table) -> Result<Arc<SharedTable>, Fault> {
     let mut known = FxHashMap::default();
     let mut waiting = Vec::new();
-    let mut enter = |table: Table, waiting: &mut Vec<(Table, Arc<SharedTable>)>| {
+    // In which table each was met, by its place here, and under which key.
+    let mut places: Vec<(usize, Key)> = Vec::new();
+    let mut enter = |table: Table, place: usize, waiting: &mut Vec<(Table, usize, Arc<SharedTable>)>| {
         if table.metatable().is_some() {
             let why =
                 "cannot store a table with a metatable in a shared table: it would be shared without it";
@@ -165,13 +167,13 @@ fn share(context: &Context<'_>, table: Table) -> Result<Arc<SharedTable>, Fault>
         }
         let shared = known.entry(table.to_pointer()).or_insert_with(|| {
             let shared = Arc::<SharedTable>::default();
-            waiting.push((table, Arc::clone(&shared)));
+            waiting.push((table, place, Arc::clone(&shared)));
             shared
         });
         Ok(Arc::clone(shared))
     };
-    let root = enter(table, &mut waiting)?;
-    while let Some((table, shared)) = waiting.pop() {
+    let root = enter(table, 0, &mut waiting)?;
+    while let Some((table, place, shared)) = waiting.pop() {
         for pair in table.pairs::<Value, Value>() {
             let (name, value) = pair?;
             let Some(key) = key(context.lua, &name) else {
@@ -181,13 +183,38 @@ fn share(context: &Context<'_>, table: Table) -> Result<Arc<SharedTable>, Fault>
                 )));
             };
             let value = match value {
-                Value::Table(inside) => Stored::Table(enter(inside, &mut waiting)?),
-                value => stored(context, &value)?,
+                Value::Table(inside) => {
+                    places.push((place, key.clone()));
+                    Stored::Table(enter(inside, places.len(), &mut waiting)?)
+                }
+                value => stored(context, &value).map_err(|refusal| {
+                    places.push((place, key.clone()));
+                    refusal.within(&path(&places))
+                })?,
             };
             shared.map.set(key, Some(value));
         }
     }
     Ok(root)
+}
+
+/// The way to the last of these places.
+fn path(places: &[(usize, Key)]) -> String {
+    let (mut keys, mut place) = (Vec::new(), places.len());
+    while let Some((around, key)) = place.checked_sub(1).and_then(|place| places.get(place)) {
+        keys.push(key);
+        place = *around;
+    }
+    keys.iter().rev().fold(String::new(), |mut path, key| {
+        match key {
+            Key::Boolean(value) => path.push_str(&format!("[{value}]")),
+            Key::Integer(value) => path.push_str(&format!("[{value}]")),
+            Key::Float(bits) => path.push_str(&format!("[{}]", f64::from_bits(*bits))),
+            Key::Bytes(bytes) => packet::push_key(&mut path, bytes),
+            Key::Object(_) => path.push_str("[userdata]"),
+        }
+        path
+    })
 }
 
 fn optional(lua: &Lua, state: &State, stored: Option<Stored>) -> mlua::Result<Value> {

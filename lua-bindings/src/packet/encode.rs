@@ -26,7 +26,7 @@ pub(crate) use classes::make_class;
 pub(super) use functions::code_on_top;
 use globals::Known;
 use judge::Event;
-pub(crate) use refusal::Refusal;
+pub(crate) use refusal::{Refusal, push_key};
 pub(crate) use scratch::Scratch;
 use scratch::{Frame, Origin, Phase};
 

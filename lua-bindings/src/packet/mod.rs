@@ -58,7 +58,7 @@ pub(crate) use bytes::Spare;
 use classes::Marks;
 pub(crate) use classes::{Definition, Definitions};
 pub(crate) use decode::{Malformed, decode, decode_onto, decode_stack};
-pub(crate) use encode::{Refusal, Roots, Scratch, encode, encode_stack, make_class};
+pub(crate) use encode::{Refusal, Roots, Scratch, encode, encode_stack, make_class, push_key};
 pub(crate) use likeness::of_code;
 pub use wire::{Trust, WireError};
 

@@ -27,17 +27,40 @@ pub(crate) enum Refusal {
     Lua(&'static str, String),
 }
 
+impl Refusal {
+    /// The same, for what lies within something else at this place (`.log[1]`), and was sent by itself.
+    pub(crate) fn within(mut self, place: &str) -> Self {
+        if let Self::Value { path, .. } | Self::Replacing { path, .. } = &mut self
+            && let Some(rest) = path.strip_prefix("the value")
+        {
+            *path = format!("the value{place}{rest}");
+        }
+        self
+    }
+}
+
+/// A key that is a string, as part of a path.
+pub(crate) fn push_key(path: &mut String, key: &[u8]) {
+    let key = String::from_utf8_lossy(key);
+    if is_name(&key) {
+        path.push('.');
+        path.push_str(&key);
+    } else {
+        path.push_str(&format!("[{key:?}]"));
+    }
+}
+
 impl Encoder<'_> {
     /// The refusal of the value on top, with the path that leads to it.
     pub(super) fn refuse(&mut self, stack: &mut Stack<'_>) -> Refusal {
+        let leaving = self.roots.leave();
         let (what, hint) = match self.global_alone(stack) {
             Some((what, hint)) => (what, Cow::Owned(hint)),
             None => {
-                let (what, hint) = describe(stack);
+                let (what, hint) = describe(stack, leaving);
                 (what, Cow::Borrowed(hint))
             }
         };
-        let leaving = self.roots.leave();
         Refusal::Value { path: self.path(stack), what, hint, leaving }
     }
 
@@ -90,15 +113,7 @@ impl Encoder<'_> {
                 Frame::Table { at, .. } => {
                     // The key of the entry that is open lies right above its table.
                     match stack.kind(at + 1) {
-                        Kind::String => {
-                            let key = String::from_utf8_lossy(stack.bytes(at + 1)).into_owned();
-                            if is_name(&key) {
-                                path.push('.');
-                                path.push_str(&key);
-                            } else {
-                                path.push_str(&format!("[{key:?}]"));
-                            }
-                        }
+                        Kind::String => push_key(&mut path, stack.bytes(at + 1)),
                         Kind::Number => match stack.number(at + 1) {
                             Number::Integer(n) => path.push_str(&format!("[{n}]")),
                             Number::Float(n) => path.push_str(&format!("[{n}]")),
@@ -127,16 +142,24 @@ fn is_name(key: &str) -> bool {
         && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
-/// What the value on top is, and what to do instead of sending it.
-fn describe(stack: &mut Stack<'_>) -> (String, &'static str) {
+/// What the value on top is, and what to do instead of sending it, or of letting it leave its goroutine.
+fn describe(stack: &mut Stack<'_>, leaving: bool) -> (String, &'static str) {
+    let hint = |sending, instead| if leaving { instead } else { sending };
+    const CONTENTS: &str = "give what is in it, or use a channel";
     match stack.kind(-1) {
-        Kind::Thread => ("coroutine".into(), "create it inside"),
+        Kind::Thread => {
+            ("coroutine".into(), hint("create it inside", "give what it yields, or use a channel"))
+        }
         // What holds values of its own was made by a call: `coroutine.wrap`, `gmatch`.
         Kind::Function if stack.push_upvalue(stack.top(), 1) => {
             stack.pop(1);
-            ("C function of no loaded module".into(), "make it inside")
+            let instead = "give what it returns, or use a channel";
+            ("C function of no loaded module".into(), hint("make it inside", instead))
         }
-        Kind::Function => ("C function of no loaded module".into(), "require its module inside"),
+        Kind::Function => {
+            let instead = "require its module where it is needed";
+            ("C function of no loaded module".into(), hint("require its module inside", instead))
+        }
         Kind::LightUserdata => ("light userdata".into(), "it is an address of this state"),
         Kind::Table => ("table".into(), "the stack is full"),
         Kind::Userdata => {
@@ -148,12 +171,12 @@ fn describe(stack: &mut Stack<'_>) -> (String, &'static str) {
                 String::new()
             };
             match name.as_str() {
-                "" => ("userdata".into(), "create it inside, or use a channel"),
-                "FILE*" => ("userdata 'FILE*'".into(), "open it inside, or use a channel"),
-                _ => (format!("userdata '{name}'"), "create it inside, or use a channel"),
+                "" => ("userdata".into(), hint("create it inside, or use a channel", CONTENTS)),
+                "FILE*" => ("userdata 'FILE*'".into(), hint("open it inside, or use a channel", CONTENTS)),
+                _ => (format!("userdata '{name}'"), hint("create it inside, or use a channel", CONTENTS)),
             }
         }
-        kind => (format!("{kind:?}").to_lowercase(), "create it inside"),
+        kind => (format!("{kind:?}").to_lowercase(), hint("create it inside", CONTENTS)),
     }
 }
 
