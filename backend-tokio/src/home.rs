@@ -31,6 +31,11 @@ impl Home {
         Self { own: Mutex::new(None), embedder }
     }
 
+    /// The embedder's runtime, if it is shared.
+    pub(crate) fn embedder(&self) -> Option<Handle> {
+        self.embedder.clone()
+    }
+
     /// The runtime whose timers are always driven, started if it was not.
     pub(crate) fn for_timers(&self) -> io::Result<Handle> {
         let mut own = self.own.lock();

@@ -9,8 +9,11 @@
 //! | a blocking job | `spawn_blocking` of the home runtime, or the embedder's (tokio's limit is 512 threads) |
 //! | blocking a thread | the thread parks; legal inside any runtime, unlike tokio's own `block_on` |
 //!
-//! The home runtime is one thread that is started when it is first needed. With [`Tokio::on`] blocking jobs run on the
-//! embedder's runtime instead.
+//! The home runtime is one thread that is started when it is first needed.
+//!
+//! With [`Tokio::on`] the embedder's runtime is shared: blocking jobs run there, and what a worker polls is polled inside that
+//! runtime's context. So sockets, timers and `tokio::spawn` of the embedder's async functions use its reactor and its threads; the
+//! goroutines themselves stay on the workers.
 //!
 //! Libraries that want to be called inside tokio's context are: a worker polls everything in there. This crate itself
 //! asks only for tokio's `rt` and `time`. Whether sockets work inside a worker is decided, as always with Cargo, by
@@ -46,6 +49,7 @@
 //! ```
 
 mod home;
+mod inside;
 mod polls;
 mod sleep;
 mod worker;
@@ -83,10 +87,12 @@ impl Tokio {
         Self { home: Arc::new(Home::new(None)) }
     }
 
-    /// A backend that runs blocking jobs on the embedder's multi-thread runtime, and so within its limits. Workers, and
-    /// the timers of those who sleep outside of workers, have threads of their own all the same.
+    /// A backend that shares the embedder's multi-thread runtime. Blocking jobs run there, and so within its limits. What a
+    /// worker polls is inside that runtime's context: a socket that is made there is its reactor's, and `tokio::spawn` its
+    /// threads' (`spawn_local` is refused by tokio). Workers have threads of their own all the same, and so have the sleeps of
+    /// the backend itself, which come to an end although all threads of the embedder's runtime may be blocked.
     ///
-    /// Once that runtime is shut down, blocking jobs are dropped unrun.
+    /// Once that runtime is shut down, blocking jobs are dropped unrun, and tokio refuses what needs its context.
     ///
     /// # Errors
     /// When the runtime is a current-thread one.
@@ -110,7 +116,7 @@ impl Backend for Tokio {
     }
 
     fn start_worker(&self, name: &str, body: WorkerBody) -> io::Result<Box<dyn WorkerHandle>> {
-        worker::start(name, body)
+        worker::start(name, body, self.home.embedder())
     }
 
     fn now(&self) -> Instant {
@@ -139,6 +145,12 @@ impl Backend for Tokio {
         // Inside a task, tokio's futures take from that task's budget, and when it is spent they are pending until the
         // task has yielded, which it can't: it is being blocked here. So they are freed from the budget.
         futures_lite::future::block_on(tokio::task::unconstrained(future));
+    }
+
+    fn may_block(&self) -> bool {
+        let alone = tokio::runtime::Handle::try_current()
+            .is_ok_and(|runtime| runtime.runtime_flavor() == tokio::runtime::RuntimeFlavor::CurrentThread);
+        !alone || !polls::is_being_polled()
     }
 }
 

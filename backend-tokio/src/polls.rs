@@ -7,7 +7,8 @@
 
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
-use std::task::{Poll, RawWakerVTable, Waker};
+use std::pin::pin;
+use std::task::{Context, Poll, RawWakerVTable, Waker};
 
 use runtime_core::next_id;
 use tokio::runtime::Handle;
@@ -78,4 +79,22 @@ pub(crate) fn worker_polling_with(waker: &Waker) -> Option<u64> {
 /// The runtime of the worker that this thread is.
 pub(crate) fn runtime_here() -> Option<Handle> {
     WORKER.try_with(|worker| worker.borrow().as_ref().map(|worker| worker.runtime.clone())).unwrap_or(None)
+}
+
+/// Whether a runtime of tokio's polls whoever calls this: a task, or the future that a thread blocks on in there. In a blocking
+/// job, or where a runtime's context was only entered, none does.
+///
+/// Tokio does not tell. But it bounds what those may do at once, and nobody else: who uses up that bound has one. So this is for
+/// calls that come to an error there; the task yields once the earlier for it.
+pub(crate) fn is_being_polled() -> bool {
+    /// More than any task may do at once.
+    const MORE: usize = 512;
+    let mut cx = Context::from_waker(Waker::noop());
+    for _ in 0..MORE {
+        if !tokio::task::coop::has_budget_remaining() {
+            return true;
+        }
+        let _ = pin!(tokio::task::coop::consume_budget()).poll(&mut cx);
+    }
+    false
 }

@@ -10,12 +10,17 @@ use std::task::{Context, Waker};
 use runtime_core::{
     LocalFuture, LocalSpawn, WorkerBody, WorkerHandle, contain_panic, contained, worker_thread,
 };
-use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
+use tokio::runtime::{Builder, Handle, LocalOptions, LocalRuntime};
 
+use crate::inside::Inside;
 use crate::polls;
 
-/// Starts a thread called `name` that runs `body` in a runtime of its own.
-pub(crate) fn start(name: &str, body: WorkerBody) -> io::Result<Box<dyn WorkerHandle>> {
+/// Starts a thread called `name` that runs `body` in a runtime of its own; inside the context of the embedder's, if there is one.
+pub(crate) fn start(
+    name: &str,
+    body: WorkerBody,
+    embedder: Option<Handle>,
+) -> io::Result<Box<dyn WorkerHandle>> {
     // A local runtime has to be built on its own thread, which says here how that went.
     let (built, is_built) = flume::bounded(1);
     let worker = worker_thread(name, move || {
@@ -23,7 +28,7 @@ pub(crate) fn start(name: &str, body: WorkerBody) -> io::Result<Box<dyn WorkerHa
         match runtime {
             Ok(runtime) => {
                 let _ = built.send(Ok(()));
-                run(runtime, body);
+                run(runtime, body, embedder);
             }
             Err(error) => {
                 let _ = built.send(Err(error));
@@ -36,8 +41,9 @@ pub(crate) fn start(name: &str, body: WorkerBody) -> io::Result<Box<dyn WorkerHa
     }
 }
 
-fn run(runtime: LocalRuntime, body: WorkerBody) {
-    let spawner = Rc::new(Spawner { closed: Cell::new(false) });
+fn run(runtime: LocalRuntime, body: WorkerBody, embedder: Option<Handle>) {
+    let shared = embedder.clone().map(|embedder| Shared { embedder, worker: runtime.handle().clone() });
+    let spawner = Rc::new(Spawner { closed: Cell::new(false), shared });
     let body_spawner = Rc::clone(&spawner);
     // The call of `body` is made by the first poll, so that one wrapper contains all its panics.
     let body = contain_panic(Box::pin(async move { body(body_spawner).await }));
@@ -45,7 +51,10 @@ fn run(runtime: LocalRuntime, body: WorkerBody) {
     runtime.block_on(async {
         polls::learn_waker_of_body().await;
         tokio::task::spawn_local(polls::learn_waker_of_task());
-        body.await;
+        match embedder {
+            Some(embedder) => Inside::new(embedder, body).await,
+            None => body.await,
+        }
         spawner.closed.set(true);
     });
     drop(timers_here);
@@ -57,13 +66,28 @@ fn run(runtime: LocalRuntime, body: WorkerBody) {
 struct Spawner {
     /// The body has ended, and the runtime may be gone.
     closed: Cell<bool>,
+    shared: Option<Shared>,
+}
+
+/// The runtime that the futures see, and the one that polls them.
+struct Shared {
+    embedder: Handle,
+    worker: Handle,
 }
 
 impl LocalSpawn for Spawner {
     fn spawn_local(&self, future: LocalFuture) {
         let future = contain_panic(future);
-        if !self.closed.get() {
-            tokio::task::spawn_local(future);
+        if self.closed.get() {
+            return;
+        }
+        match &self.shared {
+            None => drop(tokio::task::spawn_local(future)),
+            Some(Shared { embedder, worker }) => {
+                // Whoever spawns it may be inside the embedder's runtime, which has no place for it.
+                let _inside = worker.enter();
+                drop(tokio::task::spawn_local(Inside::new(embedder.clone(), future)));
+            }
         }
     }
 

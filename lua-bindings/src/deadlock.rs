@@ -106,6 +106,10 @@ impl Backend for Counting {
     fn block_on(&self, future: Pin<&mut dyn Future<Output = ()>>) {
         self.inner.block_on(future);
     }
+
+    fn may_block(&self) -> bool {
+        self.inner.may_block()
+    }
 }
 
 /// What looks for deadlocks, in runtimes that do.

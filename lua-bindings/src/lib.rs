@@ -32,7 +32,7 @@
 //! # The parts, and who waits for whom
 //!
 //! - The **home state** is the Lua state that the module is [installed](Goroutines::install) in. Its blocking calls
-//!   block the thread.
+//!   block the thread; where an executor runs the script (mlua's `call_async`, `exec_async`), they yield to that.
 //! - An **isolate** is one Lua state owned by one worker of the backend. There are as many as cores unless the
 //!   [builder](Builder::isolates) says otherwise.
 //! - A **goroutine** is a coroutine inside an isolate, with global variables of its own. Its blocking calls park it.

@@ -39,7 +39,7 @@ pub(crate) use coroutine::{Coroutine, Resumed};
 pub(crate) use entry::{CANNOT_PARK, Primitive, Went, closure, faces, wrong};
 pub(crate) use functions::Unloadable;
 pub(crate) use hook::{interrupt_hook, prepare_interrupts};
-pub(crate) use local::{HomeSwitches, running};
+pub(crate) use local::{HomeSwitches, is_polled_by_executor, running};
 pub(crate) use objects::object_of;
 pub(crate) use position::{Position, is_being_closed, position};
 pub(crate) use prototype::Prototypes;

@@ -15,7 +15,7 @@ use rustc_hash::FxHashSet;
 use crate::api::{CancelledObject, Submitting};
 use crate::code::{self, Code, CodeCache, Recent};
 use crate::fault::Fault;
-use crate::goroutine::{Reply, Running};
+use crate::goroutine::{Reply, Running, Wait};
 use crate::interrupt::Interrupts;
 use crate::loaded::Loaded;
 use crate::local::Local;
@@ -32,7 +32,7 @@ use crate::system::System;
 /// Which state this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
-    /// The one that called `require("goroutine")`. Its blocking calls block the thread.
+    /// The one that called `require("goroutine")`. Its blocking calls block the thread, or yield to the executor that runs them.
     Home,
     /// One that runs goroutines. Their blocking calls park them.
     Isolate,
@@ -83,6 +83,8 @@ pub(crate) struct State {
     interrupts: OnceCell<Interrupts>,
     /// What the home state waits in, or has waited in last.
     waits_in: Cell<&'static str>,
+    /// A wait of the home state's, from the primitive that has it to the function that awaits it, which is called next.
+    awaited: Cell<Option<Wait>>,
     /// The scheduler of the goroutines that run in the home state, once `goroutine.local` was loaded there.
     local: OnceCell<Local>,
     /// What it has sent.
@@ -101,6 +103,10 @@ pub(crate) enum Verdict {
     /// It has had that error, and the time to unwind: it ends here.
     Stop,
 }
+
+/// What is said where a wait would stop an embedder's runtime.
+pub(crate) const MUST_NOT_BLOCK: &str = "a blocking call on the only thread of an async runtime, which would stand still: run the \
+    script with call_async, and wait in no coroutine that it has made itself, or run it on a thread that may block (spawn_blocking)";
 
 /// What is said to a finalizer that waits for too long.
 const TOO_LATE: &str = "the script has ended, and its finalizers may wait for 2 s in all";
@@ -140,8 +146,11 @@ pub(crate) mod vital {
     pub(crate) const CLASSES: usize = 13;
     /// Classes to the numbers of their definitions, weakly.
     pub(crate) const DEFINED: usize = 14;
-    /// The metatables of reference objects, in the order of their classes.
-    pub(crate) const METATABLES: usize = 15;
+    /// At home: the functions that wait where an executor runs the script; see [`State::add_awaiting`](super::State::add_awaiting).
+    pub(crate) const AWAITING: usize = 15;
+    pub(crate) const BLOCKING: usize = 16;
+    /// The metatables of reference objects, in the order of their classes: this one and all that follow.
+    pub(crate) const METATABLES: usize = 17;
 }
 
 /// Lua tables and functions that are used through mlua. They live in this state.
@@ -177,6 +186,9 @@ pub(crate) const PARK: i64 = 1;
 pub(crate) const WRONG: i64 = 2;
 /// An error value follows, to be raised as it is.
 const RAISE: i64 = 3;
+/// Two functions follow, one of which is to be called: the first waits by yielding to the embedder's executor, the other by
+/// blocking, where nothing can be yielded. They give what a primitive gives.
+pub(crate) const AWAIT: i64 = 4;
 
 impl State {
     pub(crate) fn new(lua: &Lua, system: Arc<System>, role: Role, tables: Tables) -> Self {
@@ -210,6 +222,7 @@ impl State {
             holder: OnceCell::new(),
             interrupts: OnceCell::new(),
             waits_in: Cell::new("a blocking call"),
+            awaited: Cell::new(None),
             local: OnceCell::new(),
             meter,
         }

@@ -27,21 +27,21 @@ const ONE: usize = 1;
 
 /// The tests of some files under one backend.
 macro_rules! tests {
-    ($backend:tt, $isolates:expr, $flavour:ident, $folder:expr, $($name:ident)+) => {
+    ($backend:tt, $isolates:expr, $way:ident, $folder:expr, $($name:ident)+) => {
         $(#[test]
         fn $name() {
             let backend = crate::backends::backend($backend);
-            crate::support::run(concat!($folder, stringify!($name)), backend, $isolates, crate::support::$flavour);
+            crate::support::run(concat!($folder, stringify!($name)), backend, $isolates, crate::support::Way::$way);
         })+
     };
 }
 
 /// The tests of all files under one backend.
 macro_rules! all_files {
-    ($backend:tt $isolates:ident $flavour:ident, $($name:ident)+; $folder:ident: $($inside:ident)+) => {
-        tests! { $backend, crate::$isolates, $flavour, "", $($name)+ }
+    ($backend:tt $isolates:ident $way:ident, $($name:ident)+; $folder:ident: $($inside:ident)+) => {
+        tests! { $backend, crate::$isolates, $way, "", $($name)+ }
         mod $folder {
-            tests! { $backend, crate::$isolates, $flavour, concat!(stringify!($folder), "/"), $($inside)+ }
+            tests! { $backend, crate::$isolates, $way, concat!(stringify!($folder), "/"), $($inside)+ }
         }
     };
 }
@@ -51,21 +51,26 @@ macro_rules! files {
         const FILES: &[&str] = &[$(stringify!($name)),+];
         const INSIDE: (&str, &[&str]) = (stringify!($folder), &[$(stringify!($inside)),+]);
 
-        each_backend! { all_files! { MANY PARALLEL, $($name)+; $folder: $($inside)+ } }
+        each_backend! { all_files! { MANY Parallel, $($name)+; $folder: $($inside)+ } }
 
         #[cfg(feature = "backend-tokio")]
         mod one_isolate {
-            all_files! { "tokio" ONE PARALLEL, $($name)+; $folder: $($inside)+ }
+            all_files! { "tokio" ONE Parallel, $($name)+; $folder: $($inside)+ }
         }
 
         #[cfg(feature = "backend-tokio")]
         mod local_tokio {
-            all_files! { "tokio" ONE LOCAL, $($name)+; $folder: $($inside)+ }
+            all_files! { "tokio" ONE Local, $($name)+; $folder: $($inside)+ }
+        }
+
+        #[cfg(feature = "backend-tokio")]
+        mod in_executor {
+            all_files! { "tokio" MANY Executor, $($name)+; $folder: $($inside)+ }
         }
 
         #[cfg(feature = "backend-threads")]
         mod local_threads {
-            all_files! { "threads" ONE LOCAL, $($name)+; $folder: $($inside)+ }
+            all_files! { "threads" ONE Local, $($name)+; $folder: $($inside)+ }
         }
     };
 }

@@ -89,6 +89,15 @@ pub trait Backend: Send + Sync + 'static {
     /// Blocks this thread until `future` is ready, by parking it. Legal on a thread that is inside the context
     /// of another runtime; that thread then does nothing else.
     fn block_on(&self, future: Pin<&mut dyn Future<Output = ()>>);
+
+    /// Whether this thread may be blocked by whoever is being called now. False where it is the only thread of another runtime,
+    /// which is polling the caller: everything else in there would stand still meanwhile, and may be what is waited for.
+    ///
+    /// [`block_on`](Backend::block_on) works there all the same; who has another way to wait asks this first. A backend that
+    /// cannot tell says true, as this does without an implementation.
+    fn may_block(&self) -> bool {
+        true
+    }
 }
 
 /// Blocks this thread on `future` with `backend`, and returns what the future gives.

@@ -480,6 +480,7 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
     }
     if !isolate {
         end_with_process(lua, &state)?;
+        State::add_awaiting(lua, &state)?;
     }
     refresh_names.call::<()>(())?;
     Ok(state)

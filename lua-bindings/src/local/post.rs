@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Wake, Waker};
 
 use parking_lot::Mutex;
+use smallvec::SmallVec;
 
 use crate::goroutine::Waiting;
 
@@ -19,8 +20,9 @@ pub(super) enum Turn {
 
 /// The queue of what is to run in a home state, and the slots that are free again.
 ///
-/// **Who wakes whom.** Whoever adds a turn takes the waker that is there and wakes it: the home state's thread, if that has found
-/// nothing to run and blocks. It leaves its waker under the lock under which it has looked, so that no turn is missed. When the
+/// **Who wakes whom.** Whoever adds a turn takes the wakers that are there and wakes all: the home state's thread, if that has
+/// found nothing to run and blocks, or the executor that runs scripts of the state. They leave their wakers under the lock under
+/// which they have looked, so that no turn is missed; one that has gone since is woken for nothing, and the others serve the queue. When the
 /// Lua state is closed, the post is, and what is added then is dropped, which ends it as cancelled.
 pub(crate) struct Post {
     queue: Mutex<Queue>,
@@ -31,7 +33,8 @@ pub(crate) struct Post {
 #[derive(Default)]
 struct Queue {
     turns: VecDeque<Turn>,
-    home: Option<Waker>,
+    /// Those who serve it, and have found nothing to do: one, or several where an executor runs several scripts of the state.
+    home: SmallVec<[Waker; 1]>,
     closed: bool,
 }
 
@@ -53,11 +56,9 @@ impl Post {
             return false;
         }
         queue.turns.push_back(turn);
-        let home = queue.home.take();
+        let home = std::mem::take(&mut queue.home);
         drop(queue);
-        if let Some(home) = home {
-            home.wake();
-        }
+        home.into_iter().for_each(Waker::wake);
         true
     }
 
@@ -72,10 +73,8 @@ impl Post {
         if !queue.turns.is_empty() {
             return false;
         }
-        if !queue.home.as_ref().is_some_and(|home| home.will_wake(waker)) {
-            let before = queue.home.replace(waker.clone());
-            drop(queue);
-            drop(before);
+        if !queue.home.iter().any(|home| home.will_wake(waker)) {
+            queue.home.push(waker.clone());
         }
         true
     }

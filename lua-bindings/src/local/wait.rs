@@ -10,7 +10,7 @@ use runtime_core::block_on;
 
 use crate::goroutine::{Reply, Running, Wait};
 use crate::raw::Coroutine;
-use crate::state::{State, WRONG};
+use crate::state::{MUST_NOT_BLOCK, State, WRONG};
 
 /// How many calls may block in place, each inside the one before.
 const DEEPEST: usize = 24;
@@ -58,6 +58,9 @@ impl State {
         }
         if local.in_place.get() >= DEEPEST {
             return (WRONG, TOO_DEEP).into_lua_multi(lua);
+        }
+        if !self.system.backend.may_block() {
+            return (WRONG, MUST_NOT_BLOCK).into_lua_multi(lua);
         }
         let backend = &*self.system.backend;
         let cancelled = async {

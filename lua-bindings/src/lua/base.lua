@@ -1,5 +1,7 @@
 -- What every function of the module goes through. Primitives (written in Rust) return a number that says how it went,
--- then values; `settle` turns that into results, a park, or an error at the caller's line.
+-- then values; `settle` turns that into results, a park, or an error at the caller's line. Where an embedder's executor runs the
+-- script, the number may be followed by two functions: one waits by yielding to it, the other one by blocking, and both answer as
+-- primitives do.
 --
 -- Called with: resumed, the primitive that gives the reply after a park; abandon, which drops the wait of a call that
 -- cannot park; park, the value that says to our own coroutine.resume that the whole goroutine parks; wrong(message), which
@@ -10,7 +12,7 @@ local error = error
 local yield = coroutine.yield -- the real one: ours refuses in a goroutine's main coroutine
 local isyieldable = coroutine.isyieldable -- the real one, likewise; Lua 5.1 and 5.2 have none
 
-local DONE, PARK, WRONG = 0, 1, 2
+local DONE, PARK, WRONG, AWAIT = 0, 1, 2, 4
 
 if _VERSION == "Lua 5.2" then
   -- It cannot be asked whether a coroutine may yield, but raises if it may not; and it yields across pcall.
@@ -31,6 +33,10 @@ local function fail(how, message)
   error(message, 0)
 end
 
+local function awaiter(yields, blocks)
+  return isyieldable and not isyieldable() and blocks or yields
+end
+
 local function settle(how, ...)
   if how == DONE then
     return ...
@@ -40,6 +46,8 @@ local function settle(how, ...)
       wrong(CANNOT_PARK)
     end
     return settle(resumed(yield(park)))
+  elseif how == AWAIT then
+    return settle(awaiter(...)())
   end
   fail(how, (...))
 end
@@ -52,6 +60,8 @@ local function attempt(how, ...)
       return WRONG, CANNOT_PARK
     end
     return attempt(resumed(yield(park)))
+  elseif how == AWAIT then
+    return attempt(awaiter(...)())
   end
   return how, ...
 end

@@ -16,7 +16,7 @@ use super::objects::{drop_contained, new_block};
 use super::position::push_where;
 use super::{Stack, protected};
 #[cfg(any(feature = "lua53", feature = "lua54", feature = "lua55"))]
-use crate::state::PARK;
+use crate::state::{AWAIT, PARK};
 use crate::state::{DONE, State, WRONG};
 
 /// What a call came to.
@@ -213,11 +213,31 @@ unsafe fn conclude(state: *mut ffi::lua_State) -> c_int {
                 ffi::lua_pushlstring(state, CANNOT_PARK.as_ptr().cast(), CANNOT_PARK.len());
                 raise_wrong(state, 1)
             }
+            AWAIT => {
+                // The function that yields, or the one that blocks.
+                let waits = if ffi::lua_isyieldable(state) != 0 { 2 } else { 3 };
+                ffi::lua_settop(state, waits);
+                ffi::lua_rotate(state, 1, 1);
+                ffi::lua_settop(state, 1);
+                ffi::lua_callk(state, 0, ffi::LUA_MULTRET, 0, Some(awaited));
+                return conclude(state);
+            }
             WRONG => raise_wrong(state, 2),
             _ => ffi::lua_settop(state, 2),
         }
         ffi::lua_error(state)
     }
+}
+
+/// Goes on when the function that waits has returned, after it has yielded.
+#[cfg(any(feature = "lua53", feature = "lua54", feature = "lua55"))]
+unsafe extern "C-unwind" fn awaited(
+    state: *mut ffi::lua_State,
+    _status: c_int,
+    _context: ffi::lua_KContext,
+) -> c_int {
+    // SAFETY: what it has returned is all that is on the stack, as `conclude` wants it.
+    unsafe { conclude(state) }
 }
 
 /// A primitive, of which a Lua function of ours makes a function of the module.

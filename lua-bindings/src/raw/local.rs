@@ -28,6 +28,15 @@ pub(crate) fn running(lua: &Lua) -> Coroutine {
     lua.exec_raw_lua(|raw| Coroutine { state: raw.state() })
 }
 
+/// Whether the running coroutine is one that mlua polls for an executor (`call_async`).
+///
+/// Such a coroutine is not the script's: for what it is, mlua tells the one that has called. So one that a script has made and
+/// resumed is none, also if it runs within one.
+pub(crate) fn is_polled_by_executor(lua: &Lua) -> bool {
+    let running = running(lua);
+    !std::ptr::eq(lua.current_thread().to_pointer(), running.state.cast())
+}
+
 impl Stack<'_> {
     /// The coroutine that has this stack.
     pub(crate) fn coroutine(&self) -> Coroutine {

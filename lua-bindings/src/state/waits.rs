@@ -1,4 +1,4 @@
-//! Waits: how a goroutine parks, how the home state blocks, and what either gets.
+//! Waits: how a goroutine parks, how the home state blocks or yields to an executor, and what each gets.
 
 use std::future::Future;
 use std::rc::Rc;
@@ -8,7 +8,7 @@ use futures_lite::future;
 use mlua::{IntoLuaMulti, Lua, MultiValue, Value};
 use runtime_core::deadline;
 
-use super::{DONE, PARK, RAISE, Role, State, TOO_LATE, WRONG};
+use super::{AWAIT, DONE, MUST_NOT_BLOCK, PARK, RAISE, Role, State, TOO_LATE, WRONG, vital};
 use crate::fault::Fault;
 use crate::goroutine::{Reply, Wait};
 use crate::local::Local;
@@ -16,9 +16,12 @@ use crate::object::Object;
 use crate::system::{Ending, GRACE};
 use crate::{packet, raw};
 
+const NOTHING: &str = "nothing is to be waited for";
+
 impl State {
-    /// Waits: parks the running goroutine, or blocks the thread at home. The values are those of a primitive. A `shielded`
-    /// wait is not ended by cancelling: it sees to its own end then.
+    /// Waits: parks the running goroutine; at home yields to the embedder's executor, if one runs the script, and blocks the
+    /// thread otherwise. The values are those of a primitive. A `shielded` wait is not ended by cancelling: it sees to its own
+    /// end then.
     pub(crate) fn wait(self: &Rc<Self>, lua: &Lua, wait: Wait, shielded: bool) -> mlua::Result<MultiValue> {
         match self.current() {
             Some(running) if !shielded && running.must_stop(|| self.now()) => {
@@ -35,33 +38,88 @@ impl State {
                 let message = "a blocking call while a module is being loaded in a goroutine's isolate; load it without one";
                 (WRONG, message).into_lua_multi(lua)
             }
-            None => {
-                let closing = async {
-                    self.system.interrupted().await;
-                    None
-                };
-                let wait = async { Some(wait.await) };
-                let reply = match self.last_wait(lua) {
-                    None => match self.block_unless_deadlocked(lua, future::or(closing, wait)) {
-                        Ok(reply) => reply,
-                        Err(deadlock) => return (WRONG, deadlock).into_lua_multi(lua),
-                    },
-                    Some(limit) => {
-                        let wait = deadline(&*self.system.backend, Some(limit), future::or(closing, wait));
-                        match self.block(lua, wait) {
-                            Some(reply) => reply,
-                            None => return (WRONG, TOO_LATE).into_lua_multi(lua),
-                        }
-                    }
-                };
-                // The process ends here, if a goroutine has ended it: what was cancelled for that must not be taken for
-                // the outcome of the wait.
-                self.system.stay_if_exiting();
-                match reply {
-                    Some(reply) if self.system.ending() == Ending::None => self.reply_values(lua, reply),
-                    _ => (WRONG, "interrupted").into_lua_multi(lua),
+            None if raw::is_polled_by_executor(lua) => {
+                // Whether it can yield is not known here, where a C function calls.
+                self.awaited.set(Some(wait));
+                let vitals = &self.tables.vitals;
+                let waits: (Value, Value) =
+                    (vitals.raw_get(vital::AWAITING)?, vitals.raw_get(vital::BLOCKING)?);
+                (AWAIT, waits.0, waits.1).into_lua_multi(lua)
+            }
+            None => self.block_at_home(lua, wait),
+        }
+    }
+
+    /// Waits in the home state by blocking its thread.
+    fn block_at_home(self: &Rc<Self>, lua: &Lua, wait: Wait) -> mlua::Result<MultiValue> {
+        if !self.system.backend.may_block() {
+            return (WRONG, MUST_NOT_BLOCK).into_lua_multi(lua);
+        }
+        let wait = self.unless_interrupted(wait);
+        let reply = match self.last_wait(lua) {
+            None => match self.block_unless_deadlocked(lua, wait) {
+                Ok(reply) => reply,
+                Err(deadlock) => return (WRONG, deadlock).into_lua_multi(lua),
+            },
+            Some(limit) => {
+                let wait = deadline(&*self.system.backend, Some(limit), wait);
+                match self.block(lua, wait) {
+                    Some(reply) => reply,
+                    None => return (WRONG, TOO_LATE).into_lua_multi(lua),
                 }
             }
+        };
+        self.reply_at_home(lua, reply)
+    }
+
+    /// Makes the functions that wait in the home state where an executor runs the script, for what a primitive has left.
+    ///
+    /// The first is an async function of mlua's, within the coroutine that mlua polls. It is woken as any wait is, and when the
+    /// system is interrupted: by the waker with which the executor polls the script. If the script's future is dropped
+    /// meanwhile, mlua drops this one at once, and it withdraws from what it waits in.
+    pub(crate) fn add_awaiting(lua: &Lua, state: &Rc<Self>) -> mlua::Result<()> {
+        let of_state = Rc::clone(state);
+        let yields = lua.create_async_function(move |lua, ()| {
+            let state = Rc::clone(&of_state);
+            let wait = state.awaited.take();
+            async move {
+                let Some(wait) = wait else {
+                    return (WRONG, NOTHING).into_lua_multi(&lua);
+                };
+                let wait = state.unless_interrupted(wait);
+                let reply = match state.local() {
+                    None => wait.await,
+                    Some(local) => local.drive(&lua, &state, wait).await,
+                };
+                state.reply_at_home(&lua, reply)
+            }
+        })?;
+        state.tables.vitals.raw_set(vital::AWAITING, yields)?;
+        let of_state = Rc::clone(state);
+        let blocks = lua.create_function(move |lua, ()| match of_state.awaited.take() {
+            Some(wait) => of_state.block_at_home(lua, wait),
+            None => (WRONG, NOTHING).into_lua_multi(lua),
+        })?;
+        state.tables.vitals.raw_set(vital::BLOCKING, blocks)
+    }
+
+    /// A wait of the home state's. `None` once the system is interrupted.
+    fn unless_interrupted(&self, wait: Wait) -> impl Future<Output = Option<Reply>> {
+        let interrupted = async {
+            self.system.interrupted().await;
+            None
+        };
+        future::or(interrupted, async { Some(wait.await) })
+    }
+
+    /// The values of a primitive for the outcome of a wait of the home state's.
+    fn reply_at_home(&self, lua: &Lua, reply: Option<Reply>) -> mlua::Result<MultiValue> {
+        // The process ends here, if a goroutine has ended it: what was cancelled for that must not be taken for the outcome
+        // of the wait.
+        self.system.stay_if_exiting();
+        match reply {
+            Some(reply) if self.system.ending() == Ending::None => self.reply_values(lua, reply),
+            _ => (WRONG, "interrupted").into_lua_multi(lua),
         }
     }
 

@@ -17,6 +17,7 @@ mod blocking;
 mod building;
 mod deadlocks;
 mod errors;
+mod executors;
 mod foreign;
 mod functions;
 mod homes;

@@ -15,11 +15,23 @@ use mlua::{Lua, LuaString, Value};
 const LIMIT: Duration = Duration::from_secs(60);
 /// How many times longer than that everything may take, if this is set: under valgrind, on emulated machines.
 const SLOWNESS: &str = "GOROUTINE_TEST_SLOWNESS";
-/// The files' goroutines run in isolates.
-pub(crate) const PARALLEL: bool = false;
-/// The files' goroutines run in the home state: `require("goroutine")` gives `goroutine.local`.
-#[cfg(any(feature = "backend-threads", feature = "backend-tokio"))]
-pub(crate) const LOCAL: bool = true;
+
+/// How a file is run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[allow(dead_code, reason = "some features lack the backends of some")]
+pub(crate) enum Way {
+    /// Its goroutines run in isolates.
+    Parallel,
+    /// They run in the home state: `require("goroutine")` gives `goroutine.local`.
+    Local,
+    /// In isolates, and the file itself in an executor of tokio's that has one thread: its blocking calls must not block.
+    Executor,
+}
+
+/// Files that wait in coroutines of their own, which blocks, and so is refused in that executor.
+const WAIT_IN_COROUTINES: [&str; 4] =
+    ["channels.lua", "coroutines.lua", "local_older_references.lua", "local_sharing.lua"];
+
 /// A test that takes longer than this is named with the time it took.
 const SLOW: Duration = Duration::from_millis(500);
 
@@ -58,7 +70,7 @@ fn lock(progress: &Shared) -> std::sync::MutexGuard<'_, Progress> {
 }
 
 /// Runs the tests in one file, and panics if one fails. Aborts the process if one hangs.
-pub(crate) fn run(name: &str, backend: Arc<dyn Backend>, isolates: usize, local: bool) {
+pub(crate) fn run(name: &str, backend: Arc<dyn Backend>, isolates: usize, way: Way) {
     let path = folder().join(format!("{name}.lua"));
     let progress = Shared::default();
     let (tell, ended) = mpsc::channel();
@@ -67,7 +79,7 @@ pub(crate) fn run(name: &str, backend: Arc<dyn Backend>, isolates: usize, local:
         thread::Builder::new()
             .name(name.to_owned())
             .spawn(move || {
-                run_file(&path, backend, isolates, local, &progress);
+                run_file(&path, backend, isolates, way, &progress);
                 let _ = tell.send(());
             })
             .unwrap()
@@ -95,7 +107,7 @@ pub(crate) fn run(name: &str, backend: Arc<dyn Backend>, isolates: usize, local:
     assert!(progress.failed.is_empty(), "{} failed:\n{failures}", progress.failed.len());
 }
 
-fn run_file(path: &Path, backend: Arc<dyn Backend>, isolates: usize, local: bool, progress: &Shared) {
+fn run_file(path: &Path, backend: Arc<dyn Backend>, isolates: usize, way: Way, progress: &Shared) {
     let goroutines = {
         let progress = Arc::clone(progress);
         Goroutines::builder()
@@ -109,10 +121,10 @@ fn run_file(path: &Path, backend: Arc<dyn Backend>, isolates: usize, local: bool
     };
     let lua = goroutine::new_state();
     goroutines.install(&lua).unwrap();
-    if local {
+    if way == Way::Local {
         goroutines.local_module(&lua).unwrap();
     }
-    let outcome = run_script(&lua, path, progress);
+    let outcome = run_script(&lua, path, way, progress);
     lock(progress).running = Some(("the end of the file".into(), Instant::now()));
     goroutines.wind_down(&lua, Duration::from_secs(20) * slowness());
     drop(lua);
@@ -129,7 +141,7 @@ fn run_file(path: &Path, backend: Arc<dyn Backend>, isolates: usize, local: bool
     }
 }
 
-fn run_script(lua: &Lua, path: &Path, progress: &Shared) -> mlua::Result<()> {
+fn run_script(lua: &Lua, path: &Path, way: Way, progress: &Shared) -> mlua::Result<()> {
     let globals = lua.globals();
     let arg = lua.create_table()?;
     arg.raw_set(0, path.display().to_string())?;
@@ -189,7 +201,16 @@ fn run_script(lua: &Lua, path: &Path, progress: &Shared) -> mlua::Result<()> {
     };
     hooks.set("ended", ended)?;
     load(lua, &folder().join("support/prelude.lua"))?.call::<()>(hooks)?;
-    load(lua, path)?.call(())
+    let script = load(lua, path)?;
+    if way != Way::Executor {
+        return script.call(());
+    }
+    let script = script.call_async(());
+    if WAIT_IN_COROUTINES.iter().any(|name| path.ends_with(name)) {
+        return futures_lite::future::block_on(script);
+    }
+    let executor = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    executor.block_on(script)
 }
 
 fn load(lua: &Lua, path: &Path) -> mlua::Result<mlua::Function> {

@@ -123,6 +123,10 @@ impl Backend for MovedClock {
     fn block_on(&self, future: Pin<&mut dyn Future<Output = ()>>) {
         self.backend.block_on(future);
     }
+
+    fn may_block(&self) -> bool {
+        self.backend.may_block()
+    }
 }
 
 impl fmt::Debug for MovedClock {
