@@ -1,5 +1,6 @@
 //! The example server: its handlers wait at once on one thread, and its goroutines compute.
-#![cfg(all(test, feature = "backend-tokio", feature = "vendored"))]
+#![cfg(test)]
+#![cfg(all(feature = "backend-tokio", feature = "vendored"))]
 
 #[allow(dead_code, reason = "an example has a main function")]
 #[path = "../examples/server.rs"]
