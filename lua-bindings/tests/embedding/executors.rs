@@ -35,10 +35,7 @@ async fn script<R: FromLuaMulti>(lua: &Lua, source: &str) -> R {
 }
 
 /// Polls a script until it waits.
-async fn until_it_waits<F: Future>(script: F) -> F
-where
-    F: Unpin,
-{
+async fn until_it_waits<F: Future + Unpin>(script: F) -> F {
     let mut script = script;
     assert!(poll_once(&mut script).await.is_none(), "the script has not waited");
     script
