@@ -29,6 +29,8 @@
 //! Where there are no such signals ([`Interrupt::Hook`]), every coroutine has a count hook all the time, which slows calls
 //! down by half.
 
+#[cfg(target_os = "linux")]
+mod displaced;
 mod monitor;
 #[cfg(target_os = "linux")]
 mod signal;
@@ -37,7 +39,7 @@ mod thread;
 use std::cell::Cell;
 use std::ptr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering, compiler_fence};
 
 use mlua::ffi::lua_State;
 
@@ -78,6 +80,9 @@ pub(crate) struct Pulse {
     turn: AtomicU64,
     /// Whether the monitor wants the running code to be interrupted.
     wanted: AtomicBool,
+    /// Whether the isolate is in the midst of setting a hook, which the handler would find half done: it leaves it alone, and the
+    /// monitor comes again.
+    setting: AtomicBool,
     thread: ThreadId,
 }
 
@@ -109,6 +114,8 @@ pub(crate) struct Interrupts {
     yielded: Cell<Yielded>,
     /// Whether all the coroutines around the innermost one can yield.
     yieldable: Cell<bool>,
+    /// Whether hooks of the script's were displaced in coroutines that have yielded.
+    displaced: Cell<bool>,
 }
 
 impl Interrupts {
@@ -118,6 +125,7 @@ impl Interrupts {
             running: AtomicPtr::new(ptr::null_mut()),
             turn: AtomicU64::new(0),
             wanted: AtomicBool::new(false),
+            setting: AtomicBool::new(false),
             thread: ThreadId::current(),
         });
         monitor.watch(&pulse);
@@ -126,6 +134,7 @@ impl Interrupts {
             monitor: Arc::clone(monitor),
             yielded: Cell::new(Yielded::No),
             yieldable: Cell::new(true),
+            displaced: Cell::new(false),
         }
     }
 
@@ -180,10 +189,37 @@ impl Interrupts {
         self.monitor.mode() == Interrupt::Hook
     }
 
-    /// The hook yields.
-    pub(crate) fn set_yielded(&self) {
+    /// The hook yields, in this coroutine of a goroutine with this number.
+    pub(crate) fn set_yielded(&self, state: *mut lua_State, goroutine: u64) {
         self.monitor.count();
         self.yielded.set(Yielded::Here);
+        #[cfg(target_os = "linux")]
+        if displaced::own(state, goroutine) {
+            self.displaced.set(true);
+        }
+        #[cfg(not(target_os = "linux"))]
+        let _ = (state, goroutine);
+    }
+
+    /// Sets a hook, or several things that belong together, without the handler coming in between.
+    pub(crate) fn setting<T>(&self, set: impl FnOnce() -> T) -> T {
+        // The handler runs on this thread: it sees what is written before it comes, if the compiler leaves that there.
+        self.pulse.setting.store(true, Ordering::Relaxed);
+        compiler_fence(Ordering::SeqCst);
+        let done = set();
+        compiler_fence(Ordering::SeqCst);
+        self.pulse.setting.store(false, Ordering::Relaxed);
+        done
+    }
+
+    /// The goroutine with this number has ended, and its coroutines will not go on.
+    pub(crate) fn ended(&self, goroutine: impl FnOnce() -> u64) {
+        #[cfg(target_os = "linux")]
+        if self.displaced.get() {
+            displaced::forget(goroutine());
+        }
+        #[cfg(not(target_os = "linux"))]
+        let _ = goroutine;
     }
 
     /// Whether the coroutine that has just yielded did so because the goroutine was interrupted.
@@ -207,7 +243,5 @@ impl Drop for Interrupts {
     }
 }
 
-/// Puts back the hook that the handler has taken out of `state`, if it has, else removes ours. Called on the thread of the
-/// isolate, with its innermost coroutine.
 #[cfg(target_os = "linux")]
-pub(crate) use signal::restore_hook;
+pub(crate) use displaced::{find as displaced, take as take_displaced};

@@ -323,6 +323,9 @@ impl Isolate {
     pub(crate) fn release(&self, slot: usize, reusable: bool) {
         let mut slots = self.slots.borrow_mut();
         let running = slots.slots[slot].running.take();
+        if let (Some(running), Some(interrupts)) = (&running, self.state.interrupts()) {
+            interrupts.ended(|| running.handle.id());
+        }
         slots.live -= 1;
         if reusable {
             slots.free.push(slot);

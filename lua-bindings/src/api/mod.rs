@@ -449,6 +449,7 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
             let state = Rc::clone(&state);
             lua.create_function(move |lua, ()| state.complete_environment(lua))?
         };
+        raw::guard_hooks(lua)?;
         let close = lua.globals().get::<Table>("coroutine")?.raw_get("close")?;
         let Switches { resume, close, protect } = Switches::new(lua, &park, close)?;
         prim.table.raw_set("resume", resume)?;

@@ -10,12 +10,13 @@ use std::io;
 use std::mem;
 use std::ptr;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 use mlua::ffi::{self, lua_State};
 use parking_lot::Mutex;
 
 use super::Pulse;
+use super::displaced::{self, Displaced};
 use crate::raw::interrupt_hook;
 
 /// One isolate's thread, where the handler finds its pulse. Empty while `thread` is 0.
@@ -100,7 +101,8 @@ unsafe extern "C" fn handle(signal: c_int, info: *mut libc::siginfo_t, context: 
                 let pulse = place.pulse.load(Ordering::Acquire);
                 if !pulse.is_null() && (*pulse).wanted.load(Ordering::SeqCst) {
                     let running = (*pulse).running();
-                    if !running.is_null() {
+                    // If it is just setting a hook, the monitor comes again.
+                    if !running.is_null() && !(*pulse).setting.load(Ordering::Relaxed) {
                         install_hook(running);
                     }
                     return;
@@ -126,80 +128,18 @@ unsafe extern "C" fn handle(signal: c_int, info: *mut libc::siginfo_t, context: 
     }
 }
 
-/// A hook of the user's (a debugger's, a coverage tool's) that ours stands in for.
-struct Displaced {
-    /// Which coroutine's; null while this place is free. Written last when it is filled.
-    state: AtomicPtr<lua_State>,
-    hook: AtomicPtr<c_void>,
-    mask: AtomicI32,
-    count: AtomicI32,
-}
-
-/// Written by handlers and hooks, each for coroutines of its own thread. When it is full, a coroutine that has a hook of
-/// the user's is not interrupted.
-static DISPLACED: [Displaced; 64] = [const {
-    Displaced {
-        state: AtomicPtr::new(ptr::null_mut()),
-        hook: AtomicPtr::new(ptr::null_mut()),
-        mask: AtomicI32::new(0),
-        count: AtomicI32::new(0),
-    }
-}; 64];
-
-/// A place that somebody is just filling.
-const FILLING: *mut lua_State = ptr::dangling_mut();
-
 unsafe fn install_hook(state: *mut lua_State) {
-    // SAFETY: the innermost running coroutine of this very thread; see the module's documentation.
+    // SAFETY: the innermost running coroutine of this very thread; see the module's documentation. Nobody is in the midst of
+    // setting its hook: see `Pulse::setting`.
     unsafe {
-        let there = ffi::lua_gethook(state);
-        if let Some(hook) = there {
+        if let Some(hook) = ffi::lua_gethook(state) {
             if ptr::fn_addr_eq(hook, interrupt_hook as ffi::lua_Hook) {
                 return; // it has not been called yet
             }
-            let filled = DISPLACED.iter().any(|place| {
-                let free = place.state.compare_exchange(
-                    ptr::null_mut(),
-                    FILLING,
-                    Ordering::AcqRel,
-                    Ordering::Relaxed,
-                );
-                if free.is_ok() {
-                    place.hook.store(hook as *mut c_void, Ordering::Relaxed);
-                    place.mask.store(ffi::lua_gethookmask(state), Ordering::Relaxed);
-                    place.count.store(ffi::lua_gethookcount(state), Ordering::Relaxed);
-                    place.state.store(state, Ordering::Release);
-                }
-                free.is_ok()
-            });
-            if !filled {
+            if !displaced::write_down(state, Displaced::of(state, hook)) {
                 return;
             }
         }
         ffi::lua_sethook(state, Some(interrupt_hook), ffi::LUA_MASKCOUNT, 1);
-    }
-}
-
-/// Puts back the hook that ours stands in for, or removes ours.
-///
-/// # Safety
-/// `state` is the innermost running coroutine of this thread.
-pub(crate) unsafe fn restore_hook(state: *mut lua_State) {
-    for place in &DISPLACED {
-        if place.state.load(Ordering::Acquire) == state {
-            let hook = place.hook.load(Ordering::Relaxed);
-            let (mask, count) = (place.mask.load(Ordering::Relaxed), place.count.load(Ordering::Relaxed));
-            place.state.store(ptr::null_mut(), Ordering::Release);
-            // SAFETY: what lua_gethook has given for this coroutine, and the caller's promise.
-            unsafe {
-                let hook: ffi::lua_Hook = mem::transmute(hook);
-                ffi::lua_sethook(state, Some(hook), mask, count);
-            }
-            return;
-        }
-    }
-    // SAFETY: the caller's promise.
-    unsafe {
-        ffi::lua_sethook(state, None, 0, 0);
     }
 }

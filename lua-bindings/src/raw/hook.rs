@@ -11,7 +11,7 @@ use super::position::is_ours;
 use super::{Stack, protected_bare};
 use crate::interrupt::Interrupts;
 #[cfg(target_os = "linux")]
-use crate::interrupt::restore_hook;
+use crate::interrupt::{displaced, take_displaced};
 use crate::state::{State, Verdict};
 
 /// After how many instructions the hook is called where it is installed all the time.
@@ -80,17 +80,16 @@ pub(crate) unsafe extern "C-unwind" fn interrupt_hook(state: *mut lua_State, rec
     // SAFETY: a hook has as much room on the stack as a C function, and may yield with no values, or raise. Nothing that
     // needs dropping is held when it does.
     unsafe {
-        let Some(ours) = state_of(state) else {
-            return restore_hook(state);
-        };
-        let Some(interrupts) = ours.interrupts() else {
-            return restore_hook(state);
-        };
+        // What has such a hook is an isolate's.
+        let Some(ours) = state_of(state) else { return };
+        let Some(interrupts) = ours.interrupts() else { return };
+        if (*record).event != ffi::LUA_HOOKCOUNT {
+            // The signal came after Lua had seen that the script's hook wants to know of a call, a return or a line, and before
+            // it called the hook. There it must not yield; ours is called at the next instruction.
+            return stand_in(state, record);
+        }
         if !interrupts.take_wanted() {
-            if !interrupts.is_permanent() {
-                restore_hook(state);
-            }
-            return;
+            return restore_hook(interrupts, state);
         }
         // Our own functions are not cut short: between a call that is to wait and the yield, and where a scope waits for its
         // goroutines, nothing may come in between. The hook is called again at the next instruction.
@@ -106,7 +105,7 @@ pub(crate) unsafe extern "C-unwind" fn interrupt_hook(state: *mut lua_State, rec
             if verdict == Verdict::Stop {
                 ours.stop_running();
             }
-            interrupts.set_yielded();
+            interrupts.set_yielded(state, ours.current().map_or(0, |running| running.handle.id()));
             yield_nothing(state);
             return; // the yield happens now
         }
@@ -115,6 +114,8 @@ pub(crate) unsafe extern "C-unwind" fn interrupt_hook(state: *mut lua_State, rec
             let pushed = stack.reserve(8)
                 && catch_unwind(AssertUnwindSafe(|| ours.push_cancelled(&mut stack))).is_ok();
             if pushed {
+                // The coroutine may end by it, and then this is called no more.
+                restore_hook(interrupts, state);
                 ffi::lua_error(state);
             }
         }
@@ -135,12 +136,85 @@ unsafe fn yield_nothing(state: *mut lua_State) {
     }
 }
 
-/// Where there are no signals, no hook stands in for another.
-#[cfg(not(target_os = "linux"))]
-unsafe fn restore_hook(state: *mut lua_State) {
-    // SAFETY: the innermost running coroutine.
+/// Calls the script's hook, for which ours stands in.
+///
+/// # Safety
+/// That of a hook.
+unsafe fn stand_in(state: *mut lua_State, record: *mut lua_Debug) {
+    // SAFETY: the same arguments. If the coroutine is about to yield, because ours was called for the same instruction before,
+    // nothing may run in it.
     unsafe {
-        ffi::lua_sethook(state, None, 0, 0);
+        #[cfg(target_os = "linux")]
+        if let Some(displaced) = displaced(state)
+            && ffi::lua_status(state) == ffi::LUA_OK
+        {
+            displaced.call(state, record);
+        }
+        #[cfg(not(target_os = "linux"))]
+        let _ = (state, record);
+    }
+}
+
+/// Removes our hook, and puts back the one that it stands in for, unless it is there all the time.
+///
+/// # Safety
+/// `state` is the innermost running coroutine of this thread.
+unsafe fn restore_hook(interrupts: &Interrupts, state: *mut lua_State) {
+    if interrupts.is_permanent() {
+        return;
+    }
+    interrupts.setting(|| {
+        // SAFETY: the caller's promise.
+        unsafe {
+            #[cfg(target_os = "linux")]
+            if let Some(displaced) = take_displaced(state) {
+                return displaced.put_back(state);
+            }
+            ffi::lua_sethook(state, None, 0, 0);
+        }
+    });
+}
+
+/// Gives a new coroutine the hook of the one that has made it, if it has got ours from there.
+///
+/// # Safety
+/// `outer` is the innermost running coroutine of this thread; `inner` is alive, and has not run.
+#[cfg(not(feature = "luajit"))]
+pub(super) unsafe fn inherit_hook(outer: *mut lua_State, inner: *mut lua_State) {
+    // SAFETY: the same promise; the handler touches what runs alone.
+    unsafe {
+        let ours = ffi::lua_gethook(inner)
+            .is_some_and(|hook| std::ptr::fn_addr_eq(hook, interrupt_hook as ffi::lua_Hook));
+        if !ours || interrupts_of(outer).is_none_or(Interrupts::is_permanent) {
+            return;
+        }
+        #[cfg(target_os = "linux")]
+        if let Some(displaced) = displaced(outer) {
+            return displaced.put_back(inner);
+        }
+        ffi::lua_sethook(inner, None, 0, 0);
+    }
+}
+
+/// The script sets this hook for `of`, be it the running coroutine or another: none if `mask` is 0.
+///
+/// # Safety
+/// `running` is the innermost running coroutine of this thread; `of` is alive, and of the same state.
+pub(super) unsafe fn set_hook(
+    running: *mut lua_State,
+    of: *mut lua_State,
+    hook: Option<ffi::lua_Hook>,
+    mask: i32,
+    count: i32,
+) {
+    // SAFETY: the same promise.
+    unsafe {
+        let Some(interrupts) = interrupts_of(running) else { return };
+        interrupts.setting(|| {
+            #[cfg(target_os = "linux")]
+            let _ = take_displaced(of);
+            ffi::lua_sethook(of, hook, mask, count);
+        });
     }
 }
 

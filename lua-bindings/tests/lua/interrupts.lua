@@ -8,8 +8,10 @@ local async = goroutine.async
 
 goroutine.configure({ time_slice = 0.02 })
 
--- How often goroutines are interrupted in the test of exactness. More of them for a longer look.
-local ENOUGH = tonumber(os.getenv("GOROUTINE_TEST_INTERRUPTS") or 1000)
+-- How often goroutines are interrupted in each of the tests of exactness. For a longer look:
+-- GOROUTINE_TEST_INTERRUPTS=1000000 sloth-runner run interrupts.lua, or the same with an interpreter; it then prints how many they were.
+local LONG_LOOK = tonumber(os.getenv("GOROUTINE_TEST_INTERRUPTS"))
+local ENOUGH = LONG_LOOK or 1000
 
 local function endless() while true do end end
 
@@ -93,6 +95,54 @@ test("interrupts change nothing of what a goroutine computes", function()
     local handles = {}
     for i = 1, 6 do handles[i] = async(work, rounds) end
     for i = 1, 6 do gives(values(true, sum, text), handles[i]:await()) end
+  until goroutine.stats().interrupts - before >= ENOUGH
+end)
+
+unless_local("nothing runs while one computes")
+unless_lua("5.1 5.2 jit", "a goroutine that computes keeps its isolate")
+test("a hook of the script's own outlives interrupts, and new coroutines inherit it", function()
+  local before = goroutine.stats().interrupts
+  local function hooked()
+    local lines = 0
+    local function hook() lines = lines + 1 end
+    -- At this very moment another may stand in for it.
+    local function there()
+      for _ = 1, 1000 do
+        if debug.gethook() == hook then return true end
+      end
+      return false
+    end
+    debug.sethook(hook, "l")
+    for round = 1, 200 do
+      assert(there(), "it is lost")
+      local seen = lines
+      local in_coroutine = coroutine.wrap(function()
+        -- The function is none of this coroutine's, but when it is called is inherited.
+        local there, mask = debug.gethook()
+        local lost = there == nil and (mask == nil or mask == "")
+        local x = 0
+        for i = 1, 20 do
+          x = x + i
+        end
+        return lost
+      end)()
+      assert(not in_coroutine, "a new coroutine has none")
+      for _ = 1, 1000 do
+        if lines > seen then
+          break
+        end
+      end
+      assert(lines > seen, "it is not called")
+      debug.sethook(hook, round % 2 == 0 and "l" or "lcr", round % 3)
+    end
+    debug.sethook()
+    for _ = 1, 1000 do assert(debug.gethook() ~= hook, "it is still there") end
+    return true
+  end
+  repeat
+    local handles = {}
+    for i = 1, 6 do handles[i] = async(hooked) end
+    for i = 1, 6 do gives(values(true, true), handles[i]:await()) end
   until goroutine.stats().interrupts - before >= ENOUGH
 end)
 
@@ -196,5 +246,9 @@ test("closing variables is bounded in time", function()
   end
   for i = 1, 10 do gives(values(true, i), async(function() return i end):await(20000)) end
 end)
+
+if LONG_LOOK then
+  print(goroutine.stats().interrupts .. " interrupts")
+end
 
 finish()
