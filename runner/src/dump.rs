@@ -26,20 +26,21 @@ pub(crate) struct Answering {
 }
 
 impl Answering {
-    /// Where there can be no socket, there is none.
+    /// Where there can be no socket, there is none. It is there, and the signal is ours, when this returns: the script may tell somebody.
     pub(crate) fn begin(shared: &Arc<Shared>, observer: &Observer) -> Self {
         let socket = folder().ok().map(|folder| folder.join(format!("{}.socket", std::process::id())));
-        let (observer, at) = (observer.clone(), socket.clone());
-        let told = Arc::clone(shared);
+        let made = shared.io.within(|| {
+            let listener = socket.as_ref().and_then(|at| {
+                let _ = std::fs::remove_file(at); // of a process that had this number, and was killed
+                UnixListener::bind(at).ok()
+            });
+            (listener, signal(SignalKind::user_defined1()))
+        });
+        let Ok((listener, usr1)) = made else { return Self { socket: None } };
+        let (observer, told) = (observer.clone(), Arc::clone(shared));
         let listening = shared.io.start(async move {
-            let usr1 = signal(SignalKind::user_defined1());
             let answer = async {
-                let Some(listener) = at.and_then(|at| {
-                    let _ = std::fs::remove_file(&at); // of a process that had this number, and was killed
-                    UnixListener::bind(at).ok()
-                }) else {
-                    return std::future::pending().await;
-                };
+                let Some(listener) = listener else { return std::future::pending().await };
                 loop {
                     let Ok((mut stream, _)) = listener.accept().await else { continue };
                     let observer = observer.clone();

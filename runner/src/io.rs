@@ -41,6 +41,12 @@ impl Io {
         Ok(Job(self.runtime()?.spawn_blocking(function)))
     }
 
+    /// Calls something that makes what the thread is to wait for.
+    pub(crate) fn within<T>(&self, function: impl FnOnce() -> T) -> mlua::Result<T> {
+        let _entered = self.runtime()?.enter();
+        Ok(function())
+    }
+
     fn runtime(&self) -> mlua::Result<&Runtime> {
         let made = self.runtime.get_or_init(|| {
             let mut builder = Builder::new_multi_thread();

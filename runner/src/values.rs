@@ -19,7 +19,14 @@ pub(crate) fn read(path: &Path) -> Result<serde_json::Value, String> {
     } else {
         parse_yaml(&text)
     };
-    value.map_err(|why| format!("{}: {why}", path.display()))
+    match value.map_err(|why| format!("{}: {why}", path.display()))? {
+        value @ (serde_json::Value::Null | serde_json::Value::Array(_) | serde_json::Value::Object(_)) => {
+            Ok(value)
+        }
+        other => {
+            Err(format!("{}: names with values, or a list, expected, and this is {other}", path.display()))
+        }
+    }
 }
 
 /// One document of YAML.

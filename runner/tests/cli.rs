@@ -86,6 +86,25 @@ fn help_shows_examples_and_completions_name_the_flags() {
 }
 
 #[test]
+fn standard_input_may_be_the_script() {
+    for args in [&["run", "-"][..], &["run", "-f", "-"]] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_sloth-runner"))
+            .args(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let script = "#!/usr/bin/env sloth-runner\nprint(arg[0])\ntask('t'):command(function() error('so') end):build()\n";
+        std::io::Write::write_all(&mut child.stdin.take().unwrap(), script.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), &b"-\n"[..]), "{stderr}");
+        assert!(stderr.contains("stdin: 1 task\n") && stderr.contains("stdin:3: so"), "{stderr}");
+    }
+}
+
+#[test]
 fn values_and_params_reach_the_script() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();

@@ -107,10 +107,12 @@ fn a_file_of_values_with_what_cannot_be_read_is_wrong_usage() {
     write("merged.yaml", "base: &b {x: 1}\nmore: {<<: *b}\nlist: [1, 2]\n");
     write("twice.yaml", "port: 1\nport: 2\n");
     write("endless.yaml", "a: {limit: .inf}\n");
+    write("single.json", "5");
     let run = |file: &str| sloth(folder.path(), &["run", "script.lua", "-v", file]);
     assert_eq!(run("merged.yaml").stdout, "1\t2\n");
     for (file, told) in [
         ("twice.yaml", "twice.yaml: duplicate entry with key \"port\""),
+        ("single.json", "single.json: names with values, or a list, expected, and this is 5"),
         ("endless.yaml", "endless.yaml: the number .inf cannot be read (at a.limit)"),
     ] {
         let run = run(file);

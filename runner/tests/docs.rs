@@ -10,7 +10,7 @@ mod support;
 
 use std::path::Path;
 
-use support::{BACKENDS, root, run_from, stems};
+use support::{BACKENDS, root, run_from, sloth, stems};
 
 /// A block of Lua, and where it was found.
 struct Example {
@@ -57,6 +57,33 @@ fn what_the_pages_show_parses() {
         let run = run_from(folder.path(), "check.lua", BACKENDS[0], &[]);
         assert!(run.status.success(), "{page}:{line} does not parse: {run:#?}");
     }
+}
+
+#[test]
+fn what_the_page_of_the_runner_shows_of_it_is_told() {
+    let page = std::fs::read_to_string(root().join("docs/runner.md")).unwrap();
+    let mut shown = 0;
+    let mut lines = page.lines().peekable();
+    while let Some(line) = lines.next() {
+        let Some(arguments) = line.strip_prefix("    $ sloth-runner ") else { continue };
+        let run = sloth(&root(), &arguments.split(' ').collect::<Vec<_>>());
+        let told: Vec<_> = run.stdout.lines().chain(run.stderr.lines()).map(without_numbers).collect();
+        while let Some(expected) = lines.next_if(|line| line.starts_with("    ")) {
+            let expected = &expected[4..];
+            assert!(expected == "..." || told.contains(&without_numbers(expected)), "{expected}: {run:#?}");
+            shown += 1;
+        }
+    }
+    assert!(shown > 5, "only {shown} lines are shown");
+}
+
+/// A line that may tell how long something took. The width of that is no matter either.
+fn without_numbers(line: &str) -> String {
+    let words = line.split_whitespace();
+    let words: Vec<_> = words
+        .map(|word| if word.trim_end_matches([':', ',']).parse::<f64>().is_ok() { "N" } else { word })
+        .collect();
+    words.join(" ").replace("N s", "N ms")
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
+use support::server::{Response, Server};
 use support::{Run, sloth_script};
 
 /// The lines of the table at the end: name, status, attempts. Names without spaces.
@@ -92,24 +93,33 @@ fn retries_back_off_as_they_are_told() {
         local times = {}
         local function retrying(policy)
           return task(policy):command(function(this)
-            times[policy] = times[policy] or {}
-            table.insert(times[policy], goroutine.now())
-            return this:attempt() == 4, "not yet"
-          end):retries(3, policy):retry_delay("40ms"):build()
+            times[this:attempt()] = goroutine.now()
+            if this:attempt() == 4 then return math.floor(times[2] - times[1]) .. " " .. math.floor(times[4] - times[1]) end
+            return false, "not yet"
+          end):retries(3, policy):retry_delay("20ms"):on_success(function(this, waited) print(waited) end):build()
         end
-        workflow.define("w", { tasks = { retrying("fixed"), retrying("linear"), retrying("exponential") }, on_complete = function()
-          for _, policy in ipairs({ "fixed", "linear", "exponential" }) do
-            local t = times[policy]
-            print(policy, (t[2] - t[1]) // 40, (t[3] - t[2]) // 40, (t[4] - t[3]) // 40)
-          end
-        end })
+        workflow.define("w", { tasks = { retrying("fixed"), retrying("linear"), retrying("exponential") } })
         "#,
-        &[],
+        &["-o", "json"],
     );
     assert_eq!(run.status.code(), Some(0), "{run:#?}");
-    // Whole multiples of the delay, if nothing holds it up for another delay.
-    assert_eq!(run.stdout, "fixed\t1.0\t1.0\t1.0\nlinear\t1.0\t2.0\t3.0\nexponential\t1.0\t2.0\t4.0\n");
-    assert!(table(&run).iter().all(|(_, status, attempts)| status == "ok" && attempts == "4"), "{run:#?}");
+    let events: Vec<serde_json::Value> =
+        run.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |kind: &'static str| events.iter().filter(move |event| event["event"] == kind);
+    for (policy, delays) in
+        [("fixed", [20.0, 20.0, 20.0]), ("linear", [20.0, 40.0, 60.0]), ("exponential", [20.0, 40.0, 80.0])]
+    {
+        let told: Vec<_> = of("task_retry")
+            .filter(|event| event["task"] == policy)
+            .map(|event| event["delay_ms"].as_f64().unwrap())
+            .collect();
+        assert_eq!(told, delays, "{policy}: {run:#?}");
+        let waited = of("print").find(|event| event["task"] == policy).unwrap()["text"].as_str().unwrap();
+        let (first, all) = waited.split_once(' ').unwrap();
+        assert!(first.parse::<f64>().unwrap() >= delays[0] - 1.0, "{policy}: {waited}");
+        assert!(all.parse::<f64>().unwrap() >= delays.iter().sum::<f64>() - 1.0, "{policy}: {waited}");
+        assert!(of("task_end").any(|end| end["task"] == policy && end["attempts"] == 4), "{run:#?}");
+    }
 }
 
 #[test]
@@ -217,6 +227,10 @@ fn shell_lines_overlap_where_they_may() {
 
 #[test]
 fn functions_that_wait_let_the_others_go_on() {
+    let server = Server::start(|_| {
+        std::thread::sleep(Duration::from_millis(1500));
+        Response::new(200, "at last")
+    });
     let begin = Instant::now();
     let run = sloth_script(
         r#"
@@ -231,30 +245,35 @@ fn functions_that_wait_let_the_others_go_on() {
           end):env({ NAME = name }):build()
         end
         workflow.define("w", { tasks = {
-          t("sleep", function() goroutine.sleep(600) end),
-          t("time", function() time.sleep("600ms") end),
-          t("exec", function() exec.run("sleep 0.6") end),
-          t("execute", function() os.execute("sleep 0.6") end),
-          t("await", function() goroutine.async(function() goroutine.sleep(600) end):await() end),
-          t("channel", function() goroutine.channel():receive(600) end),
-          t("popen", function() for line in io.popen("sleep 0.6; echo x"):lines() do assert(line == "x") end end),
+          t("sleep", function() goroutine.sleep(1500) end),
+          t("time", function() time.sleep("1500ms") end),
+          t("exec", function() exec.run("sleep 1.5") end),
+          t("execute", function() os.execute("sleep 1.5") end),
+          t("await", function() goroutine.async(function() goroutine.sleep(1500) end):await() end),
+          t("channel", function() goroutine.channel():receive(1500) end),
+          t("popen", function() for line in io.popen("sleep 1.5; echo x"):lines() do assert(line == "x") end end),
+          t("http", function() assert(http.get(params.url).body == "at last") end),
         }, on_complete = function()
           table.sort(order)
           print(count, table.concat(order, " "))
         end })
         "#,
-        &["-o", "json"],
+        &["-o", "json", "-p", &format!("url={}", server.url)],
     );
     assert_eq!(run.status.code(), Some(0), "{run:#?}");
-    assert!(run.stdout.contains(r#""text":"7\tawait channel exec execute popen sleep time""#), "{run:#?}");
-    for name in ["sleep", "time", "exec", "execute", "await", "channel", "popen"] {
+    assert!(
+        run.stdout.contains(r#""text":"8\tawait channel exec execute http popen sleep time""#),
+        "{run:#?}"
+    );
+    for name in ["http", "sleep", "time", "exec", "execute", "await", "channel", "popen"] {
         let line = run
             .stdout
             .lines()
             .find(|line| line.contains("\"log\"") && line.contains(&format!("\"task\":\"{name}\"")));
         assert!(line.is_some(), "{name}: {run:#?}");
     }
-    assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());
+    // One after another they take 12 s.
+    assert!(begin.elapsed() < Duration::from_secs(8), "{:?}", begin.elapsed());
 }
 
 #[test]
