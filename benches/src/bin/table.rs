@@ -47,7 +47,7 @@ enum Other {
     Here(fn(u32) -> f64),
 }
 
-const ROWS: [Row; 6] = [
+const ROWS: [Row; 7] = [
     Row {
         name: "start",
         what: "start + join of an empty function, 100,000",
@@ -119,6 +119,15 @@ func main() {
                 for i = 1, n do goroutine.spawn(function() return a + b + i end) end
                 goroutine.wait_all()
             end",
+        others: &[],
+    },
+    Row {
+        name: "start local",
+        what: "start + join of an empty function in the state itself (goroutine.local), 100,000",
+        unit: Unit::Each(100_000),
+        isolates: 2,
+        code: "goroutine = require('goroutine.local') local function work() end
+            return function(n) for _ = 1, n do goroutine.spawn(work) end goroutine.wait_all() end",
         others: &[],
     },
     Row {
