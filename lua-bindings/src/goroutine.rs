@@ -13,7 +13,7 @@ use runtime_core::{Backend, Completer, Ended, Handle, Outcome, Sleep, Watch};
 
 use crate::api::ContextMember;
 use crate::fault::Fault;
-use crate::local::Kept;
+use crate::local::Parcel;
 use crate::origin::{Children, Member};
 use crate::packet::Packet;
 use crate::packet::quick::Quick;
@@ -21,6 +21,7 @@ use crate::pool::{LuaPool, Slot};
 use crate::scope::Membership;
 use crate::state::State;
 use crate::system::ErrorReport;
+use crate::task::failure_of_text;
 
 /// The handle of a goroutine: its results, or its failure, as packets for whoever awaits.
 pub(crate) type GoroutineHandle = Handle<Packet, Box<Failure>, Queued>;
@@ -81,7 +82,7 @@ pub(crate) enum Shipped {
     Quick(Quick),
     Packet(Packet),
     /// They are in the home state, and it runs there.
-    Kept(Arc<Kept>),
+    Here(Parcel),
 }
 
 /// What a goroutine needs to run, while it stands in a queue. It lies with its handle: whoever cancels it then takes it from
@@ -135,6 +136,12 @@ impl Start {
         let pool = pool.map(|pool| (pool, completer.id()));
         completer.queue(Queued { shipped, slot, scope, context, member, pool });
         Waiting(completer)
+    }
+
+    /// Ends it without having run it, for this reason.
+    pub(crate) fn fail(self, why: &str) {
+        let failure = failure_of_text(why, self.completer.id(), Some(&self.member));
+        self.end(Outcome::Failed(Box::new(failure)));
     }
 
     /// Ends it without having run it.

@@ -236,8 +236,8 @@ impl System {
 
     /// Puts a goroutine into the queue.
     pub(crate) fn submit(self: &Arc<Self>, start: Start) -> Result<(), StartError> {
-        if let Shipped::Kept(kept) = &start.shipped {
-            let post = Arc::clone(kept.post());
+        if let Shipped::Here(parcel) = &start.shipped {
+            let post = Arc::clone(parcel.post());
             let taken = !self.is_closing() && post.start(start.queue(None));
             return if taken { Ok(()) } else { Err(StartError::Closed) };
         }

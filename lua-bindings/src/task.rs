@@ -112,8 +112,7 @@ impl Task {
 
     /// Ends a goroutine for which the isolate has no coroutine.
     pub(crate) fn not_startable(start: Start, error: &mlua::Error) {
-        let failure = failure_of_text(&fault::text(error), start.completer.id(), Some(&*start.member));
-        start.end(Outcome::Failed(Box::new(failure)));
+        start.fail(&fault::text(error));
     }
 
     /// Resumes the goroutine. True if that was its end.
@@ -192,7 +191,7 @@ impl Task {
                         (Shipped::Quick(values), Some(code)) => {
                             quick::arrive(stack, state, code, values, coroutine)
                         }
-                        (Shipped::Quick(_), None) | (Shipped::Kept(_), _) => {
+                        (Shipped::Quick(_), None) | (Shipped::Here(_), _) => {
                             Err(packet::Malformed::NoFunction)
                         }
                     };

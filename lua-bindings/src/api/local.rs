@@ -1,7 +1,6 @@
 //! `goroutine.local`: the module whose goroutines run in the home state itself (see [`crate::local`]).
 
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Instant;
 
 use mlua::{Function, Lua, LuaString, Table, Value};
@@ -161,12 +160,12 @@ fn begin(stack: &mut Stack<'_>, state: &Rc<State>, report: Report) -> Went {
     stack.raw_get_index(top + 1, vital::CODES);
     let started_at = direct::place(stack, state, direct::WHOLE_CALLER);
     stack.truncate(top);
-    let Some(kept) = local.keep(stack, state) else {
+    let Some(parcel) = local.pack(stack) else {
         return Went::Wrong("too many arguments for a goroutine".into());
     };
-    let post = Arc::clone(kept.post());
-    let (start, handle) = assemble(state, Shipped::Kept(kept), None, started_at, report);
-    post.start(start.queue(None));
+    stack.truncate(0);
+    let (start, handle) = assemble(state, Shipped::Here(parcel), None, started_at, report);
+    local.post().start(start.queue(None));
     Object::Handle(HandleObject(handle)).push_new(stack, state);
     Went::Done(1)
 }

@@ -38,7 +38,7 @@ pub(super) fn prepare(
             Shipped::Packet(ship(context, values, Roots::Start)?)
         }
         Flavour::Local => match context.state.local() {
-            Some(local) => Shipped::Kept(local.keep_values(context.lua, context.state, values)?),
+            Some(local) => Shipped::Here(local.pack_values(context.lua, values)?),
             None => return Err(Fault::Wrong(ONLY_AT_HOME.into())),
         },
     };

@@ -15,8 +15,8 @@ use mlua::thread::AsyncThread;
 use mlua::{Lua, MultiValue, Value};
 use runtime_core::{Outcome, Sleep};
 
-use super::post::Bell;
-use super::{FIRST, Kept, Local};
+use super::post::{Bell, Post};
+use super::{FIRST, Kept, Local, Parcel};
 use crate::api::ContextMember;
 use crate::deadlock::Pending;
 use crate::fault;
@@ -28,13 +28,18 @@ use crate::scope::Membership;
 use crate::state::State;
 use crate::task::{Blame, failure_of_text, panic_text};
 
+/// What is said where the arguments do not fit on a coroutine's stack.
+const TOO_MANY: &str = "too many arguments for a goroutine";
+
 /// A goroutine that has started.
 pub(super) struct Goroutine {
     running: Rc<Running>,
-    /// Where its function and arguments are, and its results will be. `None`: it has never run.
-    kept: Option<Arc<Kept>>,
+    /// Its function and arguments, until it first runs.
+    parcel: Option<Parcel>,
     coroutine: Coroutine,
-    begun: bool,
+    /// Whether its slot is its own still, and not somebody's who needs its results.
+    has_slot: bool,
+    post: Arc<Post>,
     /// Made when it first parks.
     bell: Option<(Arc<Bell>, Waker)>,
     wait: Option<Wait>,
@@ -75,21 +80,21 @@ enum Came {
 
 impl Goroutine {
     /// A goroutine that is about to run on this coroutine.
-    pub(super) fn new(start: Start, coroutine: Coroutine) -> Self {
+    pub(super) fn new(start: Start, slot: usize, coroutine: Coroutine, post: &Arc<Post>) -> Self {
         let Start { shipped, completer, member, slot: mut pool_slot, scope, context } = start;
-        let kept = match shipped {
-            Shipped::Kept(kept) => Some(kept),
+        let parcel = match shipped {
+            Shipped::Here(parcel) => Some(parcel),
             _ => None,
         };
         if let Some(pool_slot) = &mut pool_slot {
             pool_slot.begin();
         }
-        let slot = kept.as_ref().map_or(0, |kept| kept.slot);
         Self {
             running: Rc::new(Running::new(completer, &member, slot, pool_slot)),
-            kept,
+            parcel,
             coroutine,
-            begun: false,
+            has_slot: true,
+            post: Arc::clone(post),
             bell: None,
             wait: None,
             driven: None,
@@ -143,10 +148,19 @@ impl Goroutine {
     /// Resumes the coroutine. `None` if it parked.
     fn resume(&mut self, local: &Local, lua: &Lua, state: &Rc<State>) -> Option<End> {
         let coroutine = self.coroutine;
-        let first = !std::mem::replace(&mut self.begun, true);
+        let mut parcel = self.parcel.take();
         let mut came = Came::Ended(End::Kept);
         let resumed = protected_bare(lua, &mut |stack| {
-            let arguments = if first { stack.values_of(coroutine) - 1 } else { 0 };
+            let arguments = match parcel.take() {
+                None => 0,
+                Some(parcel) => match local.unpack(stack, state, parcel, coroutine) {
+                    Some(arguments) => arguments,
+                    None => {
+                        came = Came::Failed(TOO_MANY.into(), String::from("stack traceback:"));
+                        return;
+                    }
+                },
+            };
             came = match stack.resume(coroutine, arguments) {
                 Resumed::Returned(count) => Came::Ended(results(stack, coroutine, count)),
                 Resumed::Yielded(count) => {
@@ -323,7 +337,7 @@ impl Goroutine {
     /// Tells what it came to.
     fn end(&mut self, local: &Local, lua: &Lua, state: &Rc<State>, end: End) {
         if matches!(end, End::Done(_)) && !self.running.exposed.get() && self.driven.is_none() {
-            local.reuse(self.running.slot);
+            self.has_slot = !local.reuse(self.running.slot);
         }
         let outcome = match end {
             End::Done(packet) => Outcome::Done(packet),
@@ -340,9 +354,8 @@ impl Goroutine {
 
     /// What is on the coroutine's stack, for whoever awaits.
     fn keep(&mut self, local: &Local, lua: &Lua, state: &Rc<State>, noun: &'static str) -> Packet {
-        let Some(kept) = self.kept.take() else {
-            return Packet::Empty;
-        };
+        self.has_slot = false;
+        let kept = Arc::new(Kept::new(self.running.slot, Arc::clone(&self.post)));
         if self.running.handle.is_shared() {
             local.copy(lua, state, &kept, noun);
         }
@@ -388,7 +401,10 @@ impl Goroutine {
         self.wait = None;
         self.driven = None;
         self.awaits_outside = None;
-        self.kept = None;
+        self.parcel = None;
+        if std::mem::take(&mut self.has_slot) {
+            self.post.free_slot(self.running.slot);
+        }
         self.running.end(outcome, self.scope.take(), self.context.take(), self.member.take());
     }
 }

@@ -5,8 +5,7 @@ use std::sync::{Arc, OnceLock};
 use super::post::Post;
 use crate::packet::Packet;
 
-/// The values on the stack of a coroutine of a home state: at first a goroutine's function and arguments, after its end its
-/// results or its error.
+/// What a goroutine of a home state has left on the stack of its coroutine: its results, or its error.
 ///
 /// They are reached in that state alone ([`Local::push_kept`](super::Local::push_kept)); for others there is a copy, once the
 /// goroutine's handle has gone elsewhere. The coroutine is let go when this is dropped, on whatever thread that is.
@@ -21,11 +20,6 @@ impl Kept {
         Self { slot, post, copy: OnceLock::new() }
     }
 
-    /// Where a goroutine goes whose function this is.
-    pub(crate) fn post(&self) -> &Arc<Post> {
-        &self.post
-    }
-
     /// The copy for other states.
     pub(crate) fn copy(&self) -> Option<&Packet> {
         self.copy.get()
@@ -38,6 +32,6 @@ impl Kept {
 
 impl Drop for Kept {
     fn drop(&mut self) {
-        self.post.free(self.slot);
+        self.post.free_slot(self.slot);
     }
 }

@@ -17,6 +17,7 @@
 //! goroutine or at once if it has ended.
 
 mod goroutine;
+mod inbox;
 mod kept;
 mod post;
 mod wait;
@@ -32,7 +33,7 @@ use std::time::Instant;
 use mlua::{Function, Lua, MultiValue, Thread};
 use runtime_core::{Outcome, block_on, deadline};
 
-use crate::goroutine::{GoroutineHandle, Running, Shipped, Waiting};
+use crate::goroutine::{GoroutineHandle, Running, Waiting};
 use crate::inquiry::{Answering, Inquiries, look};
 use crate::object::Object;
 use crate::packet::{self, Packet, Roots};
@@ -40,9 +41,11 @@ use crate::raw::{Coroutine, Key, Kind, Stack, protected, protected_bare};
 use crate::state::{State, vital};
 
 use goroutine::Goroutine;
+use inbox::Inbox;
+pub(crate) use inbox::Parcel;
 pub(crate) use kept::Kept;
 pub(crate) use post::Post;
-use post::Turn;
+use post::{Freed, Turn};
 
 /// Where goroutines run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -68,6 +71,7 @@ pub(crate) struct Local {
     post: Arc<Post>,
     /// Where the registry keeps the table of coroutines, by slot.
     threads: Key,
+    inbox: RefCell<Inbox>,
     slots: RefCell<Slots>,
     /// What is being served: calls that block in place serve the same.
     turns: RefCell<VecDeque<Turn>>,
@@ -97,20 +101,14 @@ pub(crate) struct Local {
 /// The coroutines, and which of their places are free.
 #[derive(Default)]
 struct Slots {
-    slots: Vec<Slot>,
-    /// Those whose coroutine has returned, and can run another function: nobody can tell that it is the same.
+    slots: Vec<Option<Coroutine>>,
+    /// Those whose coroutine has returned, and can run another function: its stack is empty, and no Lua code has seen the
+    /// coroutine itself.
     reusable: Vec<usize>,
     /// Those without one.
     bare: Vec<usize>,
     /// What was freed, while it is looked through.
-    freed: Vec<usize>,
-}
-
-#[derive(Clone, Copy, Default)]
-struct Slot {
-    coroutine: Option<Coroutine>,
-    /// Whether it has returned, its stack is empty, and no Lua code has seen the coroutine itself.
-    reusable: bool,
+    freed: Vec<Freed>,
 }
 
 /// How many coroutines are kept for goroutines to come.
@@ -118,12 +116,18 @@ const REUSABLE: usize = 1000;
 
 impl Local {
     pub(crate) fn new(lua: &Lua, state: &State) -> mlua::Result<Self> {
-        let mut threads = None;
-        protected(lua, &state.tables.threads, |stack| threads = Some(stack.keep()))?;
+        let mut kept = None;
+        protected(lua, &state.tables.threads, |stack| {
+            let threads = stack.keep();
+            stack.push_table(0, 0);
+            kept = Some((threads, Inbox::new(stack.keep())));
+        })?;
+        let (threads, inbox) = kept.ok_or_else(|| mlua::Error::runtime("the Lua stack is full"))?;
         let close = lua.globals().get::<mlua::Table>("coroutine")?.get::<Option<Function>>("close")?;
         Ok(Self {
             post: Arc::new(Post::new()),
-            threads: threads.ok_or_else(|| mlua::Error::runtime("the Lua stack is full"))?,
+            threads,
+            inbox: RefCell::new(inbox),
             slots: RefCell::default(),
             turns: RefCell::default(),
             parked: RefCell::default(),
@@ -142,6 +146,10 @@ impl Local {
         })
     }
 
+    pub(crate) fn post(&self) -> &Post {
+        &self.post
+    }
+
     pub(crate) fn chain(&self) -> &Cell<Option<Coroutine>> {
         &self.chain
     }
@@ -152,59 +160,93 @@ impl Local {
 
     // Values that stay here.
 
-    /// Moves the function at the bottom of the stack, and the arguments above it, to a coroutine that will run it. `None` if
-    /// they are too many; the stack is empty in any case.
-    pub(crate) fn keep(&self, stack: &mut Stack<'_>, state: &State) -> Option<Arc<Kept>> {
+    /// Copies the function at the bottom of the stack, and the arguments above it, to the inbox. `None`: there is no room on
+    /// the stack.
+    pub(crate) fn pack(&self, stack: &mut Stack<'_>) -> Option<Parcel> {
         self.sweep(stack);
         let count = stack.top();
         if !stack.reserve(12) {
-            stack.truncate(0);
             return None;
         }
-        let reused = self.slots.borrow_mut().take_reusable();
-        let (slot, coroutine) = reused.unwrap_or_else(|| {
-            let coroutine = stack.push_coroutine();
-            let slot = self.slots.borrow_mut().take_bare();
-            // Not under a borrow: this may raise.
-            stack.push_kept(self.threads);
-            stack.push_copy(count + 1);
-            stack.raw_set_index(count + 2, slot + 1);
-            stack.truncate(count);
-            self.slots.borrow_mut().slots[slot].coroutine = Some(coroutine);
-            (slot, coroutine)
-        });
-        let kept = Arc::new(Kept::new(slot, Arc::clone(&self.post)));
+        let (table, at) = {
+            let mut inbox = self.inbox.borrow_mut();
+            (inbox.table(), inbox.take(count as usize))
+        };
+        // Not under a borrow: this may raise, and run finalizers.
+        stack.push_kept(table);
+        inbox::fill(stack, at);
+        stack.pop(1);
+        Some(Parcel { at, count: count as usize, post: Arc::clone(&self.post) })
+    }
+
+    /// Moves what is in the parcel to a coroutine, for it to be resumed with so many arguments. `None` if they are too many.
+    fn unpack(
+        &self,
+        stack: &mut Stack<'_>,
+        state: &State,
+        mut parcel: Parcel,
+        coroutine: Coroutine,
+    ) -> Option<i32> {
+        let count = std::mem::take(&mut parcel.count);
+        let at = parcel.at;
         state.push_vitals(stack);
-        let mut moved = true;
-        if stack.raw_get_index(count + 1, vital::XPCALL) == Kind::Function {
-            moved &= stack.move_to(coroutine, 1);
-            stack.push_copy(1);
-            moved &= stack.move_to(coroutine, 1);
-            stack.raw_get_index(count + 1, vital::HANDLER);
-            moved &= stack.move_to(coroutine, 1);
-            stack.truncate(count);
-            moved &= stack.move_to(coroutine, count - 1);
+        let mut fits = true;
+        if stack.raw_get_index(1, vital::XPCALL) == Kind::Function {
+            fits &= stack.move_to(coroutine, 1);
         } else {
-            stack.truncate(count);
-            moved = stack.move_to(coroutine, count);
+            stack.pop(1);
         }
+        stack.push_kept(self.inbox.borrow().table());
+        fits &= inbox::empty(stack, at, 1, Some(coroutine));
+        if FIRST > 1 {
+            stack.raw_get_index(1, vital::HANDLER);
+            fits &= stack.move_to(coroutine, 1);
+        }
+        fits &= inbox::empty(stack, at + 1, count - 1, Some(coroutine));
         stack.truncate(0);
-        moved.then_some(kept)
+        self.inbox.borrow_mut().give_back(at, count);
+        fits.then(|| stack.values_of(coroutine) - 1)
+    }
+
+    /// A coroutine that runs nothing, and its slot.
+    fn worker(&self, lua: &Lua) -> Result<(usize, Coroutine), String> {
+        let reused = self.slots.borrow_mut().take_reusable();
+        if let Some(reused) = reused {
+            return Ok(reused);
+        }
+        let slot = self.slots.borrow_mut().take_bare();
+        let mut made = None;
+        let result = protected_bare(lua, &mut |stack| {
+            if !stack.reserve(8) {
+                return;
+            }
+            stack.push_kept(self.threads);
+            made = Some(stack.push_coroutine());
+            stack.raw_set_index(1, slot + 1);
+        });
+        match (result, made) {
+            (Ok(()), Some(coroutine)) => {
+                self.slots.borrow_mut().slots[slot] = Some(coroutine);
+                Ok((slot, coroutine))
+            }
+            (result, _) => {
+                self.slots.borrow_mut().bare.push(slot);
+                Err(result.err().unwrap_or_else(|| "the Lua stack is full".into()))
+            }
+        }
     }
 
     /// The same for values of mlua's.
     ///
     /// # Errors
     /// When memory runs out, or they are too many.
-    pub(crate) fn keep_values(
-        &self,
-        lua: &Lua,
-        state: &State,
-        values: MultiValue,
-    ) -> mlua::Result<Arc<Kept>> {
-        let mut kept = None;
-        protected(lua, values, |stack| kept = self.keep(stack, state))?;
-        kept.ok_or_else(|| mlua::Error::runtime("cannot send arguments to a goroutine: there are too many"))
+    pub(crate) fn pack_values(&self, lua: &Lua, values: MultiValue) -> mlua::Result<Parcel> {
+        let mut parcel = None;
+        protected(lua, values, |stack| {
+            parcel = self.pack(stack);
+            stack.truncate(0);
+        })?;
+        parcel.ok_or_else(|| mlua::Error::runtime("cannot send arguments to a goroutine: there are too many"))
     }
 
     /// Whether these values are in this state.
@@ -219,7 +261,7 @@ impl Local {
     }
 
     fn coroutine(&self, slot: usize) -> Option<Coroutine> {
-        self.slots.borrow().slots.get(slot)?.coroutine
+        *self.slots.borrow().slots.get(slot)?
     }
 
     /// The coroutine of a slot as a value of mlua's, for what raw access cannot do.
@@ -227,27 +269,46 @@ impl Local {
         state.tables.threads.raw_get(slot + 1)
     }
 
-    /// The coroutine in this slot has returned, and can be used again.
-    fn reuse(&self, slot: usize) {
-        if let Some(slot) = self.slots.borrow_mut().slots.get_mut(slot) {
-            slot.reusable = true;
+    /// The coroutine in this slot has returned, with nothing on its stack, and may be used again. False if there are enough
+    /// of those.
+    fn reuse(&self, slot: usize) -> bool {
+        let mut slots = self.slots.borrow_mut();
+        let room = slots.reusable.len() < REUSABLE;
+        if room {
+            slots.reusable.push(slot);
         }
+        room
     }
 
-    /// Takes back the slots that nobody needs any more, and lets their coroutines go, unless those can be used again.
+    /// Takes back what nobody needs any more, and lets it go.
     pub(crate) fn sweep(&self, stack: &mut Stack<'_>) {
+        if !self.post.has_freed() {
+            return;
+        }
         let mut freed = std::mem::take(&mut self.slots.borrow_mut().freed);
         if self.post.take_freed(&mut freed) {
-            let at = stack.top() + 1;
+            let top = stack.top();
             let has_room = stack.reserve(4);
-            for slot in freed.drain(..) {
-                if !self.slots.borrow_mut().free(slot) && has_room {
-                    // This does not raise: the entry is there.
-                    stack.push_kept(self.threads);
-                    stack.push_nil();
-                    stack.raw_set_index(at, slot + 1);
-                    stack.pop(1);
+            for freed in freed.drain(..) {
+                match freed {
+                    // These do not raise: the entries are there.
+                    Freed::Slot(slot) => {
+                        if has_room {
+                            stack.push_kept(self.threads);
+                            stack.push_nil();
+                            stack.raw_set_index(top + 1, slot + 1);
+                        }
+                        self.slots.borrow_mut().free(slot);
+                    }
+                    Freed::Parcel { at, count } => {
+                        if has_room {
+                            stack.push_kept(self.inbox.borrow().table());
+                            inbox::empty(stack, at, count, None);
+                        }
+                        self.inbox.borrow_mut().give_back(at, count);
+                    }
                 }
+                stack.truncate(top);
             }
         }
         self.slots.borrow_mut().freed = freed;
@@ -396,13 +457,10 @@ impl Local {
         let Some(start) = waiting.take() else {
             return;
         };
-        let Shipped::Kept(kept) = &start.shipped else {
-            return;
+        let mut goroutine = match self.worker(lua) {
+            Ok((slot, coroutine)) => Goroutine::new(start, slot, coroutine, &self.post),
+            Err(why) => return start.fail(&why),
         };
-        let Some(coroutine) = self.coroutine(kept.slot) else {
-            return;
-        };
-        let mut goroutine = Goroutine::new(start, coroutine);
         if !goroutine.run(self, lua, state) {
             self.go_on(lua, state, Box::new(goroutine), false);
         }
@@ -487,28 +545,20 @@ impl Local {
 impl Slots {
     fn take_reusable(&mut self) -> Option<(usize, Coroutine)> {
         let index = self.reusable.pop()?;
-        let slot = &mut self.slots[index];
-        slot.reusable = false;
-        Some((index, slot.coroutine?))
+        Some((index, self.slots[index]?))
     }
 
     fn take_bare(&mut self) -> usize {
         self.bare.pop().unwrap_or_else(|| {
-            self.slots.push(Slot::default());
+            self.slots.push(None);
             self.slots.len() - 1
         })
     }
 
-    /// Takes a slot back. Whether its coroutine stays in it.
-    fn free(&mut self, index: usize) -> bool {
-        let stays = self.slots[index].reusable && self.reusable.len() < REUSABLE;
-        if stays {
-            self.reusable.push(index);
-        } else {
-            self.slots[index] = Slot::default();
-            self.bare.push(index);
-        }
-        stays
+    /// Takes a slot back whose coroutine is let go.
+    fn free(&mut self, index: usize) {
+        self.slots[index] = None;
+        self.bare.push(index);
     }
 }
 

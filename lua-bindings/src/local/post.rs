@@ -18,7 +18,15 @@ pub(super) enum Turn {
     Woken(Arc<Bell>),
 }
 
-/// The queue of what is to run in a home state, and the slots that are free again.
+/// What nobody needs any more.
+pub(super) enum Freed {
+    /// The coroutine in this slot.
+    Slot(usize),
+    /// So many values in the inbox.
+    Parcel { at: usize, count: usize },
+}
+
+/// The queue of what is to run in a home state, and what is free again there.
 ///
 /// **Who wakes whom.** Whoever adds a turn takes the wakers that are there and wakes all: the home state's thread, if that has
 /// found nothing to run and blocks, or the executor that runs scripts of the state. They leave their wakers under the lock under
@@ -26,7 +34,7 @@ pub(super) enum Turn {
 /// Lua state is closed, the post is, and what is added then is dropped, which ends it as cancelled.
 pub(crate) struct Post {
     queue: Mutex<Queue>,
-    freed: Mutex<Vec<usize>>,
+    freed: Mutex<Vec<Freed>>,
     any_freed: AtomicBool,
 }
 
@@ -90,14 +98,27 @@ impl Post {
     }
 
     /// Nobody needs the coroutine in this slot any more.
-    pub(super) fn free(&self, slot: usize) {
-        self.freed.lock().push(slot);
+    pub(super) fn free_slot(&self, slot: usize) {
+        self.free(Freed::Slot(slot));
+    }
+
+    /// Nobody will start what is there.
+    pub(super) fn free_parcel(&self, at: usize, count: usize) {
+        self.free(Freed::Parcel { at, count });
+    }
+
+    fn free(&self, freed: Freed) {
+        self.freed.lock().push(freed);
         self.any_freed.store(true, Ordering::Release);
     }
 
-    /// Moves the slots that nobody needs any more to `freed`, which is empty. False if there are none.
-    pub(super) fn take_freed(&self, freed: &mut Vec<usize>) -> bool {
-        if !self.any_freed.load(Ordering::Acquire) {
+    pub(super) fn has_freed(&self) -> bool {
+        self.any_freed.load(Ordering::Acquire)
+    }
+
+    /// Moves what nobody needs any more to `freed`, which is empty. False if there is nothing.
+    pub(super) fn take_freed(&self, freed: &mut Vec<Freed>) -> bool {
+        if !self.has_freed() {
             return false;
         }
         let mut ours = self.freed.lock();
