@@ -129,6 +129,7 @@ files! {
     select
     select_stress
     semaphore
+    shared_memory
     shared_tables
     shipping_functions
     shipping_globals

@@ -4,7 +4,8 @@ if not test then
 end
 local goroutine = require("goroutine")
 
-local ROUNDS, EACH = 6, 200
+-- STRESS_ROUNDS=500 in the environment makes it 100,000 cancels a storm.
+local ROUNDS, EACH = tonumber(os.getenv("STRESS_ROUNDS")) or 6, 200
 
 -- Runs many goroutines that do `work(random)` and cancels each of them at a random moment.
 local function storm(work)
@@ -138,6 +139,31 @@ test("conds lose no signal and keep no lock in a storm", function()
   parked(waiting)
   cond:signal() -- would go to one that was left behind
   gives(values(true, true, true), waiting:await(30000))
+end)
+
+test("wait groups, channels and selects keep nobody in a storm", function()
+  local group, never, some = goroutine.wait_group(), goroutine.channel(), goroutine.channel(1)
+  group:add()
+  storm(function(random)
+    local limit = random(3) == 1 and 0.05 or nil
+    local kind = random(4)
+    if kind == 1 then
+      group:wait(limit)
+    elseif kind == 2 then
+      never:receive(limit)
+    elseif kind == 3 then
+      goroutine.select({ { channel = never, receive = true }, { channel = some, receive = true }, { after = limit or 1e9 } })
+    else
+      some:try_send(random(100))
+    end
+  end)
+  group:done()
+  gives(values(true), group:wait(30000))
+  gives(values(false), never:try_send("nobody waits"))
+  some:try_receive()
+  gives(values(true), some:try_send("stays: nobody waits"))
+  gives(values(false), some:try_send("one too many"))
+  gives(values("stays: nobody waits", true), some:receive())
 end)
 
 test("barriers count nobody who has gone in a storm", function()

@@ -6,8 +6,12 @@ local goroutine = require("goroutine")
 
 local channel, async = goroutine.channel, goroutine.async
 
+-- STRESS_MESSAGES=1000000 in the environment makes them as many.
+local MESSAGES = tonumber(os.getenv("STRESS_MESSAGES")) or 8000
+
 test("8 producers and 4 consumers select over 3 channels: nothing is lost, nothing doubled", function()
-  local PRODUCERS, CONSUMERS, EACH = 8, 4, 1000
+  local PRODUCERS, CONSUMERS = 8, 4
+  local EACH = math.floor(MESSAGES / PRODUCERS)
   local channels = { channel(), channel(1), channel(64) }
   local producers, consumers = {}, {}
   for p = 1, PRODUCERS do
@@ -40,6 +44,30 @@ test("8 producers and 4 consumers select over 3 channels: nothing is lost, nothi
     end
   end
   equal(count, PRODUCERS * EACH)
+end)
+
+test("a loop of selects over 3 channels takes everything once, in each sender's order, and neglects none", function()
+  local channels, last = { channel(), channel(3), channel(100) }, { 0, 0, 0 }
+  local each = math.floor(MESSAGES / 3)
+  for _, ch in ipairs(channels) do
+    async(function(ch, each)
+      for n = 1, each do ch:send(n) end
+      ch:close()
+    end, ch, each)
+  end
+  local open, cases = 3, {}
+  for i, ch in ipairs(channels) do
+    cases[i] = { channel = ch, receive = true, handler = function(n, ok)
+      if ok then
+        equal(n, last[i] + 1)
+        last[i] = n
+      else
+        open, cases[i].channel = open - 1, channel() -- as a nil channel in Go: never ready
+      end
+    end }
+  end
+  while open > 0 do goroutine.select(cases) end
+  same(last, { each, each, each })
 end)
 
 test("selects that are cancelled, or time out, leave nobody behind and lose nothing", function()
