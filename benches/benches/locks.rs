@@ -1,4 +1,5 @@
-//! What locks cost: free ones from Rust and from Lua, and one that four threads fight for. Beside async-lock and tokio.
+//! What locks, counters and channels cost that need not wait, from Rust and from Lua, and a lock that four threads fight for.
+//! Beside async-lock, flume and tokio, and beside plain calls of a function of Rust's from Lua.
 #![allow(
     missing_docs,
     clippy::expect_used,
@@ -7,14 +8,15 @@
 
 use std::future::Future;
 use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::thread;
 
 use benches::Home;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use mlua::Lua;
-use runtime_core::block_on;
 use runtime_core::locks::{Holder, Mutex, Semaphore};
 use runtime_core::testing::BareBackend;
+use runtime_core::{AtomicInt, Channel, block_on};
 
 /// How many times a Lua loop locks and unlocks.
 const MANY: u64 = 100_000;
@@ -39,39 +41,81 @@ fn from_rust(c: &mut Criterion) {
     group.bench_function("async-lock mutex", |b| b.iter(|| drop(mutex.try_lock())));
     let mutex = tokio::sync::Mutex::new(());
     group.bench_function("tokio mutex", |b| b.iter(|| drop(mutex.try_lock())));
+    let semaphore = async_lock::Semaphore::new(1);
+    group.bench_function("async-lock semaphore", |b| b.iter(|| drop(semaphore.try_acquire())));
+    let semaphore = tokio::sync::Semaphore::new(1);
+    group.bench_function("tokio semaphore", |b| b.iter(|| drop(semaphore.try_acquire())));
+    group.finish();
+
+    let mut group = c.benchmark_group("try_send + try_receive, capacity 1");
+    let channel = Channel::new(1);
+    group.bench_function("runtime-core", |b| {
+        b.iter(|| (channel.try_send(1_u64).is_ok(), channel.try_receive().is_ok()));
+    });
+    let (sender, receiver) = flume::bounded(1);
+    group.bench_function("flume", |b| {
+        b.iter(|| (sender.try_send(1_u64).is_ok(), receiver.try_recv().is_ok()));
+    });
+    let (sender, mut receiver) = tokio::sync::mpsc::channel(1);
+    group.bench_function("tokio mpsc", |b| {
+        b.iter(|| (sender.try_send(1_u64).is_ok(), receiver.try_recv().is_ok()));
+    });
+    group.finish();
+
+    let mut group = c.benchmark_group("add");
+    let value = AtomicInt::new(0);
+    group.bench_function("runtime-core atomic int", |b| b.iter(|| value.add(1)));
+    let value = AtomicI64::new(0);
+    group.bench_function("std AtomicI64", |b| b.iter(|| value.fetch_add(1, Ordering::SeqCst)));
     group.finish();
 }
+
+/// What is called in pairs, and once.
+const PAIRS: [(&str, &str, &str, &str); 5] = [
+    ("mutex lock + unlock", "mutex()", "lock()", "unlock()"),
+    ("rwmutex rlock + runlock", "rwmutex()", "rlock()", "runlock()"),
+    ("semaphore acquire + release", "semaphore(1)", "acquire()", "release()"),
+    ("mutex try_lock + unlock", "mutex()", "try_lock()", "unlock()"),
+    ("channel try_send + try_receive", "channel(1)", "try_send(7)", "try_receive()"),
+];
+const ONCE: [(&str, &str, &str); 2] =
+    [("atomic_int add", "atomic_int()", "add()"), ("atomic_int load", "atomic_int()", "load()")];
 
 fn from_lua(c: &mut Criterion) {
     let mut group = c.benchmark_group("from Lua, free");
     group.sample_size(20).throughput(Throughput::Elements(MANY));
     let home = Home::new("threads", 1);
-    for (name, make, enter, leave) in [
-        ("mutex lock + unlock", "mutex()", "lock", "unlock"),
-        ("rwmutex rlock + runlock", "rwmutex()", "rlock", "runlock"),
-        ("semaphore acquire + release", "semaphore(1)", "acquire", "release"),
-        ("mutex try_lock + unlock", "mutex()", "try_lock", "unlock"),
-    ] {
-        let run = home.function(&format!(
-            r#"
-            local goroutine = require("goroutine")
-            return function(n)
-                local lock = goroutine.{make}
-                for _ = 1, n do
-                    lock:{enter}()
-                    lock:{leave}()
-                end
-            end"#
-        ));
-        group.bench_function(name, |b| b.iter(|| run.call::<()>(MANY)));
+    let pairs = PAIRS.map(|(name, make, enter, leave)| (name, make, format!("it:{enter} it:{leave}")));
+    let once = ONCE.map(|(name, make, act)| (name, make, format!("it:{act}")));
+    for (flavour, inside) in [("goroutine", false), ("goroutine", true), ("goroutine.local", true)] {
+        for (name, make, acts) in pairs.iter().chain(&once) {
+            let work = format!("for _ = 1, n do {acts} end");
+            let run = home.function(&match inside {
+                false => format!(
+                    "local goroutine = require('{flavour}')
+                    return function(n) local it = goroutine.{make} {work} end"
+                ),
+                true => format!(
+                    "local goroutine = require('{flavour}')
+                    local function act(n) local it = goroutine.{make} {work} end
+                    return function(n) assert(goroutine.async(act, n):await()) end"
+                ),
+            });
+            let place = if inside { format!("in a goroutine of {flavour}") } else { "at home".into() };
+            group.bench_function(format!("{name}, {place}"), |b| b.iter(|| run.call::<()>(MANY)));
+        }
     }
     let lua = Lua::new();
     let plain = lua.create_function(|_, ()| Ok(true)).expect("a function");
-    let run: mlua::Function = lua
-        .load("local f = ... return function(n) for _ = 1, n do f() f() end end")
-        .call(plain)
-        .expect("a function");
-    group.bench_function("two calls of a function of Rust's (mlua)", |b| b.iter(|| run.call::<()>(MANY)));
+    for (name, calls) in [("two calls", "f() f()"), ("one call", "f()")] {
+        let run: mlua::Function = lua
+            .load(format!("local f = ... return function(n) for _ = 1, n do {calls} end end"))
+            .call(&plain)
+            .expect("a function");
+        group.bench_function(format!("{name} of a function of Rust's (mlua)"), |b| {
+            b.iter(|| run.call::<()>(MANY));
+        });
+    }
     group.finish();
 }
 

@@ -68,12 +68,7 @@ pub(crate) struct Start {
     pub(crate) completer: GoroutineCompleter,
     /// Where it comes from. Also what counts it as long as it lives: among the goroutines of the one who started it.
     pub(crate) member: Member,
-    /// Where the pool counts it, for a pool's task.
-    pub(crate) slot: Option<Slot>,
-    /// The scope that waits for it.
-    pub(crate) scope: Option<Membership>,
-    /// The context that ends it.
-    pub(crate) context: Option<ContextMember>,
+    pub(crate) ties: Ties,
 }
 
 /// The function and the arguments of a goroutine that is to be started.
@@ -89,27 +84,20 @@ pub(crate) enum Shipped {
 /// there, and the goroutine has ended and holds nothing any more, wherever its place in the queue may be.
 pub(crate) struct Queued {
     shipped: Shipped,
-    slot: Option<Slot>,
-    scope: Option<Membership>,
-    context: Option<ContextMember>,
+    ties: Ties,
     member: Member,
-    /// The pool in whose queue it stands, and its key there.
-    pool: Option<(LuaPool, u64)>,
 }
 
 impl runtime_core::Queued for Queued {
     fn cancelled(self) {
-        let Self { shipped, slot, scope, context, member, pool } = self;
+        let Self { shipped, mut ties, member } = self;
         drop(shipped);
-        if let Some((pool, key)) = pool {
+        if let Some((pool, key)) = ties.leave_queue() {
             // If it is not there, the pool finds out when it starts it.
             drop(pool.withdraw(key));
         }
-        if let Some(slot) = slot {
-            slot.finish(Ended::Cancelled);
-        }
-        drop(scope);
-        drop(context);
+        let slot = ties.slot();
+        ties.end(slot, Ended::Cancelled);
         drop(member);
     }
 }
@@ -124,17 +112,20 @@ impl Waiting {
 
     /// The goroutine, to be run by the caller. `None`: it was cancelled, and has ended.
     pub(crate) fn take(self) -> Option<Start> {
-        let Queued { shipped, slot, scope, context, member, .. } = self.0.unqueue()?;
-        Some(Start { shipped, completer: self.0, member, slot, scope, context })
+        let Queued { shipped, mut ties, member } = self.0.unqueue()?;
+        drop(ties.leave_queue());
+        Some(Start { shipped, completer: self.0, member, ties })
     }
 }
 
 impl Start {
     /// Its place in a queue, that of a pool if one is given. From now on cancelling ends it at once.
     pub(crate) fn queue(self, pool: Option<LuaPool>) -> Waiting {
-        let Self { shipped, completer, member, slot, scope, context } = self;
-        let pool = pool.map(|pool| (pool, completer.id()));
-        completer.queue(Queued { shipped, slot, scope, context, member, pool });
+        let Self { shipped, completer, member, mut ties } = self;
+        if let Some(pool) = pool {
+            ties.tied().queue = Some((pool, completer.id()));
+        }
+        completer.queue(Queued { shipped, ties, member });
         Waiting(completer)
     }
 
@@ -146,38 +137,90 @@ impl Start {
 
     /// Ends it without having run it.
     pub(crate) fn end(self, outcome: Outcome<Packet, Box<Failure>>) {
-        let Self { completer, slot, scope, context, member, .. } = self;
-        Ties { slot, scope, context, member: Some(member) }.end(completer, outcome);
+        let Self { completer, mut ties, member, .. } = self;
+        let slot = ties.slot();
+        tell_end(completer, outcome, slot, ties, Some(member));
     }
 }
 
-/// What hears of the end of a goroutine, besides those who await it.
-pub(crate) struct Ties {
-    pub(crate) slot: Option<Slot>,
-    pub(crate) scope: Option<Membership>,
-    pub(crate) context: Option<ContextMember>,
-    pub(crate) member: Option<Member>,
+/// What hears of the start and the end of a goroutine, besides those who await it. Few have any, and the others no room for it.
+#[derive(Default)]
+pub(crate) struct Ties(Option<Box<Tied>>);
+
+#[derive(Default)]
+struct Tied {
+    /// The pool in whose queue it stands, and its key there.
+    queue: Option<(LuaPool, u64)>,
+    /// Where the pool counts it, for a pool's task.
+    slot: Option<Slot>,
+    /// The scope that waits for it.
+    scope: Option<Membership>,
+    /// The context that ends it.
+    context: Option<ContextMember>,
 }
 
 impl Ties {
-    /// Tells the end to everybody.
-    pub(crate) fn end(self, completer: GoroutineCompleter, outcome: Outcome<Packet, Box<Failure>>) {
-        let Self { slot, scope, context, member } = self;
-        let ended = match &outcome {
-            Outcome::Done(_) => Ended::Completed,
-            Outcome::Failed(_) => Ended::Failed,
-            Outcome::Cancelled(_) => Ended::Cancelled,
-        };
-        completer.complete_then(outcome, || {
-            // Whoever waits for a scope finds the counts of its pool right.
-            if let Some(slot) = slot {
-                slot.finish(ended);
-            }
+    fn tied(&mut self) -> &mut Tied {
+        self.0.get_or_insert_default()
+    }
+
+    pub(crate) fn set_slot(&mut self, slot: Slot) {
+        self.tied().slot = Some(slot);
+    }
+
+    pub(crate) fn set_scope(&mut self, scope: Membership) {
+        self.tied().scope = Some(scope);
+    }
+
+    pub(crate) fn set_context(&mut self, context: ContextMember) {
+        self.tied().context = Some(context);
+    }
+
+    fn leave_queue(&mut self) -> Option<(LuaPool, u64)> {
+        self.0.as_mut()?.queue.take()
+    }
+
+    fn slot(&mut self) -> Option<Slot> {
+        self.0.as_mut()?.slot.take()
+    }
+
+    /// It begins to run. Gives its place in its pool.
+    pub(crate) fn begin(&mut self) -> Option<Slot> {
+        let mut slot = self.slot()?;
+        slot.begin();
+        Some(slot)
+    }
+
+    fn end(self, slot: Option<Slot>, ended: Ended) {
+        // Whoever waits for a scope finds the counts of its pool right.
+        if let Some(slot) = slot {
+            slot.finish(ended);
+        }
+        if let Some(tied) = self.0 {
+            let Tied { scope, context, .. } = *tied;
             drop(scope);
             drop(context);
-            drop(member);
-        });
+        }
     }
+}
+
+/// Tells the end of a goroutine to everybody.
+fn tell_end(
+    completer: GoroutineCompleter,
+    outcome: Outcome<Packet, Box<Failure>>,
+    slot: Option<Slot>,
+    ties: Ties,
+    member: Option<Member>,
+) {
+    let ended = match &outcome {
+        Outcome::Done(_) => Ended::Completed,
+        Outcome::Failed(_) => Ended::Failed,
+        Outcome::Cancelled(_) => Ended::Cancelled,
+    };
+    completer.complete_then(outcome, || {
+        ties.end(slot, ended);
+        drop(member);
+    });
 }
 
 /// A wait of a goroutine, or of the home state: ready with what the call that waits returns.
@@ -321,13 +364,7 @@ impl Running {
     }
 
     /// Tells its end to everybody.
-    pub(crate) fn end(
-        &self,
-        outcome: Outcome<Packet, Box<Failure>>,
-        scope: Option<Membership>,
-        context: Option<ContextMember>,
-        member: Option<Member>,
-    ) {
+    pub(crate) fn end(&self, outcome: Outcome<Packet, Box<Failure>>, ties: Ties, member: Option<Member>) {
         // Before anybody hears of the end: whoever has awaited it finds its locks free.
         if let Some(holder) = self.holder.get() {
             holder.release_all();
@@ -335,7 +372,7 @@ impl Running {
         let slot = self.pool_slot.borrow_mut().take();
         let completer = self.completer.borrow_mut().take();
         if let Some(completer) = completer {
-            Ties { slot, scope, context, member }.end(completer, outcome);
+            tell_end(completer, outcome, slot, ties, member);
         }
     }
 

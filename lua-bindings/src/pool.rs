@@ -52,7 +52,7 @@ impl Task for PoolTask {
         let Some(mut start) = self.waiting.take() else {
             return slot.finish(Ended::Cancelled);
         };
-        start.slot = Some(slot);
+        start.ties.set_slot(slot);
         let system = Arc::clone(&start.member.system);
         // Refused only when everything is being shut down: then the goroutine ends as cancelled, as its handle is dropped.
         let _ = system.submit(start);

@@ -23,17 +23,15 @@ use mlua::thread::AsyncThread;
 use mlua::{Lua, MultiValue, Value};
 use runtime_core::{Outcome, Sleep};
 
-use crate::api::ContextMember;
 use crate::deadlock::Pending;
 use crate::fault;
-use crate::goroutine::{Failure, GoroutineCompleter, Reply, Running, Shipped, Start, Wait};
+use crate::goroutine::{Failure, GoroutineCompleter, Reply, Running, Shipped, Start, Ties, Wait};
 use crate::interrupt::{Interrupts, Yielded};
 use crate::isolate::Isolate;
 use crate::loaded::Lent;
 use crate::origin::Member;
 use crate::packet::{self, Packet, Plain, Refusal, Roots, quick};
 use crate::raw::{Coroutine, Kind, Resumed, Stack, protected, protected_bare};
-use crate::scope::Membership;
 use crate::state::State;
 
 pub(crate) use ends::{Blame, failure_of_text, panic_text};
@@ -62,8 +60,7 @@ pub(crate) struct Task {
     counted: bool,
     /// Ends the time that it has to unwind after it was cancelled.
     unwound: Option<Sleep>,
-    scope: Option<Membership>,
-    context: Option<ContextMember>,
+    ties: Ties,
     /// Given back at the end: it counts the goroutine.
     member: Option<Member>,
 }
@@ -79,11 +76,8 @@ impl Task {
     /// A goroutine that is about to run on this coroutine: it takes the packet as its function and arguments when it is
     /// first resumed.
     pub(crate) fn new(isolate: &Rc<Isolate>, start: Start, slot: usize, coroutine: Coroutine) -> Self {
-        let Start { shipped, completer, member, slot: mut pool_slot, scope, context } = start;
-        if let Some(pool_slot) = &mut pool_slot {
-            pool_slot.begin();
-        }
-        let running = Rc::new(Running::new(completer, &member, slot, pool_slot));
+        let Start { shipped, completer, member, mut ties } = start;
+        let running = Rc::new(Running::new(completer, &member, slot, ties.begin()));
         isolate.occupy(slot, &running);
         Self {
             isolate: Rc::clone(isolate),
@@ -98,8 +92,7 @@ impl Task {
             interrupted: false,
             counted: false,
             unwound: None,
-            scope,
-            context,
+            ties,
             member: Some(member),
         }
     }
@@ -331,7 +324,7 @@ impl Task {
             End::Failed(failure) => Outcome::Failed(Box::new(failure)),
             End::Cancelled => Outcome::Cancelled(running.handle.cancel_reason()),
         };
-        running.end(outcome, self.scope.take(), self.context.take(), self.member.take());
+        running.end(outcome, std::mem::take(&mut self.ties), self.member.take());
     }
 
     /// Stops a goroutine inside an async function of the embedder's: its `<close>` variables are closed, and nothing can be

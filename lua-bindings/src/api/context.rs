@@ -152,7 +152,7 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
         args.check_function(1)?;
         let flavour = flavour(&args)?;
         let (mut start, handle) = prepare(&context.of(flavour), args.rest(1), Report::AtOnce, None)?;
-        start.context = Some(ContextMember::new(&this, &handle));
+        start.ties.set_context(ContextMember::new(&this, &handle));
         context.state.system.submit(start).map_err(|error| Fault::Wrong(error.to_string()))?;
         context.values(context.object(Object::Handle(HandleObject(handle)))?)
     })

@@ -21,26 +21,27 @@ use crate::state::{DONE, PARK, Role, State, WRONG, vital};
 
 /// Those that may have to wait, or raise: they answer with a number that says so, as the general primitives do, and a Lua
 /// function around them sees to it.
-const MAY_WAIT: [(&str, Primitive); 9] = [
+const MAY_WAIT: [(&str, Primitive); 8] = [
     ("await", await_ended),
     ("handle_await", await_ended),
     ("channel_send", send),
-    ("channel_receive", |stack, state| receive(stack, state, MayWait::Yes)),
-    ("channel_try_receive", |stack, state| receive(stack, state, MayWait::No)),
+    ("channel_receive", receive),
     ("channel_function_send", send),
-    ("channel_function_receive", |stack, state| receive(stack, state, MayWait::Yes)),
+    ("channel_function_receive", receive),
     ("pool_submit", |stack, state| direct_pools::submit(stack, state, Gives::TaskId)),
     ("pool_async", |stack, state| direct_pools::submit(stack, state, Gives::Handle)),
 ];
 
 /// Those that never wait, and are functions of the module as they are.
-const WHOLE: [(&str, Primitive); 6] = [
+const WHOLE: [(&str, Primitive); 8] = [
     ("spawn", |stack, state| start(stack, state, Report::AtOnce)),
     ("async", |stack, state| start(stack, state, Report::IfUnseen)),
     ("wait_group_add", |stack, _| add_to_group(stack)),
     ("wait_group_done", |stack, _| done_in_group(stack)),
     ("atomic_int_add", |stack, _| add_to_atomic(stack)),
     ("atomic_int_load", |stack, _| load_atomic(stack)),
+    ("channel_try_send", try_send),
+    ("channel_try_receive", try_receive),
 ];
 
 /// Whether there is one for this key.
@@ -230,25 +231,9 @@ fn send(stack: &mut Stack<'_>, state: &Rc<State>) -> Went {
     let Some(channel) = channel(stack, state, 3, Direction::Receive).filter(|_| stack.top() >= 2) else {
         return Went::General;
     };
-    stack.truncate(2);
-    let packet = match Plain::on_top(stack) {
-        Some(value) => Packet::One(value),
-        None => {
-            // What would only be encoded again for the wait is left alone.
-            if state.role == Role::Home && channel.channel.len() >= channel.channel.capacity() {
-                return Went::General;
-            }
-            stack.remove(1);
-            let packet =
-                state.lua().map(|lua| packet::encode_stack(stack, &lua, state, Roots::Values("value")));
-            Object::Channel(channel.clone()).push(stack, state);
-            stack.insert(1);
-            match packet {
-                Some(Ok(packet)) => packet,
-                Some(Err(refusal)) => return refused(stack, state, &refusal),
-                None => return Went::General,
-            }
-        }
+    let packet = match to_send(stack, state, &channel, state.role == Role::Home) {
+        Ok(packet) => packet,
+        Err(went) => return went,
     };
     match (channel.channel.try_send(packet), state.parking(|| stack.coroutine())) {
         (Ok(()), _) => {
@@ -267,6 +252,50 @@ fn send(stack: &mut Stack<'_>, state: &Rc<State>) -> Went {
             park(stack, state, &running, "send", Box::pin(sent))
         }
         _ => Went::General,
+    }
+}
+
+/// Does not wait, and tells.
+fn try_send(stack: &mut Stack<'_>, state: &Rc<State>) -> Went {
+    let Some(channel) = channel(stack, state, 3, Direction::Receive).filter(|_| stack.top() >= 2) else {
+        return Went::General;
+    };
+    let sent = match to_send(stack, state, &channel, false) {
+        Ok(packet) => channel.channel.try_send(packet),
+        Err(went) => return went,
+    };
+    match sent {
+        Err(TrySendError::Closed(_)) => Went::General,
+        sent => {
+            stack.push_boolean(sent.is_ok());
+            Went::Done(1)
+        }
+    }
+}
+
+/// The packet of the value behind the channel, which are on the stack still, or again. `if_room`: only if the channel has room.
+fn to_send(
+    stack: &mut Stack<'_>,
+    state: &Rc<State>,
+    channel: &ChannelObject,
+    if_room: bool,
+) -> Result<Packet, Went> {
+    stack.truncate(2);
+    if let Some(value) = Plain::on_top(stack) {
+        return Ok(Packet::One(value));
+    }
+    // What would only be encoded again for the wait is left alone.
+    if if_room && channel.channel.len() >= channel.channel.capacity() {
+        return Err(Went::General);
+    }
+    stack.remove(1);
+    let packet = state.lua().map(|lua| packet::encode_stack(stack, &lua, state, Roots::Values("value")));
+    Object::Channel(channel.clone()).push(stack, state);
+    stack.insert(1);
+    match packet {
+        Some(Ok(packet)) => Ok(packet),
+        Some(Err(refusal)) => Err(refused(stack, state, &refusal)),
+        None => Err(Went::General),
     }
 }
 
@@ -300,19 +329,13 @@ pub(super) fn resumed(stack: &mut Stack<'_>, state: &Rc<State>) -> Went {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum MayWait {
-    Yes,
-    No,
-}
-
-fn receive(stack: &mut Stack<'_>, state: &Rc<State>, may_wait: MayWait) -> Went {
+fn receive(stack: &mut Stack<'_>, state: &Rc<State>) -> Went {
     let Some(channel) = channel(stack, state, 2, Direction::Send) else {
         return Went::General;
     };
     match (channel.channel.try_receive(), state.parking(|| stack.coroutine())) {
         (Ok(packet), _) => received(stack, state, &packet),
-        (Err(TryReceiveError::Empty), Some(running)) if may_wait == MayWait::Yes => {
+        (Err(TryReceiveError::Empty), Some(running)) => {
             let receive = channel.channel.receive();
             park(stack, state, &running, "receive", Box::pin(async move { Reply::Received(receive.await) }))
         }
@@ -320,33 +343,60 @@ fn receive(stack: &mut Stack<'_>, state: &Rc<State>, may_wait: MayWait) -> Went 
     }
 }
 
+/// Does not wait, and tells.
+fn try_receive(stack: &mut Stack<'_>, state: &Rc<State>) -> Went {
+    let Some(channel) = channel(stack, state, 2, Direction::Send) else {
+        return Went::General;
+    };
+    match channel.channel.try_receive() {
+        Ok(packet) => match value_of(stack, state, &packet) {
+            Ok(count) => {
+                stack.push_boolean(true);
+                Went::Done(count + 1)
+            }
+            Err(message) => Went::Wrong(message),
+        },
+        Err(TryReceiveError::Empty) => {
+            stack.push_nil();
+            stack.push_boolean(false);
+            Went::Done(2)
+        }
+        Err(_) => Went::General,
+    }
+}
+
 /// The values of a receive for what it received.
 fn received(stack: &mut Stack<'_>, state: &State, packet: &Packet) -> Went {
-    stack.truncate(0);
-    let decoded = match packet {
-        Packet::One(value) => {
-            value.push(stack);
-            Ok(1)
-        }
-        packet => match state.lua() {
-            Some(lua) => packet::decode_stack(stack, &lua, state, packet).map_err(|error| error.to_string()),
-            None => Err("the Lua state is being closed".into()),
-        },
-    };
-    match decoded {
-        Ok(count) if stack.reserve(8) => {
+    match value_of(stack, state, packet) {
+        Ok(count) => {
             stack.push_boolean(true);
             stack.push_number(Number::Integer(DONE));
             stack.insert(1);
             Went::Done(count + 2)
         }
-        // The value is used up: leaving it would block those behind it.
-        failed => {
-            let message = failed.err().unwrap_or_else(|| "the Lua stack is full".into());
-            stack.truncate(0);
+        Err(message) => {
             stack.push_number(Number::Integer(WRONG));
             stack.push_bytes(message.as_bytes());
             Went::Done(2)
         }
     }
+}
+
+/// Pushes the value of a packet that was received, alone on the stack. Where that fails the value is used up all the same:
+/// leaving it would block those behind it.
+fn value_of(stack: &mut Stack<'_>, state: &State, packet: &Packet) -> Result<i32, String> {
+    stack.truncate(0);
+    if let Packet::One(value) = packet {
+        value.push(stack);
+        return Ok(1);
+    }
+    let decoded = match state.lua() {
+        Some(lua) => packet::decode_stack(stack, &lua, state, packet).map_err(|error| error.to_string()),
+        None => Err("the Lua state is being closed".into()),
+    };
+    if decoded.is_ok() && stack.reserve(8) {
+        return decoded;
+    }
+    stack.truncate(0);
+    Err(decoded.err().unwrap_or_else(|| "the Lua stack is full".into()))
 }

@@ -103,6 +103,9 @@ fn make(lua: &Lua, state: &Rc<State>, parts: &Table) -> mlua::Result<Table> {
     if state.role == Role::Home {
         parts.raw_set("sentinel", sentinel)?;
         state.tables.vitals.raw_set(vital::HANDLER, handler)?;
+        if let Some(local) = state.local() {
+            local.set_runner(lua, state)?;
+        }
         // They travel as the isolates' own, which do the same.
         let coroutine: Table = lua.globals().get("coroutine")?;
         for name in REPLACED {

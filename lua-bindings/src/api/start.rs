@@ -9,7 +9,7 @@ use super::handle::await_or_cancel;
 use super::{Answer, Args, Context, HandleObject, Primitives, caller, ship};
 use crate::code::Code;
 use crate::fault::Fault;
-use crate::goroutine::{Failure, GoroutineHandle, Shipped, Start};
+use crate::goroutine::{Failure, GoroutineHandle, Shipped, Start, Ties};
 use crate::local::{Flavour, ONLY_AT_HOME};
 use crate::object::Object;
 use crate::packet::Roots;
@@ -43,13 +43,12 @@ pub(super) fn prepare(
         },
     };
     let (mut start, handle) = assemble(context.state, shipped, None, caller(context), report);
-    start.scope = match &scope {
-        None => None,
-        Some(scope) => match scope.enter(&handle) {
+    if let Some(scope) = &scope {
+        match scope.enter(&handle) {
             None => return Err(Fault::Wrong("the scope has ended: it starts no more goroutines".into())),
-            membership => membership,
-        },
-    };
+            Some(membership) => start.ties.set_scope(membership),
+        }
+    }
     Ok((start, handle))
 }
 
@@ -69,7 +68,7 @@ pub(super) fn assemble(
     let member =
         state.with_children(|children| children.add(&state.system, started_at, code, handle.watch()));
     state.meter.started();
-    (Start { shipped, completer, member, slot: None, scope: None, context: None }, handle)
+    (Start { shipped, completer, member, ties: Ties::default() }, handle)
 }
 
 /// Starts a goroutine.

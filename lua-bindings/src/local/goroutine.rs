@@ -17,14 +17,12 @@ use runtime_core::{Outcome, Sleep};
 
 use super::post::{Bell, Post};
 use super::{FIRST, Kept, Local, Parcel};
-use crate::api::ContextMember;
 use crate::deadlock::Pending;
 use crate::fault;
-use crate::goroutine::{Failure, Reply, Running, Shipped, Start, Wait};
+use crate::goroutine::{Failure, Reply, Running, Shipped, Start, Ties, Wait};
 use crate::origin::Member;
 use crate::packet::{Packet, Plain};
 use crate::raw::{Coroutine, Kind, Resumed, Stack, protected, protected_bare};
-use crate::scope::Membership;
 use crate::state::State;
 use crate::task::{Blame, failure_of_text, panic_text};
 
@@ -50,8 +48,7 @@ pub(super) struct Goroutine {
     finished: bool,
     /// Ends the time that it has to unwind after it was cancelled.
     unwound: Option<Sleep>,
-    scope: Option<Membership>,
-    context: Option<ContextMember>,
+    ties: Ties,
     /// Given back at the end: it counts the goroutine.
     member: Option<Member>,
 }
@@ -81,16 +78,13 @@ enum Came {
 impl Goroutine {
     /// A goroutine that is about to run on this coroutine.
     pub(super) fn new(start: Start, slot: usize, coroutine: Coroutine, post: &Arc<Post>) -> Self {
-        let Start { shipped, completer, member, slot: mut pool_slot, scope, context } = start;
+        let Start { shipped, completer, member, mut ties } = start;
         let parcel = match shipped {
             Shipped::Here(parcel) => Some(parcel),
             _ => None,
         };
-        if let Some(pool_slot) = &mut pool_slot {
-            pool_slot.begin();
-        }
         Self {
-            running: Rc::new(Running::new(completer, &member, slot, pool_slot)),
+            running: Rc::new(Running::new(completer, &member, slot, ties.begin())),
             parcel,
             coroutine,
             has_slot: true,
@@ -101,8 +95,7 @@ impl Goroutine {
             awaits_outside: None,
             finished: false,
             unwound: None,
-            scope,
-            context,
+            ties,
             member: Some(member),
         }
     }
@@ -153,7 +146,7 @@ impl Goroutine {
         let resumed = protected_bare(lua, &mut |stack| {
             let arguments = match parcel.take() {
                 None => 0,
-                Some(parcel) => match local.unpack(stack, state, parcel, coroutine) {
+                Some(parcel) => match local.unpack(stack, parcel, coroutine) {
                     Some(arguments) => arguments,
                     None => {
                         came = Came::Failed(TOO_MANY.into(), String::from("stack traceback:"));
@@ -405,7 +398,7 @@ impl Goroutine {
         if std::mem::take(&mut self.has_slot) {
             self.post.free_slot(self.running.slot);
         }
-        self.running.end(outcome, self.scope.take(), self.context.take(), self.member.take());
+        self.running.end(outcome, std::mem::take(&mut self.ties), self.member.take());
     }
 }
 
@@ -420,6 +413,10 @@ impl Drop for Goroutine {
 
 /// Looks at the values that a coroutine has returned. They stay on its stack unless they can be had without it.
 fn results(stack: &mut Stack<'_>, coroutine: Coroutine, count: i32) -> End {
+    if count == FIRST - 1 && (count == 0 || stack.returned_true(coroutine)) {
+        stack.clear(coroutine);
+        return End::Done(Packet::Empty);
+    }
     if !stack.take_from(coroutine, count) {
         return End::Kept;
     }

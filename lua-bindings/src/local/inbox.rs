@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::post::Post;
 use crate::raw::{Coroutine, Key, Kind, Stack};
+use crate::state::{State, vital};
 
 /// The functions of goroutines that have not started, each with its arguments behind it, in one Lua table.
 ///
@@ -49,7 +50,7 @@ fn class(count: usize) -> usize {
 impl Inbox {
     /// With an empty table.
     pub(super) fn new(table: Key) -> Self {
-        Self { table, end: 1, free: Vec::new() }
+        Self { table, end: HANDLER + 1, free: Vec::new() }
     }
 
     pub(super) fn table(&self) -> Key {
@@ -86,23 +87,62 @@ pub(super) fn fill(stack: &mut Stack<'_>, at: usize) {
     }
 }
 
-/// Empties a place of the table on top. If a coroutine is given, its values go there. False if they do not fit.
-pub(super) fn empty(stack: &mut Stack<'_>, at: usize, count: usize, to: Option<Coroutine>) -> bool {
+/// Where the table has what every goroutine's function is run by, and the error handler ([`vital::XPCALL`]). Nil in Lua 5.1.
+const XPCALL: usize = 1;
+const HANDLER: usize = 2;
+
+/// Puts them into the table, which is on top.
+pub(super) fn set_runner(stack: &mut Stack<'_>, state: &State) {
     let table = stack.top();
+    state.push_vitals(stack);
+    for (from, to) in [(vital::XPCALL, XPCALL), (vital::HANDLER, HANDLER)] {
+        stack.raw_get_index(table + 1, from);
+        stack.raw_set_index(table, to);
+    }
+    stack.pop(1);
+}
+
+/// Moves a function and its arguments, with what the function is run by, from their place in the table, which is alone on the
+/// stack, to a coroutine. False if they do not fit there.
+pub(super) fn unpack(stack: &mut Stack<'_>, at: usize, count: usize, to: Coroutine) -> bool {
+    /// So many are moved at once: there is room for them.
+    const LOT: usize = 8;
+    if stack.raw_get_index(1, XPCALL) != Kind::Function {
+        stack.pop(1);
+    }
+    stack.raw_get_index(1, at);
+    if stack.top() > 2 {
+        stack.raw_get_index(1, HANDLER);
+    }
     let mut moved = true;
+    let mut next = 1;
+    loop {
+        let end = count.min(next + LOT);
+        while next < end {
+            stack.raw_get_index(1, at + next);
+            next += 1;
+        }
+        let values = stack.top() - 1;
+        moved = moved && stack.move_to(to, values);
+        stack.truncate(1);
+        if next == count {
+            break;
+        }
+    }
+    clear(stack, at, count);
+    moved
+}
+
+/// Empties a place of the table on top. This does not raise.
+pub(super) fn clear(stack: &mut Stack<'_>, at: usize, count: usize) {
+    let table = stack.top();
     for place in at..at + count {
-        if stack.raw_get_index(table, place) != Kind::Nil {
-            // This does not raise: the entry is there.
+        // What is nil has no entry, and must not get one.
+        let is_nil = place > at && stack.raw_get_index(table, place) == Kind::Nil;
+        stack.truncate(table);
+        if !is_nil {
             stack.push_nil();
             stack.raw_set_index(table, place);
         }
-        match to {
-            Some(coroutine) if moved => moved = stack.move_to(coroutine, 1),
-            _ => stack.pop(1),
-        }
-        if !moved {
-            stack.truncate(table);
-        }
     }
-    moved
 }

@@ -37,8 +37,8 @@ use crate::goroutine::{GoroutineHandle, Running, Waiting};
 use crate::inquiry::{Answering, Inquiries, look};
 use crate::object::Object;
 use crate::packet::{self, Packet, Roots};
-use crate::raw::{Coroutine, Key, Kind, Stack, protected, protected_bare};
-use crate::state::{State, vital};
+use crate::raw::{Coroutine, Key, Stack, protected, protected_bare};
+use crate::state::State;
 
 use goroutine::Goroutine;
 use inbox::Inbox;
@@ -179,32 +179,26 @@ impl Local {
         Some(Parcel { at, count: count as usize, post: Arc::clone(&self.post) })
     }
 
+    /// The error handler of goroutines is there.
+    pub(crate) fn set_runner(&self, lua: &Lua, state: &State) -> mlua::Result<()> {
+        let table = self.inbox.borrow().table();
+        protected(lua, (), |stack| {
+            if stack.reserve(8) {
+                stack.push_kept(table);
+                inbox::set_runner(stack, state);
+                stack.truncate(0);
+            }
+        })
+        .map(drop)
+    }
+
     /// Moves what is in the parcel to a coroutine, for it to be resumed with so many arguments. `None` if they are too many.
-    fn unpack(
-        &self,
-        stack: &mut Stack<'_>,
-        state: &State,
-        mut parcel: Parcel,
-        coroutine: Coroutine,
-    ) -> Option<i32> {
+    fn unpack(&self, stack: &mut Stack<'_>, mut parcel: Parcel, coroutine: Coroutine) -> Option<i32> {
         let count = std::mem::take(&mut parcel.count);
-        let at = parcel.at;
-        state.push_vitals(stack);
-        let mut fits = true;
-        if stack.raw_get_index(1, vital::XPCALL) == Kind::Function {
-            fits &= stack.move_to(coroutine, 1);
-        } else {
-            stack.pop(1);
-        }
         stack.push_kept(self.inbox.borrow().table());
-        fits &= inbox::empty(stack, at, 1, Some(coroutine));
-        if FIRST > 1 {
-            stack.raw_get_index(1, vital::HANDLER);
-            fits &= stack.move_to(coroutine, 1);
-        }
-        fits &= inbox::empty(stack, at + 1, count - 1, Some(coroutine));
+        let fits = inbox::unpack(stack, parcel.at, count, coroutine);
         stack.truncate(0);
-        self.inbox.borrow_mut().give_back(at, count);
+        self.inbox.borrow_mut().give_back(parcel.at, count);
         fits.then(|| stack.values_of(coroutine) - 1)
     }
 
@@ -303,7 +297,7 @@ impl Local {
                     Freed::Parcel { at, count } => {
                         if has_room {
                             stack.push_kept(self.inbox.borrow().table());
-                            inbox::empty(stack, at, count, None);
+                            inbox::clear(stack, at, count);
                         }
                         self.inbox.borrow_mut().give_back(at, count);
                     }

@@ -80,6 +80,15 @@ impl Stack<'_> {
         unsafe { ffi::lua_settop(coroutine.state, 0) }
     }
 
+    /// Whether the topmost value of a coroutine that does not run is `true`.
+    pub(crate) fn returned_true(&self, coroutine: Coroutine) -> bool {
+        // SAFETY: anchored, and not running; reads only.
+        unsafe {
+            ffi::lua_type(coroutine.state, -1) == ffi::LUA_TBOOLEAN
+                && ffi::lua_toboolean(coroutine.state, -1) != 0
+        }
+    }
+
     /// Whether the coroutine's topmost value is mlua's mark for "an async function is pending".
     pub(crate) fn awaits_mlua(&self, coroutine: Coroutine) -> bool {
         // SAFETY: anchored, and not running; reads only.
