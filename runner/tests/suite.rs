@@ -10,13 +10,11 @@ use support::{root, sloth, stems};
 /// Where the files are, from the root.
 const FOLDERS: [&str; 2] = ["lua-bindings/tests/lua", "lua-bindings/tests/lua/complaints"];
 
-fn files() -> Vec<PathBuf> {
-    let files = FOLDERS.iter().flat_map(|folder| {
-        stems(&root().join(folder), "lua")
-            .into_iter()
-            .map(move |stem| PathBuf::from(folder).join(stem + ".lua"))
-    });
-    files.collect()
+fn files() -> Vec<String> {
+    let in_folder = |folder: &'static str| {
+        stems(&root().join(folder), "lua").into_iter().map(move |stem| format!("{folder}/{stem}.lua"))
+    };
+    FOLDERS.into_iter().flat_map(in_folder).collect()
 }
 
 /// Runs every file, and says of each that failed what it has printed.

@@ -137,6 +137,31 @@ both("arguments are the very values, nils included", function()
   gives(values(true, 4, nil, t, nil, t), goroutine.await(goroutine.async(function(...) return select("#", ...), ... end, nil, t, nil, t)))
 end)
 
+both("all arguments arrive, however many, while others are cancelled before they start", function()
+  local unpack = table.unpack or unpack
+  for round = 1, 3 do
+    local handles = {}
+    for n = 0, 40 do
+      local arguments = {}
+      for i = 1, n do
+        if i % 3 > 0 then arguments[i] = round * 1000 + i end
+      end
+      handles[n] = goroutine.async(function(...) return select("#", ...), ... end, unpack(arguments, 1, n))
+    end
+    for n = 4, 40, 5 do handles[n]:cancel() end
+    for n = 0, 40 do
+      local results = values(handles[n]:await())
+      if n % 5 == 4 then
+        equal(results[1], false)
+      else
+        equal(results.n, n + 2)
+        equal(results[2], n)
+        for i = 1, n do equal(results[i + 2], i % 3 > 0 and round * 1000 + i or nil) end
+      end
+    end
+  end
+end)
+
 both("a goroutine starts when its starter blocks, and in order", function()
   local order = {}
   for i = 1, 5 do goroutine.spawn(function() order[#order + 1] = i end) end
