@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use goroutine::{Goroutines, Living, Observer};
 use mlua::{Lua, Value};
 use runtime_core::Backend;
+use serde_json::Value as Json;
 
 use crate::cli::{Carrier, Run};
 use crate::dump::Answering;
@@ -40,15 +41,18 @@ pub(crate) fn run(run: &Run) -> ExitCode {
         return absent("--nats");
     }
     let name = run.file().display().to_string();
-    let source = match read(run.file()) {
-        Ok(source) => source,
-        Err(error) => return fail(USAGE, format_args!("cannot read {name}: {error}")),
-    };
-    let given = match run.values.as_deref().map_or(Ok(serde_json::Value::Null), values::read) {
-        Ok(given) => given,
-        Err(why) => return fail(USAGE, why),
-    };
     let shared = Arc::new(Shared::new(Sink::new(run.output)));
+    let read = read(run.file())
+        .map_err(|error| format!("cannot read {name}: {error}"))
+        .and_then(|source| Ok((source, run.values.as_deref().map_or(Ok(Json::Null), values::read)?)));
+    let (source, given) = match read {
+        Ok(read) => read,
+        Err(why) => {
+            shared.sink.tell(&Event::Error { message: &why, place: None });
+            shared.sink.summarise(USAGE, &[]);
+            return ExitCode::from(USAGE);
+        }
+    };
     let goroutines = match build(run, &shared) {
         Ok(goroutines) => goroutines,
         Err(error) => return fail(FAILED, error),
@@ -121,7 +125,7 @@ struct Script<'a> {
 
 impl Script<'_> {
     /// The exit code that it comes to, unless it was interrupted.
-    fn run(&self, source: &[u8], given: &serde_json::Value) -> mlua::Result<u8> {
+    fn run(&self, source: &[u8], given: &Json) -> mlua::Result<u8> {
         let Self { lua, goroutines, shared, run, name } = self;
         let module = if run.local { goroutines.local_module(lua)? } else { goroutines.module(lua)? };
         lua.globals().raw_set("goroutine", module)?;

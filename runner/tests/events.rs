@@ -118,6 +118,18 @@ fn errors_and_plans_are_events() {
     let run = sloth_script("task('x'):commend('y'):build()", &["-o", "json"]);
     assert_eq!(run.status.code(), Some(2));
     assert_eq!(kinds(&events(&run.stdout)), ["error", "error", "summary"], "{run:#?}");
+    for args in [&["-o", "json", "-v", "missing.yaml"][..], &["-o", "json", "-t", "missing"]] {
+        let run = sloth_script("print('x')", args);
+        assert_eq!(run.status.code(), Some(2), "{run:#?}");
+        let kinds: Vec<_> = kinds(&events(&run.stdout)).into_iter().map(str::to_owned).collect();
+        assert!(
+            kinds.ends_with(&["error".to_owned(), "summary".to_owned()]) && run.stderr.is_empty(),
+            "{run:#?}"
+        );
+    }
+    let run = sloth_script("local = 5", &["-o", "json"]);
+    assert_eq!(run.status.code(), Some(2));
+    assert_eq!(kinds(&events(&run.stdout)), ["error", "summary"], "{run:#?}");
     let run = sloth_script("error('so')", &["-o", "json"]);
     assert_eq!(run.status.code(), Some(1));
     assert_eq!(kinds(&events(&run.stdout)), ["error", "summary"], "{run:#?}");

@@ -277,6 +277,24 @@ fn functions_that_wait_let_the_others_go_on() {
 }
 
 #[test]
+fn lines_of_commands_come_whole_however_long_they_are() {
+    let run = sloth_script(
+        r#"
+        local long = task("long"):command("head -c 20000000 /dev/zero | tr '\\0' x; printf '\\n\\nb\\nlast'"):build()
+        local after = task("after"):depends_on("long"):command(function(_, _, deps) print(#deps.long.stdout) end):build()
+        workflow.define("w"):tasks({ long, after })
+        "#,
+        &[],
+    );
+    assert_eq!(run.status.code(), Some(0), "{:?}", run.stderr);
+    let lines: Vec<_> = run.stdout.lines().map(|line| (line.len(), line.chars().last())).collect();
+    assert_eq!(
+        lines,
+        [(20_000_007, Some('x')), (7, Some(' ')), (8, Some('b')), (11, Some('t')), (8, Some('8'))]
+    );
+}
+
+#[test]
 fn a_workflow_has_a_time_limit_of_its_own() {
     let run = sloth_script(
         r#"

@@ -315,13 +315,16 @@ async fn collect(
     let Some(mut from) = from else {
         return Ok(());
     };
-    let mut passed = 0;
+    // Up to where lines were passed on, and up to where there is no further line break: a line may be as long as all that is kept.
+    let (mut passed, mut searched) = (0, 0);
     let mut pass = |kept: &[u8], all: bool| {
         let Some(name) = name else { return };
-        while let Some(end) = kept[passed..].iter().position(|byte| *byte == b'\n') {
-            shared.sink.shell(name, stream, &kept[passed..passed + end]);
-            passed += end + 1;
+        while let Some(end) = kept[searched..].iter().position(|byte| *byte == b'\n') {
+            shared.sink.shell(name, stream, &kept[passed..searched + end]);
+            searched += end + 1;
+            passed = searched;
         }
+        searched = kept.len();
         if all && passed < kept.len() {
             shared.sink.shell(name, stream, &kept[passed..]);
             passed = kept.len();
