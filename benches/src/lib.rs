@@ -1,5 +1,7 @@
 //! What the benches share: a home state with goroutines in it.
 
+pub mod questions;
+
 use std::sync::Arc;
 
 use goroutine::Goroutines;
