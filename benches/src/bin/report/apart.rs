@@ -9,8 +9,11 @@ use mlua::Lua;
 
 use crate::{Figures, of_rounds};
 
+/// Measures a question.
+type Measure = fn() -> Vec<Figures>;
+
 /// Names, and what measures.
-pub(crate) const QUESTIONS: &[(&str, fn() -> Vec<Figures>)] = &[("sleepers", sleepers), ("luajit", luajit)];
+pub(crate) const QUESTIONS: &[(&str, Measure)] = &[("sleepers", sleepers), ("luajit", luajit)];
 
 /// How many sleep.
 const MANY: usize = 100_000;
