@@ -1,17 +1,22 @@
 //! A worker: a named thread with an executor of its own.
 
+use std::future::{Future, poll_fn};
 use std::io;
 use std::panic::catch_unwind;
+use std::pin::pin;
 use std::rc::{Rc, Weak};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use async_executor::{LocalExecutor, Task};
 use async_io::Timer;
-use futures_lite::future::{block_on, poll_once, yield_now};
+use futures_lite::future::{block_on, or, poll_once, yield_now};
 use runtime_core::{
-    LocalFuture, LocalSpawn, LocalTasks, WorkerBody, WorkerHandle, contain_panic, worker_thread,
+    LocalFuture, LocalSpawn, LocalTasks, Patience, WorkerBody, WorkerHandle, contain_panic, worker_thread,
 };
+
+/// How many tasks are polled before the worker looks at the reactor.
+const POLLS_PER_LOOK: usize = 200;
 
 /// Starts a thread called `name` that runs `body` and what it spawns.
 pub(crate) fn start(name: &str, body: WorkerBody) -> io::Result<Box<dyn WorkerHandle>> {
@@ -36,10 +41,41 @@ fn run(body: WorkerBody) {
     // The call of `body` is made by the first poll, so that one wrapper contains all its panics. It is a task like the
     // others, so that it takes turns with them.
     let body = executor.spawn(contain_panic(Box::pin(async move { body(body_spawner).await })));
-    async_io::block_on(executor.run(async {
+    let end = async {
         body.await;
         spawner.tasks.end(Task::cancel).await;
-    }));
+    };
+    async_io::block_on(or(end, poll_tasks(&executor)));
+}
+
+/// Polls tasks for ever. Without one that is ready it looks around, if waits were short, and then waits for one.
+///
+/// **Who wakes whom.** Whoever wakes a task puts it into the executor's queue, and wakes this future if it waits in `tick`, which
+/// looks into the queue once more after it has said so.
+async fn poll_tasks(executor: &LocalExecutor<'_>) {
+    let mut patience = Patience::new();
+    loop {
+        for _ in 0..POLLS_PER_LOOK {
+            if !executor.try_tick() && !patience.look(|| executor.try_tick()) {
+                park(executor, &mut patience).await;
+            }
+        }
+        yield_now().await;
+    }
+}
+
+/// Waits for a task, and polls it.
+async fn park(executor: &LocalExecutor<'_>, patience: &mut Patience) {
+    let mut tick = pin!(executor.tick());
+    let mut parked = false;
+    poll_fn(|cx| {
+        if parked {
+            patience.unparked(); // what the task does is no wait
+        }
+        parked = true;
+        tick.as_mut().poll(cx)
+    })
+    .await;
 }
 
 struct Spawner {

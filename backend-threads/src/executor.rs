@@ -22,10 +22,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Wake, Waker};
 
-use runtime_core::{ContainPanic, LocalFuture, LocalSpawn, contain_panic, next_id};
+use runtime_core::{ContainPanic, LocalFuture, LocalSpawn, Patience, contain_panic, next_id};
 
 use crate::inbox::{Inbox, Ticket};
-use crate::patience::Patience;
 
 /// How many tasks are polled before the worker looks at what other threads have woken.
 const POLLS_PER_LOOK: usize = 64;
@@ -188,7 +187,7 @@ impl Executor {
                     woken = Vec::new();
                 }
             } else if idle {
-                patience.wait(|| self.home.inbox.may_hold_any());
+                patience.wait(|| self.home.inbox.may_hold_any(), std::thread::park);
             }
         }
     }

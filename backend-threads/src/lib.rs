@@ -63,7 +63,6 @@
 mod blocking;
 mod executor;
 mod inbox;
-mod patience;
 mod timers;
 
 use std::fmt;

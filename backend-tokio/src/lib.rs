@@ -4,7 +4,7 @@
 //!
 //! | what | how |
 //! |---|---|
-//! | a worker | a named thread with a current-thread runtime of its own, with timers and, if built in, the reactor |
+//! | a worker | a named thread with a current-thread runtime of its own, with timers and, if built in, the reactor; with nothing ready it parks, after a look around if waits were short |
 //! | a sleep | a timer of the worker that polls it; polled elsewhere, one of the home runtime |
 //! | a blocking job | `spawn_blocking` of the home runtime, or the embedder's (tokio's limit is 512 threads) |
 //! | blocking a thread | the thread parks; legal inside any runtime, unlike tokio's own `block_on` |
@@ -49,6 +49,7 @@
 //! ```
 
 mod home;
+mod idle;
 mod inside;
 mod polls;
 mod sleep;

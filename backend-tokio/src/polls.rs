@@ -21,7 +21,6 @@ thread_local! {
 struct Worker {
     number: u64,
     runtime: Handle,
-    wakers_of_body: Option<&'static RawWakerVTable>,
     wakers_of_tasks: Option<&'static RawWakerVTable>,
 }
 
@@ -30,12 +29,7 @@ pub(crate) struct TimersHere(());
 
 /// Makes this thread a worker with `runtime`.
 pub(crate) fn this_thread_is_a_worker(runtime: &Handle) -> TimersHere {
-    WORKER.set(Some(Worker {
-        number: next_id(),
-        runtime: runtime.clone(),
-        wakers_of_body: None,
-        wakers_of_tasks: None,
-    }));
+    WORKER.set(Some(Worker { number: next_id(), runtime: runtime.clone(), wakers_of_tasks: None }));
     TimersHere(())
 }
 
@@ -45,19 +39,12 @@ impl Drop for TimersHere {
     }
 }
 
-/// Awaited by the body of a worker.
-pub(crate) fn learn_waker_of_body() -> impl Future<Output = ()> {
-    learn(|worker, waker| worker.wakers_of_body = Some(waker.vtable()))
-}
-
-/// Run as a task of a worker.
+/// Run by a task of a worker.
 pub(crate) fn learn_waker_of_task() -> impl Future<Output = ()> {
-    learn(|worker, waker| worker.wakers_of_tasks = Some(waker.vtable()))
-}
-
-fn learn(note: impl Fn(&mut Worker, &Waker)) -> impl Future<Output = ()> {
-    poll_fn(move |cx| {
-        WORKER.with_borrow_mut(|worker| worker.iter_mut().for_each(|worker| note(worker, cx.waker())));
+    poll_fn(|cx| {
+        WORKER.with_borrow_mut(|worker| {
+            worker.iter_mut().for_each(|worker| worker.wakers_of_tasks = Some(cx.waker().vtable()));
+        });
         Poll::Ready(())
     })
 }
@@ -67,10 +54,8 @@ pub(crate) fn worker_polling_with(waker: &Waker) -> Option<u64> {
     let number = WORKER.try_with(|worker| {
         let worker = worker.borrow();
         let worker = worker.as_ref()?;
-        let same = |known: Option<&'static RawWakerVTable>| {
-            known.is_some_and(|known| std::ptr::eq(known, waker.vtable()))
-        };
-        (same(worker.wakers_of_tasks) || same(worker.wakers_of_body)).then_some(worker.number)
+        let of_tasks = worker.wakers_of_tasks?;
+        std::ptr::eq(of_tasks, waker.vtable()).then_some(worker.number)
     });
     // An error: the thread is past its end.
     number.unwrap_or(None)

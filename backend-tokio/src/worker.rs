@@ -13,7 +13,7 @@ use runtime_core::{
 use tokio::runtime::{Builder, Handle, LocalOptions, LocalRuntime};
 
 use crate::inside::Inside;
-use crate::polls;
+use crate::{idle, polls};
 
 /// Starts a thread called `name` that runs `body` in a runtime of its own; inside the context of the embedder's, if there is one.
 pub(crate) fn start(
@@ -24,7 +24,9 @@ pub(crate) fn start(
     // A local runtime has to be built on its own thread, which says here how that went.
     let (built, is_built) = flume::bounded(1);
     let worker = worker_thread(name, move || {
-        let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
+        let mut builder = Builder::new_current_thread();
+        builder.enable_all().on_thread_park(idle::about_to_park).on_thread_unpark(idle::unparked);
+        let runtime = builder.build_local(LocalOptions::default());
         match runtime {
             Ok(runtime) => {
                 let _ = built.send(Ok(()));
@@ -45,18 +47,24 @@ fn run(runtime: LocalRuntime, body: WorkerBody, embedder: Option<Handle>) {
     let shared = embedder.clone().map(|embedder| Shared { embedder, worker: runtime.handle().clone() });
     let spawner = Rc::new(Spawner { closed: Cell::new(false), shared });
     let body_spawner = Rc::clone(&spawner);
-    // The call of `body` is made by the first poll, so that one wrapper contains all its panics.
-    let body = contain_panic(Box::pin(async move { body(body_spawner).await }));
+    // The call of `body` is made by the first poll, so that one wrapper contains all its panics. It is a task like the
+    // others, so that its wake-ups come as theirs do.
+    let body = contain_panic(Box::pin(async move {
+        polls::learn_waker_of_task().await;
+        body(body_spawner).await;
+    }));
     let timers_here = polls::this_thread_is_a_worker(runtime.handle());
+    let looks_around = idle::look_around(&runtime);
     runtime.block_on(async {
-        polls::learn_waker_of_body().await;
-        tokio::task::spawn_local(polls::learn_waker_of_task());
-        match embedder {
-            Some(embedder) => Inside::new(embedder, body).await,
-            None => body.await,
-        }
+        let body = match embedder {
+            Some(embedder) => tokio::task::spawn_local(Inside::new(embedder, body)),
+            None => tokio::task::spawn_local(body),
+        };
+        // An error: the runtime is being shut down, which only this function does.
+        let _ = body.await;
         spawner.closed.set(true);
     });
+    drop(looks_around);
     drop(timers_here);
     // Drops what is still pending, on this thread, and does not wait for blocking jobs that a library has started in
     // this runtime.

@@ -46,6 +46,7 @@ mod id;
 mod local_tasks;
 pub mod locks;
 mod outcome;
+mod patience;
 mod pool;
 mod pool_stats;
 mod rate_limiter;
@@ -74,6 +75,7 @@ pub use handle::{Completer, Handle, Queued, Report, Reporting, Watch};
 pub use id::next_id;
 pub use local_tasks::{LocalTask, LocalTasks};
 pub use outcome::{Outcome, Status};
+pub use patience::Patience;
 pub use pool::{
     Cancel, Close, Ended, OnFull, Pool, PoolOptions, Slot, SlotId, Submit, SubmitError, SubmitErrorKind,
     Task, TaskId,

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use benches::{Home, resident};
 
 /// The backends that are measured, ours first.
-const BACKENDS: [&str; 2] = ["threads", "tokio"];
+const BACKENDS: [&str; 3] = ["threads", "tokio", "smol"];
 const ROUNDS: usize = 7;
 /// How long a process of its own may take.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -429,13 +429,16 @@ fn between(home: &Home) {
             local other = goroutine.async(function()
                 assert(begin(), 'the goroutines are in one isolate')
                 for _ = 1, n do back:send((there:receive())) end
+                return tostring(string) -- one table for each isolate
             end)
             local first = goroutine.async(function()
                 assert(begin(), 'the goroutines are in one isolate')
                 for i = 1, n do there:send(i) back:receive() end
+                return tostring(string)
             end)
-            assert(first:await())
-            assert(other:await())
+            local _, here = assert(first:await())
+            local _, there = assert(other:await())
+            assert(here ~= there, 'the goroutines are in one isolate')
         end",
     );
     let mut figures = Vec::new();
