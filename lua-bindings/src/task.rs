@@ -168,27 +168,34 @@ impl Task {
         let coroutine = self.coroutine;
         let first = self.shipped.take();
 
-        let mut came = Came::Raised(1);
         let Isolate { lua, state, .. } = &*self.isolate;
+        let mut went = None;
+        if first.is_none() {
+            state.interrupts().into_iter().for_each(|interrupts| interrupts.take_up(coroutine));
+            went = match coroutine.resume(lua) {
+                // Most often it parks again: nothing then needs a protected call.
+                Resumed::Yielded(_) => return None,
+                ended => Some(ended),
+            };
+        }
+        let mut came = Came::Raised(1);
         let lent = &mut self.lent;
         let code = self.member.as_ref().and_then(|member| member.code.as_deref());
         let resumed = protected_bare(lua, &mut |stack| {
-            let arguments = match &first {
-                None => 0,
-                // Its globals are made while the packet is decoded: it is the running goroutine already.
-                Some(shipped) => {
-                    let arrived = match (shipped, code) {
-                        (Shipped::Packet(packet), _) => {
+            let resumed = match (went, &first) {
+                (Some(went), _) => went,
+                (None, first) => {
+                    // Its globals are made while the packet is decoded: it is the running goroutine already.
+                    let arrived = match (first, code) {
+                        (Some(Shipped::Packet(packet)), _) => {
                             packet::decode_onto(stack, lua, state, packet, coroutine)
                         }
-                        (Shipped::Quick(values), Some(code)) => {
+                        (Some(Shipped::Quick(values)), Some(code)) => {
                             quick::arrive(stack, state, code, values, coroutine)
                         }
-                        (Shipped::Quick(_), None) | (Shipped::Here(_), _) => {
-                            Err(packet::Malformed::NoFunction)
-                        }
+                        _ => Err(packet::Malformed::NoFunction),
                     };
-                    match arrived {
+                    let arguments = match arrived {
                         Ok((arguments, given)) => {
                             *lent = given;
                             arguments
@@ -197,13 +204,11 @@ impl Task {
                             came = Came::Malformed(why.to_string());
                             return;
                         }
-                    }
+                    };
+                    state.interrupts().into_iter().for_each(|interrupts| interrupts.take_up(coroutine));
+                    stack.resume(coroutine, arguments)
                 }
             };
-            if let Some(interrupts) = state.interrupts() {
-                interrupts.take_up(coroutine);
-            }
-            let resumed = stack.resume(coroutine, arguments);
             if let (Resumed::Returned(_) | Resumed::Failed, Some(interrupts)) = (&resumed, state.interrupts())
             {
                 stack.goes_on_here(interrupts);
@@ -270,9 +275,8 @@ impl Task {
         }
         self.wait = self.running.wait.borrow_mut().take();
         if self.wait.is_some() || self.driven.is_some() || self.interrupted {
-            let coroutine = self.coroutine;
             if self.driven.is_none() {
-                let _ = protected(&self.isolate.lua, (), |stack| stack.clear(coroutine));
+                self.coroutine.clear();
             }
             return None;
         }
@@ -280,7 +284,7 @@ impl Task {
         let mut awaits_mlua = false;
         let _ = protected(&self.isolate.lua, (), |stack| {
             awaits_mlua = stack.awaits_mlua(coroutine);
-            stack.clear(coroutine);
+            coroutine.clear();
         });
         if !awaits_mlua {
             return Some((self.failed_with("attempt to yield from outside a coroutine"), false));
@@ -501,7 +505,7 @@ enum Came {
 /// Takes the results of a coroutine that has returned.
 fn results(stack: &mut Stack<'_>, lua: &Lua, state: &State, coroutine: Coroutine, count: i32) -> Came {
     if !stack.take_from(coroutine, count) {
-        stack.clear(coroutine);
+        coroutine.clear();
         return Came::Malformed("the Lua stack is full".into());
     }
     for index in 1..=count {

@@ -97,42 +97,59 @@ pub(crate) struct Ticket {
 /// Places in the order in which they are served. Any of them can be withdrawn, in logarithmic time, and leaves
 /// nothing behind.
 pub(crate) struct WaitQueue<P> {
-    places: BTreeMap<Ticket, P>,
+    /// Most queues never have more than one: that one needs no memory of its own. Stands before all others; there may be
+    /// others without it.
+    first: Option<(Ticket, P)>,
+    others: BTreeMap<Ticket, P>,
     next: u64,
 }
 
 impl<P> WaitQueue<P> {
     pub(crate) fn new() -> Self {
-        Self { places: BTreeMap::new(), next: 0 }
+        Self { first: None, others: BTreeMap::new(), next: 0 }
     }
 
     /// Adds a place behind all others of its rank.
     pub(crate) fn push(&mut self, rank: i64, place: P) -> Ticket {
         let ticket = Ticket { rank: Reverse(rank), number: self.next };
         self.next += 1;
-        self.places.insert(ticket, place);
+        match &self.first {
+            None if self.others.is_empty() => self.first = Some((ticket, place)),
+            Some((first, _)) if ticket < *first => {
+                let first = self.first.replace((ticket, place));
+                self.others.extend(first);
+            }
+            _ => drop(self.others.insert(ticket, place)),
+        }
         ticket
     }
 
     /// Takes out the place to be served next.
     pub(crate) fn pop(&mut self) -> Option<P> {
-        self.places.pop_first().map(|(_, place)| place)
+        self.first.take().or_else(|| self.others.pop_first()).map(|(_, place)| place)
     }
 
     /// The place to be served next.
     pub(crate) fn first(&self) -> Option<&P> {
-        self.places.first_key_value().map(|(_, place)| place)
+        let first = self.first.as_ref().map(|(_, place)| place);
+        first.or_else(|| self.others.first_key_value().map(|(_, place)| place))
     }
 
     /// Takes out one place, or `None` if it has been taken out already.
     pub(crate) fn withdraw(&mut self, ticket: Ticket) -> Option<P> {
-        self.places.remove(&ticket)
+        match self.first.take_if(|(first, _)| *first == ticket) {
+            Some((_, place)) => Some(place),
+            None => self.others.remove(&ticket),
+        }
     }
 
     /// Takes out the place that is looked for. It is found at once at either end, for then many are often looked for one
     /// after another.
     pub(crate) fn withdraw_if(&mut self, found: impl Fn(&P) -> bool) -> Option<P> {
-        let mut places = self.places.iter();
+        if let Some((_, place)) = self.first.take_if(|(_, place)| found(place)) {
+            return Some(place);
+        }
+        let mut places = self.others.iter();
         let ticket = loop {
             match (places.next(), places.next_back()) {
                 (Some((ticket, place)), _) if found(place) => break *ticket,
@@ -141,11 +158,11 @@ impl<P> WaitQueue<P> {
                 _ => {}
             }
         };
-        self.withdraw(ticket)
+        self.others.remove(&ticket)
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.places.len()
+        usize::from(self.first.is_some()) + self.others.len()
     }
 }
 

@@ -63,8 +63,9 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
 /// Where the script is on the call stack: a whole primitive itself is 0.
 pub(super) const WHOLE_CALLER: usize = 1;
 
-/// The same for one that has a Lua function around it.
-pub(super) const FACED: usize = 2;
+/// The same for one that has a face: where that is a function in Lua, it stands between them.
+pub(super) const FACED: usize =
+    if cfg!(any(feature = "lua53", feature = "lua54", feature = "lua55")) { WHOLE_CALLER } else { 2 };
 
 fn start(stack: &mut Stack<'_>, state: &Rc<State>, report: Report) -> Went {
     if stack.kind(1) != Kind::Function || !state.system.is_started() {

@@ -216,8 +216,8 @@ impl<'a> Primitives<'a> {
         body: impl Fn(&Context<'_>, Args) -> Outcome + 'static,
     ) -> mlua::Result<()> {
         let (state, flavour) = (Rc::clone(self.state), self.flavour);
-        // The general primitive, the entry to it, and if it has one a Lua function around them lie in between.
-        let caller = if direct::is_whole(key) { 2 } else { 3 };
+        // The general primitive lies in between, too.
+        let caller = 1 + if direct::is_whole(key) { direct::WHOLE_CALLER } else { direct::FACED };
         let function = self.lua.create_function(move |lua, values: MultiValue| {
             let Some(args) = Args::new(lua, name, values, method) else {
                 return Err(being_closed());

@@ -158,7 +158,7 @@ impl Goroutine {
                 Resumed::Returned(count) => Came::Ended(results(stack, coroutine, count)),
                 Resumed::Yielded(count) => {
                     let awaits_mlua = count > 0 && stack.awaits_mlua(coroutine);
-                    stack.clear(coroutine);
+                    coroutine.clear();
                     Came::Yielded { awaits_mlua }
                 }
                 Resumed::Failed => failed(stack, coroutine),
@@ -414,7 +414,7 @@ impl Drop for Goroutine {
 /// Looks at the values that a coroutine has returned. They stay on its stack unless they can be had without it.
 fn results(stack: &mut Stack<'_>, coroutine: Coroutine, count: i32) -> End {
     if count == FIRST - 1 && (count == 0 || stack.returned_true(coroutine)) {
-        stack.clear(coroutine);
+        coroutine.clear();
         return End::Done(Packet::Empty);
     }
     if !stack.take_from(coroutine, count) {
@@ -455,7 +455,7 @@ fn failed(stack: &mut Stack<'_>, coroutine: Coroutine) -> Came {
             message = String::from_utf8_lossy(stack.bytes(1)).into_owned();
         }
         if cfg!(feature = "lua51") {
-            stack.clear(coroutine);
+            coroutine.clear();
             stack.move_to(coroutine, 1);
         }
     }

@@ -19,6 +19,18 @@ impl Coroutine {
     pub(crate) fn as_ptr(self) -> *mut ffi::lua_State {
         self.state
     }
+
+    /// Resumes it with nothing, without a protected call around that. What it returned, or failed with, stays on its stack.
+    pub(crate) fn resume(self, lua: &Lua) -> Resumed {
+        // SAFETY: the coroutine is anchored, belongs to this Lua and does not run; lua_resume does not raise.
+        lua.exec_raw_lua(|raw| unsafe { resume(self, raw.state(), 0) })
+    }
+
+    /// Drops what it has on its stack. It does not run.
+    pub(crate) fn clear(self) {
+        // SAFETY: anchored, and not running. A shorter stack needs no memory; what is to be closed lies in frames further out.
+        unsafe { ffi::lua_settop(self.state, 0) }
+    }
 }
 
 /// What came of resuming a coroutine.
@@ -30,6 +42,16 @@ pub(crate) enum Resumed {
     Yielded(c_int),
     /// It failed, with the error value on its stack.
     Failed,
+}
+
+unsafe fn resume(coroutine: Coroutine, from: *mut ffi::lua_State, args: c_int) -> Resumed {
+    let mut results = 0;
+    // SAFETY: the callers' promise: both are alive, of the same Lua, and the coroutine does not run.
+    match unsafe { ffi::lua_resume(coroutine.state, from, args, &mut results) } {
+        ffi::LUA_OK => Resumed::Returned(results),
+        ffi::LUA_YIELD => Resumed::Yielded(results),
+        _ => Resumed::Failed,
+    }
 }
 
 impl Stack<'_> {
@@ -65,19 +87,8 @@ impl Stack<'_> {
 
     /// Resumes a coroutine with the topmost `args` values of its own stack.
     pub(crate) fn resume(&mut self, coroutine: Coroutine, args: c_int) -> Resumed {
-        let mut results = 0;
         // SAFETY: the coroutine is anchored, belongs to this Lua and does not run; lua_resume does not raise.
-        match unsafe { ffi::lua_resume(coroutine.state, self.state, args, &mut results) } {
-            ffi::LUA_OK => Resumed::Returned(results),
-            ffi::LUA_YIELD => Resumed::Yielded(results),
-            _ => Resumed::Failed,
-        }
-    }
-
-    /// Drops what a coroutine that does not run has on its stack.
-    pub(crate) fn clear(&mut self, coroutine: Coroutine) {
-        // SAFETY: anchored, and not running.
-        unsafe { ffi::lua_settop(coroutine.state, 0) }
+        unsafe { resume(coroutine, self.state, args) }
     }
 
     /// Whether the topmost value of a coroutine that does not run is `true`.

@@ -89,10 +89,10 @@ unsafe extern "C-unwind" fn enter_whole(state: *mut ffi::lua_State) -> c_int {
     // SAFETY: `enter` has the same contract, and leaves a number and what belongs to it on the stack, unless the direct
     // primitive was through with the call: then there is no number.
     unsafe {
-        let results = match enter_direct(state) {
+        let results = match enter_direct(state, CLOSURE) {
             Some((results, false)) => return results,
             Some((results, true)) => results,
-            None => enter_general(state),
+            None => enter_general(state, CLOSURE),
         };
         let how = ffi::lua_tointegerx(state, 1, std::ptr::null_mut()) as i64;
         match how {
@@ -134,7 +134,10 @@ pub(crate) const CANNOT_PARK: &str = "cannot wait across a C-call boundary: in a
 /// answers into results, a park or an error. The same in Lua (`base.lua`) would copy all arguments and results once more,
 /// and would not leave the calling function on the call stack for the error's position if the call is a tail call.
 ///
-/// `resumed`, `abandon` and `park` are those of `base.lua`.
+/// The face of a [`closure`] does that closure's work itself: a call of it costs one C call, and one place on the call
+/// stack, and not two.
+///
+/// `resumed`, which is a [`closure`], `abandon` and `park` are those of `base.lua`.
 #[cfg(any(feature = "lua53", feature = "lua54", feature = "lua55"))]
 pub(crate) fn faces(
     lua: &Lua,
@@ -143,26 +146,67 @@ pub(crate) fn faces(
     park: &mlua::Table,
 ) -> mlua::Result<Value> {
     unsafe extern "C-unwind" fn make(state: *mut ffi::lua_State) -> c_int {
-        // SAFETY: the one argument and the three upvalues become those of the new function.
+        // SAFETY: one argument; two values take its place if it is a closure of ours, and a nil is put behind it otherwise.
+        // With the upvalues they become those of the new function. A C function has room for all of them.
         unsafe {
             ffi::lua_settop(state, 1);
-            for upvalue in 1..=3 {
+            let direct = push_parts(state, 1);
+            if direct {
+                ffi::lua_remove(state, 1);
+            } else {
+                ffi::lua_pushnil(state);
+            }
+            for upvalue in 1..=4 {
                 ffi::lua_pushvalue(state, ffi::lua_upvalueindex(upvalue));
             }
-            ffi::lua_pushcclosure(state, enter_face, 4);
+            ffi::lua_pushcclosure(state, if direct { enter_direct_face } else { enter_face }, 6);
         }
         1
     }
-    let made = protected(lua, (resumed, abandon, park), |stack| {
-        // SAFETY: the three values on the stack become upvalues.
-        unsafe { ffi::lua_pushcclosure(stack.state, make, 3) }
+    let made = protected(lua, (abandon, park, resumed), |stack| {
+        // SAFETY: the values on the stack become upvalues: two, and the two parts of the third.
+        unsafe {
+            if ffi::lua_checkstack(stack.state, 4) != 0 && push_parts(stack.state, 3) {
+                ffi::lua_remove(stack.state, 3);
+                ffi::lua_pushcclosure(stack.state, make, 4);
+            }
+        }
     })?;
-    Ok(made.into_iter().next().unwrap_or(Value::Nil))
+    match made.into_iter().last() {
+        Some(face @ Value::Function(_)) => Ok(face),
+        _ => Err(mlua::Error::runtime("the primitive that gives the reply after a park is not known")),
+    }
 }
 
 #[cfg(not(any(feature = "lua53", feature = "lua54", feature = "lua55")))]
 pub(crate) fn faces(_: &Lua, _: &Function, _: &Function, _: &mlua::Table) -> mlua::Result<Value> {
     Ok(Value::Nil)
+}
+
+/// Pushes what a [`closure`] consists of: its anchor and the general primitive. Otherwise pushes nothing.
+#[cfg(any(feature = "lua53", feature = "lua54", feature = "lua55"))]
+unsafe fn push_parts(state: *mut ffi::lua_State, index: c_int) -> bool {
+    // SAFETY: the caller has reserved room; a function of this kind has two upvalues.
+    unsafe {
+        let ours = ffi::lua_tocfunction(state, index)
+            .is_some_and(|function| function as usize == enter as *const () as usize);
+        if ours {
+            ffi::lua_getupvalue(state, index, 1);
+            ffi::lua_getupvalue(state, index, 2);
+        }
+        ours
+    }
+}
+
+/// The upvalues of a face: first the primitive, or both its parts.
+#[cfg(any(feature = "lua53", feature = "lua54", feature = "lua55"))]
+mod upvalue {
+    use std::ffi::c_int;
+
+    pub(super) const ABANDON: c_int = 3;
+    pub(super) const PARK: c_int = 4;
+    /// The two parts of `resumed`.
+    pub(super) const RESUMED: [c_int; 2] = [5, 6];
 }
 
 /// A function of the module around a primitive.
@@ -178,6 +222,13 @@ unsafe extern "C-unwind" fn enter_face(state: *mut ffi::lua_State) -> c_int {
     }
 }
 
+/// The same around the parts of a closure.
+#[cfg(any(feature = "lua53", feature = "lua54", feature = "lua55"))]
+unsafe extern "C-unwind" fn enter_direct_face(state: *mut ffi::lua_State) -> c_int {
+    // SAFETY: the first two upvalues are those of a closure.
+    unsafe { conclude_parts(state, CLOSURE) }
+}
+
 /// Goes on when the wait is over. What was yielded and what came by resuming is no concern of ours.
 #[cfg(any(feature = "lua53", feature = "lua54", feature = "lua55"))]
 unsafe extern "C-unwind" fn unparked(
@@ -185,11 +236,28 @@ unsafe extern "C-unwind" fn unparked(
     _status: c_int,
     _context: ffi::lua_KContext,
 ) -> c_int {
-    // SAFETY: the second upvalue gives the reply as a primitive does.
+    // SAFETY: these upvalues are those of the closure that gives the reply as a primitive does.
     unsafe {
         ffi::lua_settop(state, 0);
-        ffi::lua_pushvalue(state, ffi::lua_upvalueindex(2));
-        ffi::lua_call(state, 0, ffi::LUA_MULTRET);
+        conclude_parts(state, upvalue::RESUMED)
+    }
+}
+
+/// Calls the primitive whose parts these upvalues are with all that is on the stack, and does what it answers.
+#[cfg(any(feature = "lua53", feature = "lua54", feature = "lua55"))]
+unsafe fn conclude_parts(state: *mut ffi::lua_State, parts: [c_int; 2]) -> c_int {
+    // SAFETY: as in `enter`. The topmost `results` values are a number and what belongs to it.
+    unsafe {
+        match enter_direct(state, parts) {
+            Some((results, _)) => {
+                if ffi::lua_tointegerx(state, -results, std::ptr::null_mut()) == DONE {
+                    return results - 1;
+                }
+                ffi::lua_rotate(state, 1, results);
+                ffi::lua_settop(state, results);
+            }
+            None => drop(enter_general(state, parts)),
+        }
         conclude(state)
     }
 }
@@ -197,18 +265,17 @@ unsafe extern "C-unwind" fn unparked(
 /// Does what a primitive has answered: a number, and what belongs to it, are all that is on the stack.
 #[cfg(any(feature = "lua53", feature = "lua54", feature = "lua55"))]
 unsafe fn conclude(state: *mut ffi::lua_State) -> c_int {
-    // SAFETY: the stack is as said; the third and the fourth upvalue are a function and a table. A C function has room for
-    // some values more.
+    // SAFETY: the stack is as said; two upvalues are a function and a table. A C function has room for some values more.
     unsafe {
         match ffi::lua_tointegerx(state, 1, std::ptr::null_mut()) {
             DONE => return ffi::lua_gettop(state) - 1,
             PARK => {
                 ffi::lua_settop(state, 0);
                 if ffi::lua_isyieldable(state) != 0 {
-                    ffi::lua_pushvalue(state, ffi::lua_upvalueindex(4));
+                    ffi::lua_pushvalue(state, ffi::lua_upvalueindex(upvalue::PARK));
                     return ffi::lua_yieldk(state, 1, 0, Some(unparked));
                 }
-                ffi::lua_pushvalue(state, ffi::lua_upvalueindex(3));
+                ffi::lua_pushvalue(state, ffi::lua_upvalueindex(upvalue::ABANDON));
                 ffi::lua_call(state, 0, 0);
                 ffi::lua_pushlstring(state, CANNOT_PARK.as_ptr().cast(), CANNOT_PARK.len());
                 raise_wrong(state, 1)
@@ -240,26 +307,29 @@ unsafe extern "C-unwind" fn awaited(
     unsafe { conclude(state) }
 }
 
+/// The upvalues of a [`closure`]: its anchor, and the general primitive.
+const CLOSURE: [c_int; 2] = [1, 2];
+
 /// A primitive, of which a Lua function of ours makes a function of the module.
 unsafe extern "C-unwind" fn enter(state: *mut ffi::lua_State) -> c_int {
     // SAFETY: the same contract.
     unsafe {
-        match enter_direct(state) {
+        match enter_direct(state, CLOSURE) {
             Some((results, _)) => results,
-            None => enter_general(state),
+            None => enter_general(state, CLOSURE),
         }
     }
 }
 
 /// How many results there are, and whether they are a number and a message about what was wrong. `None`: the call is the
 /// general primitive's, and the stack as it was.
-unsafe fn enter_direct(state: *mut ffi::lua_State) -> Option<(c_int, bool)> {
-    // SAFETY: the first upvalue is the anchor, which lives as long as this function does; its contents are only taken
-    // when the state is being closed. The second is the general primitive. The stack is used as `Stack` demands, and has
+unsafe fn enter_direct(state: *mut ffi::lua_State, parts: [c_int; 2]) -> Option<(c_int, bool)> {
+    // SAFETY: the first of these upvalues is the anchor, which lives as long as this function does; its contents are only
+    // taken when the state is being closed. The second is the general primitive. The stack is used as `Stack` demands, and has
     // the room that every C function is given.
     unsafe {
         let args = ffi::lua_gettop(state);
-        let anchor = ffi::lua_touserdata(state, ffi::lua_upvalueindex(1)).cast::<Anchor>();
+        let anchor = ffi::lua_touserdata(state, ffi::lua_upvalueindex(parts[0])).cast::<Anchor>();
         let Some((ours, primitive)) = (*anchor).clone() else {
             // A finalizer of something older than we are. The general primitive is no more, either.
             ffi::lua_settop(state, 0);
@@ -305,11 +375,11 @@ unsafe fn push_panic(state: *mut ffi::lua_State, panic: Box<dyn Any + Send>) {
     }
 }
 
-unsafe fn enter_general(state: *mut ffi::lua_State) -> c_int {
+unsafe fn enter_general(state: *mut ffi::lua_State, parts: [c_int; 2]) -> c_int {
     // SAFETY: as in `enter_direct`. What the general primitive raises passes through this frame, which holds nothing.
     unsafe {
         let args = ffi::lua_gettop(state);
-        ffi::lua_pushvalue(state, ffi::lua_upvalueindex(2));
+        ffi::lua_pushvalue(state, ffi::lua_upvalueindex(parts[1]));
         ffi::lua_rotate(state, 1, 1);
         ffi::lua_call(state, args, ffi::LUA_MULTRET);
         ffi::lua_gettop(state)
