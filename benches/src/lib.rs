@@ -13,7 +13,7 @@ use runtime_core::Backend;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// The backends that are compared.
-pub const BACKENDS: [&str; 4] = ["tokio", "threads", "smol", "async-std"];
+pub const BACKENDS: [&str; 4] = ["threads", "tokio", "smol", "async-std"];
 
 /// The backend of this name.
 pub fn backend(name: &str) -> Arc<dyn Backend> {
@@ -56,6 +56,21 @@ impl Home {
     /// When the code is wrong.
     pub fn function(&self, code: &str) -> Function {
         match self.lua.load(code).eval() {
+            Ok(function) => function,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// A function for Lua that calls `act`.
+    ///
+    /// # Panics
+    /// When memory runs out.
+    pub fn callback(&self, act: impl Fn() + 'static) -> Function {
+        let made = self.lua.create_function(move |_, ()| {
+            act();
+            Ok(())
+        });
+        match made {
             Ok(function) => function,
             Err(error) => panic!("{error}"),
         }
