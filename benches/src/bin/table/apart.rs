@@ -8,7 +8,7 @@ use benches::{BACKENDS, Home, resident};
 use crate::figures::spread;
 
 /// How long a process of its own may take.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(90);
 
 /// A row: its process prints the figures.
 pub(crate) struct Apart {
@@ -33,9 +33,9 @@ pub(crate) const APART: [Apart; 7] = [
     },
     Apart {
         name: "million",
-        what: "1,000,000 goroutines asleep at once for 10 s, and the whole run",
+        what: "1,000,000 goroutines asleep at once for 20 s, and the whole run",
         bar: "2 GB or less",
-        run: |home| sleepers(home, 1_000_000, 10_000),
+        run: |home| sleepers(home, 1_000_000, 20_000),
     },
     Apart {
         name: "channels",
