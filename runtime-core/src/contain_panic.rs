@@ -1,5 +1,6 @@
 //! [`contain_panic`] and [`contained`]: foreign code whose panic ends nothing but itself.
 
+use std::fmt;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -27,6 +28,12 @@ pub fn contain_panic(future: LocalFuture) -> ContainPanic {
 pub struct ContainPanic {
     /// `None` once it has ended.
     future: Option<LocalFuture>,
+}
+
+impl fmt::Debug for ContainPanic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ContainPanic").field("ended", &self.future.is_none()).finish_non_exhaustive()
+    }
 }
 
 impl Future for ContainPanic {

@@ -16,6 +16,7 @@ use crate::sync::{self, AtomicWaker, Mutex, OnceLock};
 pub type Report<E> = fn(&E);
 
 /// When a failure is reported.
+#[derive(Debug)]
 pub enum Reporting<E> {
     /// Never; whoever holds the handle sees to it.
     Never,

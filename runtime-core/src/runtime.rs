@@ -48,6 +48,7 @@ pub struct Runtime {
 
 /// Why a task of a [`Runtime`] failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum TaskError<E> {
     /// It returned an error.
     #[error("{0}")]

@@ -63,6 +63,7 @@ const HIGH_BYTE_FIRST: u8 = cfg!(target_endian = "big") as u8;
 
 /// How far the sender of a packet is trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Trust {
     /// With data: nil, booleans, numbers, strings and tables of such, with metatables. A packet with anything else is
     /// refused. What it is made of cannot run code, load a module or reach a global variable.

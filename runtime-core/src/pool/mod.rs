@@ -32,6 +32,7 @@ pub use task::{Cancel, Ended, SubmitError, SubmitErrorKind, Task, TaskId};
 
 /// What to do with a task that finds the queue full.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum OnFull {
     /// Wait for room: back-pressure.
     #[default]
@@ -42,6 +43,7 @@ pub enum OnFull {
 
 /// How to close a pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Close {
     /// Finish all that was accepted.
     Finish,
