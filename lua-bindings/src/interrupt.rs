@@ -11,15 +11,20 @@
 //!   [`State::interrupted`](crate::state::State) what to do: yield, raise the error of a cancelled goroutine, or nothing.
 //!
 //! # Who does what when
-//! 1. The monitor sets [`Pulse::wanted`], then signals the thread. It signals only a thread that is on a processor or waits
+//! 1. The monitor says that it [wants](Handshake::want) an interrupt, then signals the thread. It signals only a thread that is on a processor or waits
 //!    for one: a signal would cut short what sleeps in the kernel (`sleep`, `poll`).
 //! 2. The handler finds the pulse of its thread. If a coroutine runs and an interrupt is wanted, it installs the hook. A
 //!    signal that comes late, when something else runs already, does no harm: the hook decides by what runs then.
-//! 3. The hook takes `wanted` back and yields with nothing. **It stays installed until it is called again**, after the
-//!    coroutine was resumed, finds `wanted` unset and removes itself (or puts back the hook that was there before): a
+//! 3. The hook takes the wish back and yields with nothing. **It stays installed until it is called again**, after the
+//!    coroutine was resumed, finds none and removes itself (or puts back the hook that was there before): a
 //!    coroutine that has yielded in a hook keeps its registers only as long as the hook is there for mlua to see.
 //! 4. Whoever resumed the coroutine finds [`Interrupts::take_yielded`] and hands the yield outward: our
 //!    `coroutine.resume` to the coroutine around it, the goroutine's future to the executor, behind its neighbours.
+//!
+//! What these say to each other is in `handshake.rs`, which runtime-core's loom tests explore.
+//!
+//! Hooks of the script's own (debuggers', coverage tools') are put aside meanwhile (`displaced.rs`). The handler never comes upon
+//! a hook that is half set: whoever sets one says so, and the monitor comes again.
 //!
 //! Nothing is paid while nobody is interrupted, but for two stores when a goroutine is taken up and put down.
 //!
@@ -31,18 +36,19 @@
 
 #[cfg(target_os = "linux")]
 mod displaced;
+mod handshake;
 mod monitor;
 #[cfg(target_os = "linux")]
 mod signal;
 mod thread;
 
 use std::cell::Cell;
-use std::ptr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering, compiler_fence};
+use std::sync::atomic as sync;
 
 use mlua::ffi::lua_State;
 
+use handshake::{Handshake, Rest};
 pub(crate) use monitor::{Monitor, TIME_SLICE};
 use thread::ThreadId;
 
@@ -73,27 +79,8 @@ impl Default for Interrupt {
 
 /// What an isolate shows to the monitor and to the signal handler.
 pub(crate) struct Pulse {
-    /// The innermost coroutine that runs; null while no goroutine does. It stays alive as long as it stands here: the
-    /// isolate's thread writes it around the resume that runs it.
-    running: AtomicPtr<lua_State>,
-    /// How often a goroutine was taken up. Written by the isolate alone.
-    turn: AtomicU64,
-    /// Whether the monitor wants the running code to be interrupted.
-    wanted: AtomicBool,
-    /// Whether the isolate is in the midst of setting a hook, which the handler would find half done: it leaves it alone, and the
-    /// monitor comes again.
-    setting: AtomicBool,
+    handshake: Handshake<lua_State>,
     thread: ThreadId,
-}
-
-impl Pulse {
-    fn running(&self) -> *mut lua_State {
-        self.running.load(Ordering::SeqCst)
-    }
-
-    fn turn(&self) -> u64 {
-        self.turn.load(Ordering::SeqCst)
-    }
 }
 
 /// Whether a coroutine yielded because the goroutine was interrupted.
@@ -121,13 +108,7 @@ pub(crate) struct Interrupts {
 impl Interrupts {
     /// Makes the calling thread, which is an isolate's, known to the monitor.
     pub(crate) fn begin(monitor: &Arc<Monitor>) -> Self {
-        let pulse = Arc::new(Pulse {
-            running: AtomicPtr::new(ptr::null_mut()),
-            turn: AtomicU64::new(0),
-            wanted: AtomicBool::new(false),
-            setting: AtomicBool::new(false),
-            thread: ThreadId::current(),
-        });
+        let pulse = Arc::new(Pulse { handshake: Handshake::new(), thread: ThreadId::current() });
         monitor.watch(&pulse);
         Self {
             pulse,
@@ -140,32 +121,29 @@ impl Interrupts {
 
     /// A goroutine is about to be resumed.
     pub(crate) fn take_up(&self, coroutine: Coroutine) {
-        // The isolate alone writes it.
-        self.pulse.turn.store(self.pulse.turn.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
-        // Pairs with `Monitor::fall_asleep`: either the monitor sees this coroutine, or we see that it sleeps.
-        self.pulse.running.swap(coroutine.as_ptr(), Ordering::SeqCst);
-        self.monitor.wake_if_asleep();
+        self.pulse.handshake.take_up(coroutine.as_ptr());
+        self.monitor.wake_if_at_rest();
     }
 
     /// The coroutine has ended, and what the goroutine still does before it is put down runs on this one.
     pub(crate) fn go_on_in(&self, outer: *mut lua_State) {
-        self.pulse.running.store(outer, Ordering::Relaxed);
+        self.pulse.handshake.switch_back(outer);
     }
 
     /// It has yielded, or ended.
     pub(crate) fn put_down(&self) {
-        self.pulse.running.store(ptr::null_mut(), Ordering::Release);
+        self.pulse.handshake.put_down();
     }
 
     /// A coroutine of the goroutine's own is about to be resumed; `yieldable`: whether the one that resumes it can yield.
     /// Returns what [`Interrupts::leave`] restores.
     pub(crate) fn enter(&self, inner: *mut lua_State, yieldable: bool) -> (*mut lua_State, bool) {
-        let outer = self.pulse.running.swap(inner, Ordering::Relaxed);
+        let outer = self.pulse.handshake.switch(inner);
         (outer, self.yieldable.replace(self.yieldable.get() && yieldable))
     }
 
     pub(crate) fn leave(&self, (outer, yieldable): (*mut lua_State, bool)) {
-        self.pulse.running.store(outer, Ordering::Relaxed);
+        self.pulse.handshake.switch_back(outer);
         self.yieldable.set(yieldable);
     }
 
@@ -176,12 +154,12 @@ impl Interrupts {
 
     /// Whether an interrupt is wanted; takes the wish back.
     pub(crate) fn take_wanted(&self) -> bool {
-        self.pulse.wanted.load(Ordering::Relaxed) && self.pulse.wanted.swap(false, Ordering::SeqCst)
+        self.pulse.handshake.take_wanted()
     }
 
     /// The interrupt is still wanted, a little later.
     pub(crate) fn put_off(&self) {
-        self.pulse.wanted.store(true, Ordering::SeqCst);
+        self.pulse.handshake.want();
     }
 
     /// Whether a hook stays installed all the time.
@@ -203,13 +181,7 @@ impl Interrupts {
 
     /// Sets a hook, or several things that belong together, without the handler coming in between.
     pub(crate) fn setting<T>(&self, set: impl FnOnce() -> T) -> T {
-        // The handler runs on this thread: it sees what is written before it comes, if the compiler leaves that there.
-        self.pulse.setting.store(true, Ordering::Relaxed);
-        compiler_fence(Ordering::SeqCst);
-        let done = set();
-        compiler_fence(Ordering::SeqCst);
-        self.pulse.setting.store(false, Ordering::Relaxed);
-        done
+        self.pulse.handshake.setting(set)
     }
 
     /// The goroutine with this number has ended, and its coroutines will not go on.

@@ -3,8 +3,35 @@
 local goroutine = require(arg[3] or "goroutine")
 local way, kind = arg[1], arg[2]
 
+-- One of each that can still be running, and lines that may not be cut in half.
+local function everything()
+  local never, held = goroutine.channel(), goroutine.mutex()
+  local here = require("goroutine.local")
+  goroutine.spawn(function() held:lock() goroutine.sleep(1e9) end)
+  goroutine.pool_create("tasks", { workers = 2, queue = 8 })
+  for _ = 1, 5 do goroutine.pool_submit("tasks", goroutine.sleep, 1e9) end
+  for _, fn in ipairs({
+    function() while true do end end,
+    function() while true do pcall(function() while true do end end) end end,
+    function() coroutine.wrap(function() goroutine.sleep(1e9) end)() end,
+    function() never:receive() end,
+    function() held:lock() end,
+    function() goroutine.select({ { channel = never, receive = true }, { after = 1e9 } }) end,
+    function() os.execute("sleep 1") end,
+    function() io.popen("sleep 1"):read() end,
+    function() return (("a"):rep(40)):find(("a*"):rep(40) .. "b") end, -- in C, for ever
+    function() while true do print("line " .. ("x"):rep(100) .. " end") goroutine.sleep(1) end end,
+  }) do
+    goroutine.spawn(fn)
+  end
+  here.spawn(function() while true do here.sleep(1) end end)
+  here.spawn(function() never:receive() end)
+  here.spawn(function() here.timeout(1e9, here.sleep, 1e9) end)
+  goroutine.sleep(tonumber(os.getenv("LEAVE_AFTER")) or 20)
+end
+
 local ready = goroutine.wait_group()
-for i = 1, 8 do
+for i = 1, kind == "everything" and 0 or 8 do
   ready:add(1)
   goroutine.spawn(function()
     ready:done()
@@ -23,6 +50,10 @@ for i = 1, 8 do
   end
 end
 ready:wait(kind == "endless" and 50 or 5000)
+
+if kind == "everything" then
+  everything()
+end
 
 if way == "finalizer" then
   -- They wait for what never comes; the last of them, which is the first to be called, for what comes in time.
@@ -50,4 +81,9 @@ elseif way == "exit-inside" then
     os.exit(3)
   end)
   goroutine.sleep(1e9)
+elseif way == "interrupt" then
+  -- Somebody sends SIGINT meanwhile.
+  while true do
+    goroutine.sleep(5)
+  end
 end

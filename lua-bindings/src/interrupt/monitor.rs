@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use super::thread::Doing;
-use super::{Interrupt, Pulse};
+use super::{Interrupt, Pulse, Rest};
 
 /// How long a goroutine computes before it is interrupted, if it is not said otherwise.
 pub(crate) const TIME_SLICE: Duration = Duration::from_millis(10);
@@ -35,7 +35,7 @@ const QUIET: u32 = 10;
 pub(crate) struct Monitor {
     mode: Interrupt,
     pulses: Mutex<Vec<Watched>>,
-    asleep: AtomicBool,
+    rest: Rest,
     ended: AtomicBool,
     thread: OnceLock<Thread>,
     /// How often a goroutine was made to yield.
@@ -115,7 +115,7 @@ impl Monitor {
                 mode
             },
             pulses: Mutex::default(),
-            asleep: AtomicBool::new(false),
+            rest: Rest::new(),
             ended: AtomicBool::new(false),
             thread: OnceLock::new(),
             interrupts: AtomicU64::new(0),
@@ -194,15 +194,14 @@ impl Monitor {
     pub(crate) fn turns_if_all_sleep(&self) -> Option<u64> {
         let pulses = self.pulses.lock();
         let sleeps = |watched: &Watched| {
-            watched.pulse.running().is_null() && watched.pulse.thread.doing() == Doing::Sleeping
+            !watched.pulse.handshake.is_running() && watched.pulse.thread.doing() == Doing::Sleeping
         };
-        pulses.iter().all(sleeps).then(|| pulses.iter().map(|watched| watched.pulse.turn()).sum())
+        pulses.iter().all(sleeps).then(|| pulses.iter().map(|watched| watched.pulse.handshake.turn()).sum())
     }
 
     /// Called by an isolate that has just shown what it runs.
-    pub(super) fn wake_if_asleep(&self) {
-        if self.asleep.load(Ordering::SeqCst)
-            && self.asleep.swap(false, Ordering::SeqCst)
+    pub(super) fn wake_if_at_rest(&self) {
+        if self.rest.end()
             && let Some(thread) = self.thread.get()
         {
             thread.unpark();
@@ -213,12 +212,12 @@ impl Monitor {
     fn look(&self, now: Instant, tick: Duration) -> Seen {
         let mut seen = Seen::default();
         for watched in &mut *self.pulses.lock() {
-            if watched.pulse.running().is_null() {
+            if !watched.pulse.handshake.is_running() {
                 watched.looks = 0;
                 continue;
             }
             seen.busy = true;
-            let turn = watched.pulse.turn();
+            let turn = watched.pulse.handshake.turn();
             if turn != watched.turn {
                 (watched.turn, watched.since) = (turn, now);
                 (watched.first, watched.last) = (None, None);
@@ -247,25 +246,15 @@ impl Monitor {
         match self.mode {
             Interrupt::Signal(signal) => {
                 if pulse.thread.doing() == Doing::Computing {
-                    pulse.wanted.store(true, Ordering::SeqCst);
+                    pulse.handshake.want();
                     #[cfg(target_os = "linux")]
                     pulse.thread.signal(signal);
                     #[cfg(not(target_os = "linux"))]
                     let _ = signal;
                 }
             }
-            Interrupt::Hook => pulse.wanted.store(true, Ordering::SeqCst),
+            Interrupt::Hook => pulse.handshake.want(),
             Interrupt::Never => {}
-        }
-    }
-
-    /// Says that it sleeps, unless somebody runs a goroutine at this moment. Pairs with `Interrupts::take_up`: an isolate
-    /// shows what it runs, then looks whether the monitor sleeps; here it is the other way round, so at least one of the
-    /// two sees the other.
-    fn fall_asleep(&self) {
-        self.asleep.store(true, Ordering::SeqCst);
-        if self.pulses.lock().iter().any(|watched| !watched.pulse.running().is_null()) {
-            self.asleep.store(false, Ordering::SeqCst);
         }
     }
 }
@@ -288,9 +277,10 @@ fn watch(monitor: &Weak<Monitor>, tick: Duration, take_over: &dyn Fn(usize, usiz
             if seen.busy {
                 last_busy = now;
             } else if now - last_busy >= tick * LONG * QUIET {
-                monitor.fall_asleep();
+                let runs = |watched: &Watched| watched.pulse.handshake.is_running();
+                monitor.rest.begin(|| monitor.pulses.lock().iter().any(runs));
             }
-            if monitor.asleep.load(Ordering::SeqCst) {
+            if monitor.rest.is_on() {
                 drop(monitor);
                 // Spurious wake-ups are harmless. Now and then it looks whether the runtime is there at all.
                 thread::park_timeout(Duration::from_secs(1));

@@ -93,16 +93,14 @@ pub(super) fn leave(pulse: &Pulse) {
 
 unsafe extern "C" fn handle(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
     // SAFETY: the thread's own place holds a pulse that lives until the thread has left it; other threads' pulses are not
-    // looked at. The coroutine is alive, see `Pulse::running`. Loading a OnceLock that is set takes no lock.
+    // looked at. The coroutine is alive, see `Handshake`. Loading a OnceLock that is set takes no lock.
     unsafe {
         let this = libc::pthread_self() as usize;
         for place in &PLACES[..USED.load(Ordering::Acquire)] {
             if place.thread.load(Ordering::Acquire) == this {
                 let pulse = place.pulse.load(Ordering::Acquire);
-                if !pulse.is_null() && (*pulse).wanted.load(Ordering::SeqCst) {
-                    let running = (*pulse).running();
-                    // If it is just setting a hook, the monitor comes again.
-                    if !running.is_null() && !(*pulse).setting.load(Ordering::Relaxed) {
+                if !pulse.is_null() && (*pulse).handshake.is_wanted() {
+                    if let Some(running) = (*pulse).handshake.to_be_hooked() {
                         install_hook(running);
                     }
                     return;
@@ -130,7 +128,7 @@ unsafe extern "C" fn handle(signal: c_int, info: *mut libc::siginfo_t, context: 
 
 unsafe fn install_hook(state: *mut lua_State) {
     // SAFETY: the innermost running coroutine of this very thread; see the module's documentation. Nobody is in the midst of
-    // setting its hook: see `Pulse::setting`.
+    // setting its hook: see `Handshake::setting`.
     unsafe {
         if let Some(hook) = ffi::lua_gethook(state) {
             if ptr::fn_addr_eq(hook, interrupt_hook as ffi::lua_Hook) {
