@@ -262,15 +262,11 @@ pub(crate) struct Running {
     pub(crate) wait: RefCell<Option<Wait>>,
     /// Set by the future when the wait is over, taken by the call that parked.
     pub(crate) reply: RefCell<Option<Reply>>,
-    /// Set by the error handler, where the failing functions are still on the call stack.
-    pub(crate) traceback: RefCell<Option<String>>,
-    /// The goroutines that this one has started, once it has.
-    pub(crate) children: OnceCell<Children>,
-    /// What it holds of locks, once it has locked one.
-    pub(crate) holder: OnceCell<Holder>,
+    /// What few goroutines have.
+    rare: OnceCell<Box<Rare>>,
     /// Whether Lua code has seen the coroutine itself: then it is not used again for another goroutine.
     pub(crate) exposed: Cell<bool>,
-    pub(crate) pool_slot: RefCell<Option<Slot>>,
+    pub(crate) pool_slot: RefCell<Option<Box<Slot>>>,
     /// Whether it has a table of globals of its own.
     pub(crate) has_environment: Cell<bool>,
     /// Whether it has met classes, and so has a table of them.
@@ -280,6 +276,17 @@ pub(crate) struct Running {
     pub(crate) stopping: Stopping,
     /// What it waits for, and since when. Out of date while it does not wait.
     pub(crate) parked: Cell<Option<(&'static str, Instant)>>,
+}
+
+/// What few goroutines have: a million that sleep should not have room for it.
+#[derive(Default)]
+pub(crate) struct Rare {
+    /// Set by the error handler, where the failing functions are still on the call stack.
+    pub(crate) traceback: RefCell<Option<String>>,
+    /// The goroutines that this one has started, once it has.
+    pub(crate) children: OnceCell<Children>,
+    /// What it holds of locks, once it has locked one.
+    pub(crate) holder: OnceCell<Holder>,
 }
 
 /// How far a goroutine that was cancelled has got.
@@ -313,17 +320,25 @@ impl Running {
             handle,
             wait: RefCell::new(None),
             reply: RefCell::new(None),
-            traceback: RefCell::new(None),
-            children: OnceCell::new(),
-            holder: OnceCell::new(),
+            rare: OnceCell::new(),
             exposed: Cell::new(false),
-            pool_slot: RefCell::new(pool_slot),
+            pool_slot: RefCell::new(pool_slot.map(Box::new)),
             has_environment: Cell::new(false),
             has_classes: Cell::new(false),
             shielded: Cell::new(false),
             stopping: Stopping::default(),
             parked: Cell::new(None),
         }
+    }
+
+    /// What few goroutines have, made if need be.
+    pub(crate) fn rare(&self) -> &Rare {
+        self.rare.get_or_init(Box::default)
+    }
+
+    /// The traceback of its failure, if the error handler has set one.
+    pub(crate) fn take_traceback(&self) -> Option<String> {
+        self.rare.get().and_then(|rare| rare.traceback.borrow_mut().take())
     }
 
     /// Says something of it to those who look at its handle, unless it has ended.
@@ -366,10 +381,10 @@ impl Running {
     /// Tells its end to everybody.
     pub(crate) fn end(&self, outcome: Outcome<Packet, Box<Failure>>, ties: Ties, member: Option<Member>) {
         // Before anybody hears of the end: whoever has awaited it finds its locks free.
-        if let Some(holder) = self.holder.get() {
+        if let Some(holder) = self.rare.get().and_then(|rare| rare.holder.get()) {
             holder.release_all();
         }
-        let slot = self.pool_slot.borrow_mut().take();
+        let slot = self.pool_slot.borrow_mut().take().map(|slot| *slot);
         let completer = self.completer.borrow_mut().take();
         if let Some(completer) = completer {
             tell_end(completer, outcome, slot, ties, member);

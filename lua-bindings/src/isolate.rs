@@ -260,8 +260,8 @@ impl Isolate {
             Ok(taken) => taken,
             Err(error) => return Task::not_startable(start, &error),
         };
-        let mut task = Task::new(self, start, slot, coroutine);
-        if !task.run() {
+        let (mut task, shipped) = Task::new(self, start, slot, coroutine);
+        if !task.begin(shipped) {
             task.computes();
             self.spawner.spawn_local(Box::pin(task));
         }

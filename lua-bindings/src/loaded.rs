@@ -5,10 +5,14 @@
 //! Nobody else has it then, nor its variables: the packet showed the function once, as what is started; its code gives the
 //! variables to no function nested in it; and a function that does not capture itself can't get hold of itself. (Only the
 //! debug library can, for the running function. What keeps a function found by it must not rely on its captured variables.)
+//!
+//! While it is lent, a goroutine that starts the same code with the same captured values *shares* it: what is started
+//! assigns to none of its captured variables, so nobody can tell. (Each time that a function is lent anew it gets a number,
+//! so that who gives it back late is not taken for one who shares it now.)
 
 use std::cell::{Cell, RefCell};
 
-use rustc_hash::FxHashSet;
+use rustc_hash::FxHashMap;
 
 use crate::code::Code;
 use crate::raw::{Kind, Stack};
@@ -26,14 +30,25 @@ pub(crate) struct Loaded {
     count: Cell<usize>,
     /// How many bytes of bytecode they were loaded from.
     bytes: Cell<usize>,
-    lent: RefCell<FxHashSet<u64>>,
+    lent: RefCell<FxHashMap<u64, Lending>>,
+    /// How often a function was lent.
+    lendings: Cell<u32>,
+}
+
+/// Who has a function that is lent.
+struct Lending {
+    number: u32,
+    /// How many goroutines.
+    shared_by: u32,
 }
 
 /// A function that its goroutine gives back.
 pub(crate) struct Lent {
     code: u64,
-    /// How many captured variables are to be let go.
+    number: u32,
     upvalues: u8,
+    /// Whether its captured variables are to be let go.
+    clear: bool,
 }
 
 impl Loaded {
@@ -80,22 +95,42 @@ impl Loaded {
     }
 
     pub(crate) fn is_lent(&self, code: u64) -> bool {
-        self.lent.borrow().contains(&code)
+        self.lent.borrow().contains_key(&code)
     }
 
-    /// Lends the function of this code, unless it is lent already.
-    pub(crate) fn try_lend(&self, code: u64, upvalues: u8) -> Option<Lent> {
-        self.lent.borrow_mut().insert(code).then_some(Lent { code, upvalues })
+    /// Lends the function of this code, which is not lent; `clear`: its captured variables are to be let go afterwards.
+    pub(crate) fn lend(&self, code: u64, upvalues: u8, clear: bool) -> Lent {
+        let number = self.lendings.get().wrapping_add(1);
+        self.lendings.set(number);
+        self.lent.borrow_mut().insert(code, Lending { number, shared_by: 1 });
+        Lent { code, number, upvalues, clear }
     }
 
-    pub(crate) fn lend(&self, code: u64, upvalues: u8) -> Lent {
-        self.lent.borrow_mut().insert(code);
-        Lent { code, upvalues }
+    /// Lends the function of this code, which is lent, to one more goroutine. The caller has seen that the captured
+    /// variables are the same.
+    pub(crate) fn share(&self, code: u64, upvalues: u8, clear: bool) -> Option<Lent> {
+        let mut lent = self.lent.borrow_mut();
+        let lending = lent.get_mut(&code)?;
+        lending.shared_by += 1;
+        Some(Lent { code, number: lending.number, upvalues, clear })
     }
 
-    /// Takes a function back whose goroutine has returned. What it captured is let go now, not when it is lent again.
+    /// Takes a function back whose goroutine has returned. What it captured is let go by the last one that has it, not
+    /// when it is lent again.
     pub(crate) fn take_back(&self, stack: &mut Stack<'_>, state: &State, lent: Lent) {
-        if lent.upvalues > 0 && stack.reserve(8) {
+        {
+            let mut all = self.lent.borrow_mut();
+            let Some(lending) = all.get_mut(&lent.code).filter(|lending| lending.number == lent.number)
+            else {
+                return; // it was forgotten
+            };
+            lending.shared_by -= 1;
+            if lending.shared_by > 0 {
+                return;
+            }
+            all.remove(&lent.code);
+        }
+        if lent.clear && stack.reserve(8) {
             let vitals = stack.top() + 1;
             state.push_vitals(stack);
             if self.push(stack, vitals, lent.code) {
@@ -107,11 +142,14 @@ impl Loaded {
             }
             stack.pop(1);
         }
-        self.lent.borrow_mut().remove(&lent.code);
     }
 
     /// Forgets a function whose goroutine ended otherwise: something may still have it.
     pub(crate) fn forget(&self, stack: &mut Stack<'_>, state: &State, lent: Lent) {
+        let is_this = |lending: &Lending| lending.number == lent.number;
+        if !self.lent.borrow().get(&lent.code).is_some_and(is_this) {
+            return; // it was forgotten, and another may be in its place
+        }
         if stack.reserve(8) {
             let at = stack.top() + 1;
             state.push_vitals(stack);

@@ -296,7 +296,7 @@ pub(crate) const LIBRARIES: [&[u8]; 10] =
     [b"string", b"table", b"math", b"io", b"os", b"coroutine", b"utf8", b"debug", b"bit32", OURS];
 
 /// The module itself. It cannot be copied.
-const OURS: &[u8] = b"goroutine";
+pub(crate) const OURS: &[u8] = b"goroutine";
 
 /// The fields that the standard libraries of an isolate have.
 pub(crate) type Libraries = FxHashMap<&'static [u8], Fields>;

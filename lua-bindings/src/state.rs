@@ -64,6 +64,8 @@ pub(crate) struct State {
     loaded: Loaded,
     /// The addresses of what travels by name, and of classes. Those of classes that are gone may be others' by now.
     named: RefCell<Option<FxHashSet<usize>>>,
+    /// The address of the module `goroutine`, once a start has sent it by name, with all that the first time takes; 0 until then.
+    pub(crate) our_module: Cell<usize>,
     pub(crate) last_place: RefCell<LastPlace>,
     /// The pool that was submitted to last.
     pub(crate) recent_pool: RefCell<Option<LuaPool>>,
@@ -212,6 +214,7 @@ impl State {
             definitions: RefCell::default(),
             loaded: Loaded::default(),
             named: RefCell::new(None),
+            our_module: Cell::new(0),
             last_place: RefCell::default(),
             recent_pool: RefCell::default(),
             submitting: Cell::new(None),
@@ -314,6 +317,7 @@ impl State {
 
     pub(crate) fn forget_named(&self) {
         *self.named.borrow_mut() = None;
+        self.our_module.set(0);
     }
 
     pub(crate) fn loaded(&self) -> &Loaded {
@@ -447,7 +451,7 @@ impl State {
     /// What is known of the goroutines that the running goroutine, or the home state, has started.
     pub(crate) fn with_children<R>(&self, act: impl FnOnce(&Children) -> R) -> R {
         match &*self.current.borrow() {
-            Some(running) => act(running.children.get_or_init(|| Children::of(running.root))),
+            Some(running) => act(running.rare().children.get_or_init(|| Children::of(running.root))),
             None => act(&self.children),
         }
     }
@@ -456,7 +460,7 @@ impl State {
     pub(crate) fn as_holder<R>(&self, act: impl FnOnce(&Holder) -> R) -> R {
         // Not under the borrow: what is locked or unlocked here may wake and drop others.
         match self.current() {
-            Some(running) => act(running.holder.get_or_init(Holder::new)),
+            Some(running) => act(running.rare().holder.get_or_init(Holder::new)),
             None => act(self.holder.get_or_init(Holder::new)),
         }
     }

@@ -44,15 +44,11 @@ pub(crate) struct Task {
     isolate: Rc<Isolate>,
     running: Rc<Running>,
     coroutine: Coroutine,
-    /// The function and its arguments, until the first resume.
-    shipped: Option<Shipped>,
     /// Its function, if that is to be given back.
     lent: Option<Lent>,
     wait: Option<Wait>,
-    /// mlua's future, once the coroutine has waited in an async function.
-    driven: Option<Pin<Box<AsyncThread<MultiValue>>>>,
-    /// Says that it is.
-    awaits_outside: Option<Pending>,
+    /// Once the coroutine has waited in an async function.
+    driven: Option<Box<Driven>>,
     finished: bool,
     /// Whether it was made to yield to its neighbours.
     interrupted: bool,
@@ -65,6 +61,13 @@ pub(crate) struct Task {
     member: Option<Member>,
 }
 
+/// mlua's future for a coroutine.
+struct Driven {
+    future: Pin<Box<AsyncThread<MultiValue>>>,
+    /// Says that something outside may wake it.
+    _awaits_outside: Option<Pending>,
+}
+
 /// What a goroutine came to, before it is told to anybody.
 enum End {
     Done(Packet),
@@ -73,28 +76,31 @@ enum End {
 }
 
 impl Task {
-    /// A goroutine that is about to run on this coroutine: it takes the packet as its function and arguments when it is
-    /// first resumed.
-    pub(crate) fn new(isolate: &Rc<Isolate>, start: Start, slot: usize, coroutine: Coroutine) -> Self {
+    /// A goroutine that is about to run on this coroutine, and what [`begin`](Self::begin) takes: its function and arguments.
+    pub(crate) fn new(
+        isolate: &Rc<Isolate>,
+        start: Start,
+        slot: usize,
+        coroutine: Coroutine,
+    ) -> (Self, Shipped) {
         let Start { shipped, completer, member, mut ties } = start;
         let running = Rc::new(Running::new(completer, &member, slot, ties.begin()));
         isolate.occupy(slot, &running);
-        Self {
+        let task = Self {
             isolate: Rc::clone(isolate),
             running,
             coroutine,
-            shipped: Some(shipped),
             lent: None,
             wait: None,
             driven: None,
-            awaits_outside: None,
             finished: false,
             interrupted: false,
             counted: false,
             unwound: None,
             ties,
             member: Some(member),
-        }
+        };
+        (task, shipped)
     }
 
     /// Ends a goroutine that was cancelled just as it was taken out of the queue.
@@ -108,11 +114,16 @@ impl Task {
         start.fail(&fault::text(error));
     }
 
+    /// Resumes the goroutine for the first time. True if that was its end.
+    pub(crate) fn begin(&mut self, shipped: Shipped) -> bool {
+        self.run(Some(shipped))
+    }
+
     /// Resumes the goroutine. True if that was its end.
-    pub(crate) fn run(&mut self) -> bool {
+    fn run(&mut self, shipped: Option<Shipped>) -> bool {
         self.status(|completer| completer.running());
         let before = self.isolate.state.set_current(Some(Rc::clone(&self.running)));
-        let end = catch_unwind(AssertUnwindSafe(|| self.resume().or_else(|| self.parked())));
+        let end = catch_unwind(AssertUnwindSafe(|| self.resume(shipped).or_else(|| self.parked())));
         self.put_down();
         self.isolate.state.set_current(before);
         let end = end.unwrap_or_else(|panic| Some((self.panicked(&*panic), false)));
@@ -164,9 +175,8 @@ impl Task {
     }
 
     /// Resumes the coroutine. `None` if it yielded.
-    fn resume(&mut self) -> Option<(End, bool)> {
+    fn resume(&mut self, first: Option<Shipped>) -> Option<(End, bool)> {
         let coroutine = self.coroutine;
-        let first = self.shipped.take();
 
         let Isolate { lua, state, .. } = &*self.isolate;
         let mut went = None;
@@ -258,7 +268,7 @@ impl Task {
                 };
                 let error = values.pop_back().unwrap_or(Value::Nil);
                 if let Some(Value::String(traceback)) = values.pop_front() {
-                    *self.running.traceback.borrow_mut() =
+                    *self.running.rare().traceback.borrow_mut() =
                         Some(fault::traceback(&traceback.to_string_lossy()));
                 }
                 Some((self.raised(error), false))
@@ -293,8 +303,9 @@ impl Task {
             self.isolate.thread(self.running.slot).and_then(|thread| thread.into_async::<MultiValue>(()));
         match driven {
             Ok(driven) => {
-                self.driven = Some(Box::pin(driven));
-                self.awaits_outside = self.isolate.state.system.woken_from_outside();
+                let awaits_outside = self.isolate.state.system.woken_from_outside();
+                let driven = Driven { future: Box::pin(driven), _awaits_outside: awaits_outside };
+                self.driven = Some(Box::new(driven));
                 None
             }
             Err(error) => Some((self.failed_with(&fault::text(&error)), false)),
@@ -306,7 +317,6 @@ impl Task {
         self.finished = true;
         self.wait = None;
         self.driven = None;
-        self.awaits_outside = None;
         let running = &self.running;
         let reusable = reusable && !running.exposed.get() && matches!(end, End::Done(_));
         if let Some(lent) = self.lent.take() {
@@ -335,7 +345,6 @@ impl Task {
     /// raised there. mlua keeps the function's future in Lua; it is dropped by the collection that is asked for here.
     fn stop_driven(&mut self) -> (End, bool) {
         self.driven = None;
-        self.awaits_outside = None;
         self.isolate.collect_when_idle();
         self.stop()
     }
@@ -370,7 +379,7 @@ impl Task {
         self.isolate.state.set_current(Some(Rc::clone(&self.running)));
         self.isolate.state.interrupts().into_iter().for_each(|interrupts| interrupts.take_up(self.coroutine));
         // A panic that the script has caught, and returns, is resumed by mlua when it reaches Rust.
-        let polled = catch_unwind(AssertUnwindSafe(|| driven.as_mut().poll(cx)));
+        let polled = catch_unwind(AssertUnwindSafe(|| driven.future.as_mut().poll(cx)));
         self.put_down();
         self.interrupted = self.take_yielded() != Yielded::No;
         let polled = match polled {
@@ -407,7 +416,7 @@ impl Future for Task {
                     task.finish(end, reusable);
                     return Poll::Ready(());
                 }
-                if task.run() {
+                if task.run(None) {
                     return Poll::Ready(());
                 }
                 if task.interrupted {
@@ -439,7 +448,7 @@ impl Future for Task {
                 task.wait = None;
                 *task.running.reply.borrow_mut() = Some(reply);
                 if task.driven.is_none() {
-                    if task.run() {
+                    if task.run(None) {
                         return Poll::Ready(());
                     }
                     if task.interrupted {

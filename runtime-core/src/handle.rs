@@ -64,13 +64,6 @@ pub struct Completer<T, E, Q = ()> {
     shared: sync::Arc<Shared<T, E, Q>>,
 }
 
-/// Where what a queued task needs to run is kept.
-struct Place<Q> {
-    there: Option<Q>,
-    /// Whether it was taken by the one who cancels the task, and ends it.
-    cancelled: bool,
-}
-
 struct Shared<T, E, Q> {
     id: u64,
     /// `Queued`, `Running` or `Waiting`, as long as there is no outcome.
@@ -86,7 +79,11 @@ struct Shared<T, E, Q> {
     awaited: AtomicBool,
     ended: Event,
     cancelled: OnceLock<Option<Arc<str>>>,
-    queued: Mutex<Place<Q>>,
+    /// What it needs to run, while it is queued. By itself, since it is there only until the task starts, and the rest as long
+    /// as anybody knows the task.
+    queued: Mutex<Option<Box<Q>>>,
+    /// Whether that was taken by the one who cancels the task, and ends it. Written and read under the lock of `queued`.
+    ends_by_cancel: AtomicBool,
     /// The runner's waker, for cancelling.
     runner: AtomicWaker,
     name: Mutex<Option<Arc<str>>>,
@@ -111,7 +108,8 @@ impl<T, E, Q> Handle<T, E, Q> {
             awaited: AtomicBool::new(false),
             ended: Event::new(),
             cancelled: OnceLock::new(),
-            queued: Mutex::new(Place { there: None, cancelled: false }),
+            queued: Mutex::new(None),
+            ends_by_cancel: AtomicBool::new(false),
             runner: AtomicWaker::new(),
             name: Mutex::new(None),
             shared: AtomicBool::new(false),
@@ -293,7 +291,8 @@ impl<T, E, Q> Completer<T, E, Q> {
     where
         Q: Queued,
     {
-        let before = self.shared.queued.lock().there.replace(queued);
+        let queued = Box::new(queued);
+        let before = self.shared.queued.lock().replace(queued);
         drop(before);
         // Cancelling stores its word, then looks here; this is the other way round. So at least one of the two sees the
         // other, and the lock lets only one take it out.
@@ -304,7 +303,8 @@ impl<T, E, Q> Completer<T, E, Q> {
 
     /// Takes back what [`queue`](Self::queue) has left. `None`: there is nothing, or the task was cancelled, and has ended.
     pub fn unqueue(&self) -> Option<Q> {
-        self.shared.queued.lock().there.take()
+        let queued = self.shared.queued.lock().take();
+        queued.map(|queued| *queued)
     }
 
     /// The number the task was made with.
@@ -360,9 +360,11 @@ impl<T, E, Q> Shared<T, E, Q> {
     {
         let queued = {
             let mut place = self.queued.lock();
-            let queued = place.there.take();
+            let queued = place.take();
             // From here on its end is ours to tell, also if its completer is dropped before that.
-            place.cancelled = place.cancelled || queued.is_some();
+            if queued.is_some() {
+                self.ends_by_cancel.store(true, Ordering::Relaxed);
+            }
             queued
         };
         if let Some(queued) = queued {
@@ -437,10 +439,10 @@ impl<T, E, Q> Drop for Completer<T, E, Q> {
         if self.shared.outcome.get().is_none() {
             let queued = {
                 let mut place = self.shared.queued.lock();
-                if place.cancelled {
+                if self.shared.ends_by_cancel.load(Ordering::Relaxed) {
                     return; // whoever cancels it has come first, and tells its end
                 }
-                place.there.take()
+                place.take()
             };
             drop(queued);
             let reason = match self.shared.cancelled.get() {

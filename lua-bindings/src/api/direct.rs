@@ -3,10 +3,14 @@
 //! Each handles the calls that are right and need not wait, and leaves the rest to the general primitive of the same
 //! key, which stands with its object in another file here and has the last word on what a call means.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
 
-use runtime_core::{Outcome as Ended, TryReceiveError, TrySendError};
+use runtime_core::{Outcome as Ended, Sleep, TryReceiveError, TrySendError};
 
 use super::channel::{Direction, reply_closed};
 use super::pools::Gives;
@@ -21,7 +25,8 @@ use crate::state::{DONE, PARK, Role, State, WRONG, vital};
 
 /// Those that may have to wait, or raise: they answer with a number that says so, as the general primitives do, and a Lua
 /// function around them sees to it.
-const MAY_WAIT: [(&str, Primitive); 8] = [
+const MAY_WAIT: [(&str, Primitive); 9] = [
+    ("sleep", sleep),
     ("await", await_ended),
     ("handle_await", await_ended),
     ("channel_send", send),
@@ -297,6 +302,38 @@ fn to_send(
         Some(Ok(packet)) => Ok(packet),
         Some(Err(refusal)) => Err(refused(stack, state, &refusal)),
         None => Err(Went::General),
+    }
+}
+
+/// A sleep as a wait: an async block would keep it twice, and a million of them may sleep.
+struct Slept(Sleep);
+
+impl Future for Slept {
+    type Output = Reply;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Reply> {
+        self.0.as_mut().poll(cx).map(|()| Reply::Nothing)
+    }
+}
+
+fn sleep(stack: &mut Stack<'_>, state: &Rc<State>) -> Went {
+    if stack.kind(1) != Kind::Number || state.must_stop() {
+        return Went::General;
+    }
+    let milliseconds = match stack.number(1) {
+        Number::Integer(value) => value as f64,
+        Number::Float(value) => value,
+    };
+    // Anything else is for ever, or a wrong call.
+    let until = Duration::try_from_secs_f64(milliseconds / 1000.0).ok();
+    let backend = &state.system.backend;
+    let until = until.and_then(|duration| backend.now().checked_add(duration));
+    match (until, state.parking(|| stack.coroutine())) {
+        (Some(until), Some(running)) => {
+            let slept = Slept(backend.sleep_until(until));
+            park(stack, state, &running, "sleep", Box::pin(slept))
+        }
+        _ => Went::General,
     }
 }
 

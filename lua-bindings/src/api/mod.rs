@@ -540,7 +540,7 @@ fn add_isolate(prim: &Primitives<'_>) -> mlua::Result<()> {
     })?;
     prim.raw("keep_traceback", |_, state, traceback: mlua::LuaString| {
         if let Some(running) = state.current() {
-            *running.traceback.borrow_mut() = Some(fault::traceback(&traceback.to_string_lossy()));
+            *running.rare().traceback.borrow_mut() = Some(fault::traceback(&traceback.to_string_lossy()));
         }
         Ok(())
     })?;

@@ -236,7 +236,7 @@ pub(crate) struct Submitting {
 
 /// The place that the running goroutine has in a pool.
 pub(super) fn inside(state: &State) -> Option<SlotId> {
-    state.current().and_then(|running| running.pool_slot.borrow().as_ref().map(runtime_core::Slot::id))
+    state.current().and_then(|running| running.pool_slot.borrow().as_ref().map(|slot| slot.id()))
 }
 
 fn submit(

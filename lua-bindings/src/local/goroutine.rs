@@ -170,7 +170,7 @@ impl Goroutine {
         match came {
             Came::Ended(end) => Some(end),
             Came::Failed(message, traceback) => {
-                *self.running.traceback.borrow_mut() = Some(fault::traceback(&traceback));
+                *self.running.rare().traceback.borrow_mut() = Some(fault::traceback(&traceback));
                 if cfg!(feature = "lua51") {
                     return Some(End::Raised);
                 }
@@ -372,7 +372,7 @@ impl Goroutine {
             Value::Error(error) => fault::text(error),
             other => other.to_string().unwrap_or_else(|_| format!("a {} value", other.type_name())),
         });
-        let traceback = self.running.traceback.borrow_mut().take();
+        let traceback = self.running.take_traceback();
         let Blame { started_at, tell } = Blame::of(self.member.as_deref());
         Some(Failure {
             error: self.keep(local, lua, state, "error"),

@@ -193,6 +193,17 @@ impl Plain {
         }
     }
 
+    /// Whether both are the same to the last bit.
+    fn is(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Nil, Self::Nil) => true,
+            (Self::Boolean(one), Self::Boolean(two)) => one == two,
+            (Self::Integer(one), Self::Integer(two)) => one == two,
+            (Self::Float(one), Self::Float(two)) => one.to_bits() == two.to_bits(),
+            _ => false,
+        }
+    }
+
     pub(crate) fn push(self, stack: &mut Stack<'_>) {
         match self {
             Self::Nil => stack.push_nil(),

@@ -11,6 +11,7 @@ use super::Plain;
 use super::decode::Malformed;
 use crate::code::Code;
 use crate::loaded::Lent;
+use crate::modules::OURS;
 use crate::object::Object;
 use crate::raw::{Coroutine, Kind, Stack};
 use crate::state::{State, vital};
@@ -23,15 +24,34 @@ pub(crate) enum Carried {
     Plain(Plain),
     Bytes(Box<[u8]>),
     Object(Object),
+    /// The module itself, which most functions have captured.
+    Ours,
 }
 
 impl Carried {
-    fn of(stack: &Stack<'_>, index: i32) -> Option<Self> {
+    fn of(stack: &Stack<'_>, state: &State, index: i32) -> Option<Self> {
         match stack.kind(index) {
             Kind::Number => Some(Self::Plain(stack.number(index).into())),
             Kind::String => Some(Self::Bytes(stack.string(index).into())),
             Kind::Userdata => stack.object(index).cloned().map(Self::Object),
+            Kind::Table => (stack.address(index) == state.our_module.get()).then_some(Self::Ours),
             _ => Plain::at(stack, index).map(Self::Plain),
+        }
+    }
+
+    /// Whether this is what lies on top.
+    fn is_on_top(&self, stack: &mut Stack<'_>, state: &State) -> bool {
+        match (self, stack.kind(-1)) {
+            // Here 1 and 1.0 differ, which Lua takes for the same.
+            (Self::Plain(value), _) => Plain::on_top(stack).is_some_and(|there| there.is(*value)),
+            (Self::Bytes(bytes), Kind::String) => stack.string(-1) == &**bytes,
+            (Self::Object(_), Kind::Userdata) | (Self::Ours, Kind::Table) => {
+                self.push(stack, state);
+                let same = stack.same(-1, -2);
+                stack.pop(1);
+                same
+            }
+            _ => false,
         }
     }
 
@@ -48,8 +68,34 @@ impl Carried {
             Self::Plain(value) => value.push(stack),
             Self::Bytes(bytes) => stack.push_bytes(bytes),
             Self::Object(object) => object.push(stack, state),
+            Self::Ours => {
+                let at = stack.top() + 1;
+                state.push_vitals(stack);
+                stack.raw_get_index(at, vital::BY_NAME);
+                stack.push_bytes(OURS);
+                stack.raw_get(at + 1);
+                if stack.kind(-1) == Kind::Nil {
+                    // The first that comes here.
+                    stack.raw_get_index(at, vital::RESOLVE);
+                    stack.push_bytes(OURS);
+                    stack.call(1, 1);
+                    stack.replace(at + 2);
+                }
+                stack.replace(at);
+                stack.pop(1);
+            }
         }
     }
+}
+
+/// Whether the function on top has captured just these values.
+fn has_captured(stack: &mut Stack<'_>, state: &State, captured: &[Carried]) -> bool {
+    let function = stack.top();
+    (1..).zip(captured).all(|(n, value)| {
+        let same = stack.push_upvalue(function, n) && value.is_on_top(stack, state);
+        stack.truncate(function);
+        same
+    })
 }
 
 /// What a start of the function at the bottom of the stack, with the values up to `top` as its arguments, carries; `None` if
@@ -68,13 +114,13 @@ pub(crate) fn ship(
     let mut values = Quick::new();
     let mut upvalue = 1;
     while stack.push_upvalue(1, upvalue) {
-        let value = Carried::of(stack, -1);
+        let value = Carried::of(stack, state, -1);
         stack.pop(1);
         values.push(value?);
         upvalue += 1;
     }
     for index in 2..=top {
-        values.push(Carried::of(stack, index)?);
+        values.push(Carried::of(stack, state, index)?);
     }
     for value in &values {
         if let Carried::Object(object) = value {
@@ -113,13 +159,23 @@ pub(crate) fn arrive(
     let loaded = state.loaded();
     // Numbers and the like need not be let go.
     let clear = captured.iter().any(|value| !matches!(value, Carried::Plain(_)));
-    let lent = match analysis.upvalue_count {
-        0 => None,
-        _ if analysis.passes_on => None,
-        upvalues => loaded.try_lend(code.id, if clear { upvalues } else { 0 }),
-    };
+    let (mut lent, mut shared) = (None, false);
+    match analysis.upvalue_count {
+        0 => {}
+        _ if analysis.passes_on => {}
+        upvalues if !loaded.is_lent(code.id) => lent = Some(loaded.lend(code.id, upvalues, clear)),
+        upvalues if loaded.push(stack, VITALS, code.id) => {
+            shared = has_captured(stack, state, captured);
+            if shared {
+                lent = loaded.share(code.id, upvalues, clear);
+            } else {
+                stack.pop(1);
+            }
+        }
+        _ => {}
+    }
     let keep = lent.is_some() || analysis.upvalue_count == 0;
-    if !keep || !loaded.push(stack, VITALS, code.id) {
+    if !shared && (!keep || !loaded.push(stack, VITALS, code.id)) {
         if let Err(why) = stack.load(&code.bytes) {
             stack.truncate(0);
             lent.into_iter().for_each(|lent| loaded.forget(stack, state, lent));
@@ -130,7 +186,7 @@ pub(crate) fn arrive(
         }
     }
     let function = stack.top();
-    for (n, value) in (1..).zip(captured) {
+    for (n, value) in (1..).zip(if shared { &[] } else { captured }) {
         value.push(stack, state);
         stack.set_upvalue(function, n);
     }

@@ -69,7 +69,7 @@ impl Task {
                 Packet::text(&message)
             }
         };
-        let traceback = self.running.traceback.borrow_mut().take();
+        let traceback = self.running.take_traceback();
         let Blame { started_at, tell } = Blame::of(self.member.as_deref());
         End::Failed(Failure {
             error,

@@ -70,7 +70,7 @@ impl Decoder<'_> {
 
     fn lend(&mut self, code: &Code, using: Use) {
         if let Use::Lent(upvalues) = using {
-            self.lent = Some(self.state.loaded().lend(code.id, upvalues));
+            self.lent = Some(self.state.loaded().lend(code.id, upvalues, true));
         }
     }
 }

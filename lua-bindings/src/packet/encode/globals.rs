@@ -4,7 +4,7 @@ use super::classes::INDEX;
 use super::{Encoder, Origin, Roots};
 use crate::bytecode::Analysis;
 use crate::code::Code;
-use crate::modules::LIBRARIES;
+use crate::modules::{LIBRARIES, OURS};
 use crate::packet::classes::class_id;
 use crate::packet::tag;
 use crate::raw::{Kind, Stack};
@@ -176,6 +176,7 @@ impl Encoder<'_> {
         if !self.state.may_be_named(stack.address(-1)) {
             return Known::No;
         }
+        let address = stack.address(-1);
         stack.push_copy(-1);
         stack.raw_get(self.named());
         if let Some((id, looks)) = class_id(stack) {
@@ -187,6 +188,9 @@ impl Encoder<'_> {
         let known = stack.kind(-1) == Kind::String
             && name.strip_prefix(b"_G\0").is_none_or(|global| self.state.system.has_global(global));
         if known {
+            if name == OURS && self.roots == Roots::Start {
+                self.state.our_module.set(address);
+            }
             if STANDARD.contains(&name) {
                 self.names_library(name);
             } else if loads_modules(name) {
