@@ -4,6 +4,21 @@
 //! the goroutine parks, the rest of it becomes a future of the worker's own executor (see [`crate::task`]). So a
 //! goroutine that never blocks costs no future, and an isolate takes a new goroutine only when it has nothing that is
 //! ready to run.
+//!
+//! # Slots that are used again, and wake-ups that come late
+//! A million goroutines come and go in the same few slots, and who wakes one of them may come when it has ended. What then
+//! stands between the wake-up and the goroutine that has the slot now:
+//!
+//! | what is used again | what comes late | what tells them apart |
+//! |---|---|---|
+//! | a slot of an isolate, its coroutine and its globals | nothing: no waker knows a slot. They know the task, which has its own `Running` | |
+//! | a task's place in a worker of `backend-threads` | a wake-up from anywhere | the ticket's serial number (`inbox.rs`) |
+//! | a place of a goroutine of the home state | a bell that was rung | the bell itself (`local/mod.rs`) |
+//! | a waiter's place at a channel or a lock | a claim, a withdrawal | the ticket's number; a token is claimed once (`runtime_core`'s `token.rs`) |
+//! | a timer's entry | its end, its withdrawal | a number behind the instant (`timers.rs`); other backends count references |
+//! | a place in a pool | the end of a task | the task's number (`SlotId`) |
+//! | a function that is lent | a goroutine that gives it back | the number of the lending (`loaded.rs`) |
+//! | the coroutine that a signal meant | the signal | the hook asks what runs now (`interrupt.rs`) |
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;

@@ -112,6 +112,7 @@ files! {
     modules_changed_strings
     mutex
     once
+    placement
     pool_closing
     pool_map
     pool_object

@@ -90,4 +90,47 @@ everywhere("an assignment to a captured variable is refused for each new closure
   end
 end)
 
+test("goroutines of one closure that live at the same time have captured the values of their own start", function()
+  local one, other, gate = goroutine.atomic_int(), goroutine.atomic_int(), goroutine.channel()
+  local function start(number, text, object)
+    return goroutine.async(function()
+      gate:receive()
+      object:add(1)
+      return math.type and math.type(number) or number, number, text
+    end)
+  end
+  local handles = {}
+  -- 1 and 1.0 are equal, and not the same.
+  for i, number in ipairs({ 1, 1, 1.0, 1, 2, 1.0, 1 }) do
+    handles[i] = { start(number, "a" .. i % 2, i % 3 == 0 and other or one), number, "a" .. i % 2 }
+  end
+  gate:close()
+  for _, expected in ipairs(handles) do
+    local handle, number, text = expected[1], expected[2], expected[3]
+    gives(values(true, math.type and math.type(number) or number, number, text), handle:await())
+  end
+  equal(one:load(), 5)
+  equal(other:load(), 2)
+end)
+
+test("a goroutine that fails takes its closure from none of those that share it", function()
+  local gate, n = goroutine.channel(), 7
+  local handles = {}
+  for i = 1, 20 do
+    handles[i] = goroutine.async(function(fails)
+      gate:receive()
+      if fails then error("on purpose", 0) end
+      return n
+    end, i % 2 == 0)
+  end
+  gate:close()
+  for i, handle in ipairs(handles) do
+    local ok, value = handle:await()
+    equal(ok, i % 2 == 1)
+    equal(value, i % 2 == 1 and 7 or "on purpose")
+    -- Who comes later, with another value, does not change that of those who are still there.
+    equal(select(2, goroutine.async(function() return i end):await()), i)
+  end
+end)
+
 finish()
