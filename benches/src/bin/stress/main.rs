@@ -105,23 +105,33 @@ fn stress(name: &str, time: Duration) -> Result<String, String> {
     }
 }
 
-/// What is held once garbage is collected, and spare isolates have retired.
+/// What is held once garbage is collected, and spare isolates have retired. What collects garbage starts goroutines, and so keeps
+/// spares at work: they are given time to retire before it is tried again.
 fn settled(lua: &Lua) -> Result<Held, String> {
     let collect = "
         local goroutine = require('goroutine')
         for _ = 1, 2 do
             collectgarbage()
             goroutine.await_all(goroutine.spawn_many(50, function() goroutine.sleep(5) collectgarbage() end))
-        end
-        local stats = goroutine.stats()
-        return stats.blocked == 0 and stats.goroutines.waiting + stats.goroutines.running + stats.goroutines.queued";
+        end";
+    let left = "
+        local stats = require('goroutine').stats()
+        local goroutines = stats.goroutines
+        return stats.blocked, goroutines.waiting + goroutines.running + goroutines.queued";
+    let failed = |error: mlua::Error| error.to_string();
     let limit = Instant::now() + Duration::from_secs(30);
     loop {
-        let left: mlua::Value = lua.load(collect).eval().map_err(|error| error.to_string())?;
-        match left {
-            mlua::Value::Integer(0) => return Ok(Held::now()),
-            _ if Instant::now() > limit => return Err(format!("goroutines or isolates are left: {left:?}")),
-            _ => std::thread::sleep(Duration::from_millis(100)),
+        lua.load(collect).exec().map_err(failed)?;
+        let retiring = Instant::now() + Duration::from_secs(3);
+        while Instant::now() < retiring {
+            let (blocked, goroutines) = lua.load(left).eval::<(usize, usize)>().map_err(failed)?;
+            if blocked + goroutines == 0 {
+                return Ok(Held::now());
+            }
+            if Instant::now() > limit {
+                return Err(format!("{goroutines} goroutines and {blocked} spare isolates are left"));
+            }
+            std::thread::sleep(Duration::from_millis(100));
         }
     }
 }
