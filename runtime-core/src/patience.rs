@@ -27,19 +27,19 @@ const OTHERS_RAN: Duration = Duration::from_micros(20);
 ///
 /// ```
 /// # use runtime_core::Patience;
+/// # use std::cell::Cell;
 /// # use std::sync::mpsc;
 /// let (send, inbox) = mpsc::channel();
 /// std::thread::spawn(move || (0..100).try_for_each(|n| send.send(n)));
 /// let mut patience = Patience::new();
-/// let mut got = None;
-/// while got != Some(99) {
-///     patience.wait(
-///         || {
-///             got = inbox.try_recv().ok();
-///             got.is_some()
-///         },
-///         || std::thread::park_timeout(std::time::Duration::from_millis(1)),
-///     );
+/// let got = Cell::new(None);
+/// while got.get() != Some(99) {
+///     let look = || {
+///         got.set(inbox.try_recv().ok());
+///         got.get().is_some()
+///     };
+///     // Parks, unless there is something by now.
+///     patience.wait(look, || got.set(inbox.recv().ok()));
 /// }
 /// ```
 #[derive(Debug)]
