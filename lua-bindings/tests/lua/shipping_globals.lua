@@ -181,7 +181,7 @@ test("globals that home has through tables of the metatable of _G are found, as 
   setmetatable(_G, { __index = near })
   local results = values(pcall(function()
     local by_call = values(run(function() return far_away() end))
-    local by_table = values(run(function() return _G.found_by_name, (load or loadstring)("return hidden")(), not_there_at_all end))
+    local by_table = values(run(function() return _G.found_by_name, (loadstring or load)("return hidden")(), not_there_at_all end))
     local from_inside = values(run(function() return select(2, await(async(function() return near_by() end))) end))
     setmetatable(far, { __index = function() error("called") end })
     return by_call, by_table, from_inside, values(run(function() return near_by(), not_there_at_all end))
