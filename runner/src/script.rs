@@ -158,7 +158,8 @@ impl Script<'_> {
             (false, _) if goroutines.is_interrupted() => Ok(INTERRUPTED),
             (false, error) => {
                 definitions.tell_errors(shared)?;
-                Ok(self.fail(FAILED, &error.to_string()?))
+                let text = error.as_string().map(|text| text.to_string_lossy());
+                Ok(self.fail(FAILED, &text.map_or_else(|| error.to_string(), Ok)?))
             }
         }
     }

@@ -7,6 +7,7 @@ local nearest, duration = ...
 
 local getinfo, getmetatable, setmetatable, type, pairs, ipairs, tostring, math_type =
   debug.getinfo, getmetatable, setmetatable, type, pairs, ipairs, tostring, math.type
+local utf8_length = utf8.len
 
 local M = { errors = {}, workflows = {}, tasks = {} }
 
@@ -50,9 +51,17 @@ local function expected(what, value)
   return nil, what .. " expected, got " .. (value == nil and "nothing" or type(value))
 end
 
+-- Names and paths, lines for the shell: they are told in events, and what runs them takes no other bytes.
+local function readable(value)
+  if utf8_length(value) then
+    return value
+  end
+  return nil, "text in UTF-8 expected, got other bytes"
+end
+
 local function text(value)
   if type(value) == "string" then
-    return value
+    return readable(value)
   end
   return expected("a string", value)
 end
@@ -79,7 +88,7 @@ local function fn_or_line(value)
   elseif not value:find("%S") then
     return nil, "the shell line is empty"
   end
-  return value
+  return readable(value)
 end
 
 local function time(value)
@@ -92,7 +101,7 @@ end
 
 local function list(value)
   if type(value) == "string" then
-    return { value }
+    value = { value }
   elseif type(value) ~= "table" then
     return expected("a string or a list of strings", value)
   end
@@ -105,6 +114,10 @@ local function list(value)
   for i, item in ipairs(value) do
     if type(item) ~= "string" then
       return nil, "a list of strings expected, but entry " .. i .. " is a " .. type(item)
+    end
+    local kept, why = readable(item)
+    if not kept then
+      return nil, why
     end
     copy[i] = item
   end
@@ -124,6 +137,10 @@ local function map(value)
       return nil, "the value of '" .. key .. "' has to be a string or a number, not a " .. kind
     end
     copy[key] = tostring(item)
+    local kept, why = readable(key .. copy[key])
+    if not kept then
+      return nil, why
+    end
   end
   return copy
 end
@@ -231,7 +248,12 @@ end
 -- The name, or `?` and true.
 local function name_of(name, kind, place)
   if type(name) == "string" and name ~= "" then
-    return name
+    local kept, why = readable(name)
+    if kept then
+      return kept
+    end
+    wrong(place, kind .. ": the name: " .. why)
+    return "?", true
   end
   wrong(place, kind .. ": a name expected, got " .. (name == "" and "an empty string" or type(name)))
   return "?", true

@@ -244,7 +244,11 @@ local function run_workflow(workflow)
     local is_alone = not task.async and not config.max_parallel
     running, alone = running + 1, is_alone
     strand.start(task.name, function()
-      live(task)
+      local ok, why = strand.try(live, task)
+      if not ok and not results[task.name] then
+        local at = begun[task]
+        finish(task, at[1], at[2], { status = "failed", error = why })
+      end
       running = running - 1
       if is_alone then
         alone = false

@@ -1,4 +1,4 @@
--- THE SEAM. How tasks wait and overlap. The engine uses these five functions, and nothing else, to run things beside each other:
+-- THE SEAM. How tasks wait and overlap. The engine uses these six functions, and nothing else, to run things beside each other:
 --
 --   start(name, fn)                begins fn() as a strand
 --   step()                         goes on until one more strand has ended; false if the program was interrupted
@@ -6,6 +6,7 @@
 --   shell(line, options)           in a strand: exec.run(line, options), while the others go on
 --   call(limit, task, fn, ...)     calls a function of the script's for a task, at most for `limit` seconds (nil: as long as it takes):
 --                                  "ok" and its values, or "error" | "timeout" | "interrupted", a message and a traceback
+--   try(fn, ...)                   in a strand: true if fn(...) raises nothing, otherwise false and the text of the error
 --
 -- Strands are goroutines of `goroutine.local`: whatever waits lets the others go on, and all share the script's variables.
 --
@@ -37,9 +38,17 @@ function M.step()
   end
   remove(strands, index)
   if not ok then
-    error(describe(err) .. "\n" .. trace, 0)
+    error(describe(err) .. "\n" .. (trace or ""), 0)
   end
   return true
+end
+
+function M.try(fn, ...)
+  local ok, err = pcall(fn, ...)
+  if not ok and interrupted() then
+    error(err, 0) -- it unwinds
+  end
+  return ok, not ok and describe(err) or nil
 end
 
 function M.sleep(seconds)

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use goroutine::Goroutines;
 use mlua::chunk::ChunkMode;
-use mlua::{Function, HookTriggers, IntoLuaMulti, Lua, MultiValue, Table, Value, VmState};
+use mlua::{Function, HookTriggers, IntoLuaMulti, Lua, LuaString, MultiValue, Table, Value, VmState};
 
 use crate::cli::Run;
 use crate::event::Event;
@@ -41,8 +41,9 @@ pub(crate) enum Outcome {
 
 /// Makes `task` and `workflow`.
 pub(crate) fn install(lua: &Lua) -> mlua::Result<Definitions> {
-    let nearest = lua.create_function(|_, (name, names): (String, Vec<String>)| {
-        Ok(modules::nearest(&name, names.iter().map(String::as_str)).map(str::to_owned))
+    let nearest = lua.create_function(|_, (name, names): (LuaString, Vec<LuaString>)| {
+        let names: Vec<_> = names.iter().map(LuaString::to_string_lossy).collect();
+        Ok(modules::nearest(&name.to_string_lossy(), names.iter().map(String::as_str)).map(str::to_owned))
     })?;
     let seconds = lua.create_function(|lua, value: Value| match duration::of_value(&value) {
         Ok(duration) => duration.as_secs_f64().into_lua_multi(lua),
@@ -84,8 +85,9 @@ impl Definitions {
         if run.dry_run {
             let show =
                 lua.create_function(|_, seconds: f64| Ok(duration::show(Duration::from_secs_f64(seconds))))?;
-            let (plan, text): (Value, String) =
+            let (plan, text): (Value, LuaString) =
                 chunk(lua, "plan", include_str!("../lua/plan.lua"), (workflows, show))?;
+            let text = text.to_string_lossy();
             shared.sink.plan(convert::shown(lua, &plan), if none { "there are no tasks\n" } else { &text });
             return Ok(Outcome::Well);
         }
@@ -238,7 +240,8 @@ fn artifacts(patterns: &[String], workdir: &Path) -> Result<Vec<String>, String>
 fn tell_errors(shared: &Shared, errors: &Table) -> mlua::Result<bool> {
     for error in errors.sequence_values::<Table>() {
         let error = error?;
-        let (message, place): (String, Option<String>) = (error.get("message")?, error.get("place")?);
+        let (message, place): (LuaString, Option<LuaString>) = (error.get("message")?, error.get("place")?);
+        let (message, place) = (message.to_string_lossy(), place.map(|place| place.to_string_lossy()));
         shared.sink.tell(&Event::Error { message: &message, place: place.as_deref() });
     }
     Ok(!errors.is_empty())

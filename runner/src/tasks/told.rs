@@ -2,13 +2,18 @@
 
 use std::time::Duration;
 
-use mlua::Table;
+use mlua::{LuaString, Table};
 
 use crate::event::{Event, Status, TaskResult};
 use crate::sink::Sink;
 
 pub(super) fn tell(sink: &Sink, kind: &str, fields: &Table) -> mlua::Result<()> {
-    let text = |name: &str| fields.raw_get::<Option<String>>(name).map(Option::unwrap_or_default);
+    // What a script says may be any bytes: text is told as far as it is text.
+    let optional = |name: &str| {
+        let text = fields.raw_get::<Option<LuaString>>(name)?;
+        Ok::<_, mlua::Error>(text.map(|text| text.to_string_lossy()))
+    };
+    let text = |name: &str| optional(name).map(Option::unwrap_or_default);
     let seconds = |name: &str| {
         let seconds = fields.raw_get::<Option<f64>>(name)?.unwrap_or_default();
         Ok::<_, mlua::Error>(Duration::try_from_secs_f64(seconds).unwrap_or_default())
@@ -22,7 +27,7 @@ pub(super) fn tell(sink: &Sink, kind: &str, fields: &Table) -> mlua::Result<()> 
             workflow,
             success: fields.raw_get("success")?,
             duration: seconds("duration")?,
-            error: fields.raw_get::<Option<String>>("error")?.as_deref(),
+            error: optional("error")?.as_deref(),
         }),
         "task_start" => sink.tell(&Event::TaskStart { workflow, task, attempt: count("attempt")? }),
         "task_retry" => sink.tell(&Event::TaskRetry {
@@ -39,9 +44,9 @@ pub(super) fn tell(sink: &Sink, kind: &str, fields: &Table) -> mlua::Result<()> 
             attempts: count("attempts")?,
             duration: seconds("duration")?,
             place: text("where")?,
-            message: fields.raw_get("message")?,
-            error: fields.raw_get("error")?,
-            traceback: fields.raw_get("traceback")?,
+            message: optional("message")?,
+            error: optional("error")?,
+            traceback: optional("traceback")?,
             artifacts: fields.raw_get::<Option<Vec<String>>>("artifacts")?.unwrap_or_default(),
         })),
     }

@@ -1,0 +1,69 @@
+//! Tasks that meet what few scripts have: bytes that are no text, globals of the runner's names, definitions while tasks run, deadlocks.
+
+#![allow(clippy::unwrap_used, reason = "all of this is tests")]
+
+mod support;
+
+use support::{Run, sloth_script};
+
+/// The tasks that the table at the end names, each with its status.
+fn statuses(run: &Run) -> String {
+    let lines = run.stderr.lines().skip_while(|line| !line.starts_with("task ")).skip(1);
+    let pairs = lines.map(|line| line.split_whitespace().take(2).collect::<Vec<_>>().join(" "));
+    pairs.collect::<Vec<_>>().join(", ")
+}
+
+#[test]
+fn messages_that_are_no_text_are_shown_as_far_as_they_are() {
+    let script = r#"
+        local function t(name, fn) return task(name):command(fn) end
+        t("returned", function() return false, "caf\xe9" end):build()
+        t("raised", function() error("raised \xff") end):build()
+        t("said", function() return true, "well \xff" end):build()
+        t("hooked", function() return false, "x" end):on_failure(function() error("hook \xff") end):build()
+        task("shell"):command([[printf 'no \351\n' >&2; exit 1]]):build()
+        t("again", function() error("once more \xff", 0) end):retries(1):retry_delay("1ms"):build()
+        t("after", function() print("it went on") end):build()
+    "#;
+    let run = sloth_script(script, &[]);
+    assert_eq!((run.status.code(), run.stdout.as_str()), (Some(1), "it went on\n"), "{run:#?}");
+    assert_eq!(
+        statuses(&run),
+        "returned failed, raised failed, said ok, hooked failed, shell failed, again failed, after ok"
+    );
+    for told in [
+        "caf\u{fffd}",
+        "raised \u{fffd}",
+        "well \u{fffd}",
+        "on_failure: script.sloth",
+        "hook \u{fffd}",
+        "no \u{fffd}",
+    ] {
+        assert!(run.stderr.contains(told), "{told} in {run:#?}");
+    }
+    let run = sloth_script(script, &["-o", "json"]);
+    assert_eq!(run.stdout.matches(r#""event":"task_end""#).count(), 7, "{run:#?}");
+    let run = sloth_script(r#"error("the script itself \xff", 0)"#, &[]);
+    assert!(run.stderr.starts_with("sloth-runner: the script itself \u{fffd}"), "{run:#?}");
+}
+
+#[test]
+fn names_and_lines_that_are_no_text_are_told_where_they_are_defined() {
+    let script = r#"task("a\xff"):command("true"):build()
+task("b"):command("echo \xff"):build()
+task("c"):command("true"):env({ A = "\xff" }):build()
+task("d"):command("true"):artifacts({ "\xff*" }):build()
+task("e"):command("true"):depends_on("\xff"):build()
+task("f"):command("true"):workdir("\xff"):build()
+local g = task("g"):command("true"):build() g["\xff"](g)
+workflow.define("\xff", { tasks = { { name = "h", command = "true", ["\xff"] = 1 } } })"#;
+    for arguments in [&[][..], &["--dry-run"], &["-o", "json"]] {
+        let run = sloth_script(script, arguments);
+        assert_eq!(run.status.code(), Some(2), "{run:#?}");
+        let told = format!("{}{}", run.stdout, run.stderr);
+        for line in 1..=8 {
+            assert!(told.contains(&format!("script.sloth:{line}")), "line {line} in {run:#?}");
+        }
+        assert_eq!(told.matches("text in UTF-8 expected, got other bytes").count(), 7, "{run:#?}");
+    }
+}
