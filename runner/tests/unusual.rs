@@ -67,3 +67,31 @@ workflow.define("\xff", { tasks = { { name = "h", command = "true", ["\xff"] = 1
         assert_eq!(told.matches("text in UTF-8 expected, got other bytes").count(), 7, "{run:#?}");
     }
 }
+
+#[test]
+fn a_task_that_defines_a_task_or_a_workflow_fails_at_that_line() {
+    let run = sloth_script(
+        r#"local first = task("first"):command("true"):build()
+task("late workflow"):command(function()
+  workflow.define("late", { tasks = { { name = "x", command = "echo never" } } })
+end):build()
+task("late task"):command(function()
+  task("y")
+end):build()
+task("late change"):command(function()
+  first:command("echo never")
+end):build()
+task("assigned"):command(function() first.x = 1 end):build()
+task("next"):command("echo next"):build()
+"#,
+        &[],
+    );
+    assert_eq!((run.status.code(), run.stdout.as_str()), (Some(1), "[next] next\n"), "{run:#?}");
+    for line in [3, 6, 9, 11] {
+        let told = format!(
+            "script.sloth:{line}: tasks and workflows are defined while the script runs, before the tasks do"
+        );
+        assert!(run.stderr.contains(&told), "{told} in {run:#?}");
+    }
+    assert!(run.stderr.lines().last().unwrap().starts_with("next "), "{run:#?}");
+}

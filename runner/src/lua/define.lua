@@ -7,11 +7,12 @@ local nearest, duration = ...
 
 local getinfo, getmetatable, setmetatable, type, pairs, ipairs, tostring, math_type =
   debug.getinfo, getmetatable, setmetatable, type, pairs, ipairs, tostring, math.type
-local utf8_length = utf8.len
+local error, utf8_length = error, utf8.len
 
 local M = { errors = {}, workflows = {}, tasks = {} }
 
--- Where the script stands: the innermost line that is not ours.
+-- Where the script stands: the innermost line that is not ours. Everything that defines something asks; once the tasks run, that
+-- is refused.
 local function here()
   local level = 2
   while true do
@@ -20,7 +21,11 @@ local function here()
       return "?"
     end
     if info.currentline > 0 and info.source:sub(1, 9) ~= "=[runner:" then
-      return info.short_src .. ":" .. info.currentline
+      local place = info.short_src .. ":" .. info.currentline
+      if M.closed then
+        error(place .. ": tasks and workflows are defined while the script runs, before the tasks do", 0)
+      end
+      return place
     end
     level = level + 1
   end

@@ -67,6 +67,7 @@ impl Definitions {
         run: &Run,
     ) -> mlua::Result<Outcome> {
         let Self(definitions) = self;
+        definitions.raw_set("closed", true)?;
         let workflows: Table = definitions.get("workflows")?;
         let tasks: Table = definitions.get("tasks")?;
         let none = workflows.is_empty() && tasks.is_empty();
