@@ -14,7 +14,7 @@ use crate::foreign::ForeignType;
 use crate::interrupt::Interrupt;
 use crate::observer::Observer;
 use crate::state::Role;
-use crate::system::{Ending, ErrorReport, GRACE, Setup, StartError, System};
+use crate::system::{BeforeExit, Ending, ErrorReport, GRACE, Setup, StartError, System};
 
 /// How a runtime for goroutines is set up. Made by [`Goroutines::builder`].
 #[must_use = "a builder does nothing until `build` is called"]
@@ -23,6 +23,7 @@ pub struct Builder {
     isolates: Option<usize>,
     setup: Option<Setup>,
     report: Option<ErrorReport>,
+    before_exit: Option<BeforeExit>,
     lazy: bool,
     time_slice: Option<Duration>,
     detect_deadlocks: bool,
@@ -86,6 +87,7 @@ impl Goroutines {
             isolates: None,
             setup: None,
             report: None,
+            before_exit: None,
             lazy: false,
             time_slice: None,
             detect_deadlocks: false,
@@ -266,6 +268,13 @@ impl Builder {
         self
     }
 
+    /// Called when a script ends the process by `os.exit`, at home or in a goroutine: after its goroutines have unwound, or had 2 s
+    /// to, and right before the process ends. It may be on any thread.
+    pub fn before_exit(mut self, end: impl Fn() + Send + Sync + 'static) -> Self {
+        self.before_exit = Some(Box::new(end));
+        self
+    }
+
     /// Lets values of a type of yours travel: captured, as an argument, a result or through a channel. The receiver gets a
     /// clone, so this is for types of which clones stand for the same thing (an `Arc` inside). Within one Lua state the
     /// same value is always the same userdata, also when it comes back.
@@ -396,6 +405,9 @@ impl Builder {
             self.interrupt,
             self.detect_deadlocks,
         ));
+        if let Some(end) = self.before_exit {
+            let _ = system.before_exit.set(end);
+        }
         if let Some(slice) = self.time_slice {
             system.change_settings(|settings| settings.time_slice = slice);
         }

@@ -32,6 +32,8 @@ pub(crate) type Setup = Arc<dyn Fn(&Lua) -> mlua::Result<()> + Send + Sync>;
 
 /// Called with the report of an error that nobody awaits.
 pub(crate) type ErrorReport = Arc<dyn Fn(&str) + Send + Sync>;
+/// Called right before `os.exit` ends the process.
+pub(crate) type BeforeExit = Box<dyn Fn() + Send + Sync>;
 
 /// How long goroutines may take to unwind when the program ends.
 pub(crate) const GRACE: Duration = Duration::from_secs(2);
@@ -58,6 +60,8 @@ pub(crate) struct System {
     settings: RwLock<Settings>,
     pub(crate) setup: Option<Setup>,
     pub(crate) report: ErrorReport,
+    /// Set before any state has the module, if at all.
+    pub(crate) before_exit: OnceLock<BeforeExit>,
     /// The embedder's types that travel.
     pub(crate) foreign: Vec<ForeignType>,
     /// What `now` counts from.
@@ -124,6 +128,7 @@ impl System {
             settings: RwLock::new(Settings::new(isolates)),
             setup,
             report,
+            before_exit: OnceLock::new(),
             foreign,
             queue: Injector::new(),
             started: AtomicBool::new(false),
@@ -319,10 +324,19 @@ impl System {
         let system = Arc::clone(self);
         let exit = move || {
             system.close(GRACE);
+            system.end_with_process();
             std::process::exit(code);
         };
         if std::thread::Builder::new().name("exit".into()).spawn(exit).is_err() {
+            self.end_with_process();
             std::process::exit(code);
+        }
+    }
+
+    /// What the host does before the process ends.
+    pub(crate) fn end_with_process(&self) {
+        if let Some(end) = self.before_exit.get() {
+            end();
         }
     }
 

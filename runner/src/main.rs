@@ -9,6 +9,7 @@ mod convert;
 mod dump;
 mod duration;
 mod event;
+mod groups;
 mod io;
 mod modules;
 mod progress;

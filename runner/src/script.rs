@@ -79,6 +79,7 @@ pub(crate) fn run(run: &Run) -> ExitCode {
     // The state goes first: handles that it drops may have errors to report.
     drop(lua);
     let _ = goroutines.shutdown(GRACE);
+    shared.groups.end();
     shared.printed(Instant::now() + ENDING);
     shared.sink.summarise(code, &left);
     drop(answering);
@@ -95,6 +96,7 @@ fn build(run: &Run, shared: &Arc<Shared>) -> Result<Goroutines, goroutine::Build
     };
     let (limit, setup) = (run.memory_limit, Arc::clone(shared));
     let report = Arc::clone(shared);
+    let groups = Arc::clone(&shared.groups);
     let mut builder = Goroutines::builder()
         .shared_backend(backend)
         .setup(move |lua| {
@@ -102,6 +104,7 @@ fn build(run: &Run, shared: &Arc<Shared>) -> Result<Goroutines, goroutine::Build
             limit_memory(lua, limit)
         })
         .on_unhandled_error(move |text| report.sink.tell(&Event::Unhandled { report: text }))
+        .before_exit(move || groups.end())
         .lazy(true)
         .detect_deadlocks(true);
     if let Some(isolates) = run.isolates {
@@ -254,6 +257,7 @@ fn interruptible(goroutines: &Goroutines, shared: &Arc<Shared>) -> Result<(), ct
     let mut before = false;
     ctrlc::set_handler(move || {
         if std::mem::replace(&mut before, true) {
+            shared.groups.end();
             std::process::exit(INTERRUPTED.into());
         }
         let (interrupt, shared) = (interrupt.clone(), Arc::clone(&shared));
@@ -263,6 +267,7 @@ fn interruptible(goroutines: &Goroutines, shared: &Arc<Shared>) -> Result<(), ct
             let _ = interrupt(GRACE);
             // The main thread ends the program when the script has unwound.
             std::thread::sleep(until.saturating_duration_since(Instant::now()));
+            shared.groups.end();
             shared.sink.summarise(INTERRUPTED, &[]);
             std::process::exit(INTERRUPTED.into());
         });

@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use mlua::Lua;
 
+use crate::groups::Groups;
 use crate::io::Io;
 use crate::modules::http::Clients;
 use crate::sink::{Origin, Sink};
@@ -18,6 +19,8 @@ use crate::sink::{Origin, Sink};
 pub(crate) struct Shared {
     pub(crate) sink: Sink,
     pub(crate) io: Io,
+    /// The commands that run.
+    pub(crate) groups: Arc<Groups>,
     pub(crate) http: Clients,
     /// The tasks that have begun, by the goroutines from which all descend that run for them.
     tasks: Mutex<HashMap<u64, Task>>,
@@ -40,6 +43,7 @@ impl Shared {
         Self {
             sink,
             io: Io::default(),
+            groups: Arc::default(),
             http: Clients::default(),
             tasks: Mutex::default(),
             functions: Mutex::default(),

@@ -518,6 +518,7 @@ fn end_with_process(lua: &Lua, state: &Rc<State>) -> mlua::Result<()> {
             })?;
             local::wind_down(lua, &state, state.system.backend.now() + GRACE);
             state.system.shutdown(GRACE);
+            state.system.end_with_process();
             Ok(())
         })?
     };

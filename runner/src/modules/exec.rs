@@ -10,10 +10,11 @@ use std::time::Duration;
 use goroutine::{Direction, WaitingCall};
 use mlua::{Function, IntoLuaMulti, Lua, MultiValue, Table, Value};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 
 use super::args::{Args, bytes};
 use super::{Module, Place, waiting_unless};
+use crate::groups::{self, Group};
 use crate::shared::Shared;
 use crate::sink::Stream;
 
@@ -95,7 +96,7 @@ fn replace_execute(lua: &Lua, shared: &Arc<Shared>, place: Place) -> mlua::Resul
             let shared = Arc::clone(shared);
             Arc::clone(&shared).io.start(async move {
                 if !shared.sink.takes_prints() {
-                    let mut child = Group::start(&mut command)?;
+                    let mut child = Group::start(&mut command, &shared.groups)?;
                     return Ok((asked, child.wait().await?));
                 }
                 let wanted = Wanted {
@@ -147,18 +148,10 @@ fn replace_popen(lua: &Lua, shared: &Arc<Shared>, place: Place) -> mlua::Result<
         } else if shared.sink.takes_prints() {
             command.stdout(shared.printer(shared.origin(lua))?);
         }
-        let file = goroutine::command_file(lua, command, direction, Some(Box::new(kill_group)))?;
+        let file = goroutine::command_file(lua, command, direction, Some(Box::new(groups::kill)))?;
         Ok(WaitingCall::Now(file))
     })?;
     io.raw_set("popen", popen)
-}
-
-/// Kills a process that has not been waited for, with its group.
-fn kill_group(leader: u32) {
-    let leader = i32::try_from(leader).ok().and_then(rustix::process::Pid::from_raw);
-    if let Some(leader) = leader {
-        let _ = rustix::process::kill_process_group(leader, rustix::process::Signal::KILL);
-    }
 }
 
 fn wanted(lua: &Lua, shared: &Arc<Shared>, args: &Args) -> mlua::Result<Wanted> {
@@ -212,44 +205,11 @@ fn exit_code(status: ExitStatus) -> i32 {
     status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
 }
 
-/// A command and what it has started. Dropped before it has ended, all of that is killed.
-struct Group {
-    child: Child,
-    ended: bool,
-}
-
-impl Group {
-    fn start(command: &mut Command) -> Result<Self, String> {
-        let program = command.as_std().get_program().to_string_lossy().into_owned();
-        let folder = command.as_std().get_current_dir().map(std::path::Path::to_owned);
-        let child = command.process_group(0).spawn().map_err(|error| match folder {
-            Some(folder) if !folder.is_dir() => format!("cannot run in {}: no such folder", folder.display()),
-            _ => format!("cannot run {program}: {error}"),
-        })?;
-        Ok(Self { child, ended: false })
-    }
-
-    async fn wait(&mut self) -> Result<ExitStatus, String> {
-        let status = self.child.wait().await.map_err(|error| error.to_string())?;
-        self.ended = true;
-        Ok(status)
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        // Its number is not given to another process before it was waited for.
-        if let Some(id) = self.child.id().filter(|_| !self.ended) {
-            kill_group(id);
-        }
-    }
-}
-
 async fn run(wanted: Wanted) -> Result<Ended, String> {
     let Wanted { mut command, stdin, timeout, stream, shared } = wanted;
     command.stdin(if stdin.is_empty() { Stdio::null() } else { Stdio::piped() });
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut group = Group::start(&mut command)?;
+    let mut group = Group::start(&mut command, &shared.groups)?;
     let (to, from, errors) = (group.child.stdin.take(), group.child.stdout.take(), group.child.stderr.take());
     let mut kept = (Vec::new(), Vec::new());
     let work = async {

@@ -1,0 +1,144 @@
+//! No command outlives the program, however that ends.
+
+#![allow(clippy::unwrap_used, reason = "all of this is tests")]
+
+use std::io::Read;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::Duration;
+
+/// Nothing here takes that long.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Twenty tasks, half of them functions, whose commands say that they run, and have a pipe open for as long as they do.
+const TASKS: &str = r#"
+    for i = 1, 10 do
+      task("line " .. i):async(true):command(params.command):build()
+      task("function " .. i):async(true):command(function() exec.run(params.command) end):build()
+    end
+"#;
+
+/// Twenty goroutines that run such commands.
+const GOROUTINES: &str = r#"
+    for i = 1, 20 do
+      goroutine.spawn(function(command) exec.run(command) end, params.command)
+    end
+    -- Until they run: each has written a byte.
+    local function all_run()
+      return (fs.size(params.count) or 0) >= 20
+    end
+"#;
+
+/// A program that runs a script, and the pipe that its commands have open.
+struct Running {
+    child: Child,
+    bytes: Receiver<Option<u8>>,
+    _folder: tempfile::TempDir,
+}
+
+impl Running {
+    fn start(script: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        std::fs::write(folder.path().join("script.sloth"), script).unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_sloth-runner"))
+            .args(["run", "script.sloth", "-p", "count=count", "-p"])
+            // Another process of the shell's, so that the shell's own end would not do.
+            .arg("command=exec 9>pipe; printf x >&9; printf x >>count; sleep 600; :")
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        Self { child, bytes: bytes(&pipe), _folder: folder }
+    }
+
+    /// Waits until all commands run.
+    fn all_run(self) -> Self {
+        for _ in 0..20 {
+            assert_eq!(self.bytes.recv_timeout(LIMIT), Ok(Some(b'x')));
+        }
+        self
+    }
+
+    fn signal(&self, name: &str) {
+        let status =
+            Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status().unwrap();
+        assert!(status.success());
+    }
+
+    /// Waits until it has said that.
+    fn says(&mut self, what: &str) {
+        let errors = self.child.stderr.as_mut().unwrap();
+        let mut said = Vec::new();
+        while !String::from_utf8_lossy(&said).contains(what) {
+            let mut byte = [0];
+            errors.read_exact(&mut byte).unwrap();
+            said.extend(byte);
+        }
+    }
+
+    /// Waits for its end, and for that of every command. Gives its exit code, and what it said.
+    fn ended(mut self) -> (Option<i32>, String) {
+        let mut said = String::new();
+        let mut errors = self.child.stderr.take().unwrap();
+        errors.read_to_string(&mut said).unwrap();
+        let code = self.child.wait().unwrap().code();
+        assert_eq!(self.bytes.recv_timeout(LIMIT), Ok(None), "a command goes on: {said}");
+        (code, said)
+    }
+}
+
+/// What is written into that pipe; at last `None`, when nobody has it open any more.
+fn bytes(pipe: &Path) -> Receiver<Option<u8>> {
+    let (tell, bytes) = channel();
+    let pipe = pipe.to_owned();
+    thread::spawn(move || {
+        for byte in std::io::BufReader::new(std::fs::File::open(pipe).unwrap()).bytes() {
+            let _ = tell.send(Some(byte.unwrap()));
+        }
+        let _ = tell.send(None);
+    });
+    bytes
+}
+
+#[test]
+fn commands_end_with_an_interrupt() {
+    let running = Running::start(TASKS).all_run();
+    running.signal("INT");
+    let (code, said) = running.ended();
+    assert_eq!(code, Some(130), "{said}");
+}
+
+#[test]
+fn commands_end_when_a_second_interrupt_ends_the_program_at_once() {
+    let mut running = Running::start(&format!(
+        "{TASKS} task('busy'):async(true):command(function() while fs do end end):build()"
+    ))
+    .all_run();
+    running.signal("INT");
+    running.says("interrupted");
+    running.signal("INT");
+    assert_eq!(running.ended().0, Some(130));
+}
+
+#[test]
+fn commands_end_at_the_normal_end_of_a_script() {
+    let running = Running::start(&format!("{GOROUTINES} while not all_run() do goroutine.sleep(10) end"));
+    let (code, said) = running.all_run().ended();
+    assert_eq!(code, Some(0), "{said}");
+}
+
+#[test]
+fn commands_end_with_os_exit() {
+    for exit in ["os.exit(3)", "goroutine.async(function() os.exit(3) end):await()"] {
+        let running =
+            Running::start(&format!("{GOROUTINES} while not all_run() do goroutine.sleep(10) end {exit}"));
+        let (code, said) = running.all_run().ended();
+        assert_eq!(code, Some(3), "{said}");
+    }
+}
