@@ -151,3 +151,16 @@ fn examples_tell_valid_events() {
         assert_eq!(run.stderr, "", "{name}");
     }
 }
+
+#[test]
+fn what_a_command_prints_that_the_script_writes_to_is_an_event() {
+    let run = sloth_script(
+        "local to = io.popen('cat', 'w') to:write('raw\\n') to:close()
+         assert(io.popen('echo read'):read() == 'read')",
+        &["-o", "json"],
+    );
+    assert_eq!(run.status.code(), Some(0), "{run:#?}");
+    let events: Vec<Value> =
+        run.stdout.lines().map(|line| serde_json::from_str(line).expect("an event")).collect();
+    assert!(events.iter().any(|event| event["event"] == "print" && event["text"] == "raw"), "{run:#?}");
+}

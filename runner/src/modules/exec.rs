@@ -130,9 +130,16 @@ fn replace_execute(lua: &Lua, shared: &Arc<Shared>, place: Place) -> mlua::Resul
 fn replace_popen(lua: &Lua, shared: &Arc<Shared>, place: Place) -> mlua::Result<()> {
     let io: Table = lua.globals().get("io")?;
     let plain: Function = io.get("popen")?;
+    // An event has to be made of what it prints.
+    let events = shared.sink.takes_prints();
     let shared = Arc::clone(shared);
+    let require: Function = lua.globals().get("require")?;
     let popen = goroutine::waiting_function(lua, "io.popen", move |lua, values| {
-        if let Some(values) = standard(lua, place, &plain, &values)? {
+        let prints =
+            matches!(values.get(1), Some(Value::String(mode)) if mode.as_bytes().first() == Some(&b'w'));
+        if !(events && prints)
+            && let Some(values) = standard(lua, place, &plain, &values)?
+        {
             return Ok(WaitingCall::Now(values));
         }
         let args = Args::new("io.popen", values);
@@ -145,8 +152,12 @@ fn replace_popen(lua: &Lua, shared: &Arc<Shared>, place: Place) -> mlua::Result<
         };
         if direction == Direction::Read {
             command.stdin(Stdio::null());
-        } else if shared.sink.takes_prints() {
+        } else if events {
             command.stdout(shared.printer(shared.origin(lua))?);
+        }
+        if place == Place::Home {
+            // It has the files of commands.
+            require.call::<()>("goroutine.local")?;
         }
         let file = goroutine::command_file(lua, command, direction, Some(Box::new(groups::kill)))?;
         Ok(WaitingCall::Now(file))
