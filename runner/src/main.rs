@@ -12,6 +12,7 @@ mod event;
 mod groups;
 mod io;
 mod modules;
+mod pipe;
 mod progress;
 mod script;
 mod shared;

@@ -19,7 +19,7 @@ use crate::modules::{self, Place};
 use crate::shared::Shared;
 use crate::sink::Sink;
 use crate::tasks::{self, Definitions, Outcome};
-use crate::{convert, values};
+use crate::{convert, pipe, values};
 
 /// The script, or one of its tasks, failed.
 const FAILED: u8 = 1;
@@ -59,6 +59,9 @@ pub(crate) fn run(run: &Run) -> ExitCode {
     };
     if let Err(error) = interruptible(&goroutines, &shared) {
         return fail(FAILED, format_args!("cannot handle Ctrl-C: {error}"));
+    }
+    if let Err(error) = pipe::watch(&shared.groups) {
+        return fail(FAILED, format_args!("cannot handle SIGPIPE: {error}"));
     }
     let observer = goroutines.observer();
     let answering = Answering::begin(&shared, &observer);
@@ -268,6 +271,7 @@ fn interruptible(goroutines: &Goroutines, shared: &Arc<Shared>) -> Result<(), ct
             // The main thread ends the program when the script has unwound.
             std::thread::sleep(until.saturating_duration_since(Instant::now()));
             shared.groups.end();
+            shared.sink.cancel_rest();
             shared.sink.summarise(INTERRUPTED, &[]);
             std::process::exit(INTERRUPTED.into());
         });

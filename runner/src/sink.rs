@@ -15,6 +15,7 @@ use crate::cli::Format;
 use crate::event::{Event, TaskResult, paint, stamped};
 use crate::progress::Progress;
 use crate::summary;
+use crate::tasks::{Coming, Ledger};
 
 /// Where things are told.
 #[derive(Debug)]
@@ -24,11 +25,11 @@ pub(crate) struct Sink {
     /// Whether there may be a live display.
     terminal: bool,
     live: OnceLock<Progress>,
-    results: Mutex<Vec<TaskResult>>,
+    tasks: Mutex<Ledger>,
     /// What `outputs` holds, once it is known.
     outputs: Mutex<Option<Value>>,
     /// Whether the script has tasks.
-    tasks: AtomicBool,
+    begun: AtomicBool,
     summarised: AtomicBool,
 }
 
@@ -71,9 +72,9 @@ impl Sink {
             colour: terminal && wanted,
             terminal,
             live: OnceLock::new(),
-            results: Mutex::default(),
+            tasks: Mutex::default(),
             outputs: Mutex::default(),
-            tasks: AtomicBool::new(false),
+            begun: AtomicBool::new(false),
             summarised: AtomicBool::new(false),
         }
     }
@@ -87,9 +88,10 @@ impl Sink {
         self.is_json() || self.terminal
     }
 
-    /// Tasks are about to run.
-    pub(crate) fn begin(&self, observer: Observer) {
-        self.tasks.store(true, Ordering::Relaxed);
+    /// These tasks are about to run.
+    pub(crate) fn begin(&self, tasks: Vec<Coming>, observer: Observer) {
+        self.lock(&self.tasks).coming = tasks;
+        self.begun.store(true, Ordering::Relaxed);
         if self.terminal {
             let _ = self.live.set(Progress::new(observer, self.colour));
         }
@@ -97,9 +99,20 @@ impl Sink {
 
     /// Tells of something.
     pub(crate) fn tell(&self, event: &Event<'_>) {
-        if let Event::TaskEnd(result) = event {
-            self.lock(&self.results).push((*result).clone());
+        if self.lock(&self.tasks).takes(event) {
+            self.show(event);
         }
+    }
+
+    /// Tells that the tasks that have not ended are cancelled, whatever is told of them from now on: the program ends before they do.
+    pub(crate) fn cancel_rest(&self) {
+        let cancelled = self.lock(&self.tasks).cancel_rest();
+        for result in &cancelled {
+            self.show(&Event::TaskEnd(result));
+        }
+    }
+
+    fn show(&self, event: &Event<'_>) {
         if let Some(live) = self.live.get() {
             live.follow(event);
             // The live line says it.
@@ -175,7 +188,7 @@ impl Sink {
         if let Some(live) = self.live.get() {
             live.end();
         }
-        let results = self.lock(&self.results).clone();
+        let results = self.lock(&self.tasks).ended.clone();
         let outputs = self.lock(&self.outputs).take();
         if self.is_json() {
             let left: Vec<_> = left
@@ -213,7 +226,7 @@ impl Sink {
 
     /// Says that it was interrupted, on a terminal: it may take up to 2 s from here.
     pub(crate) fn interrupted(&self) {
-        if self.tasks.load(Ordering::Relaxed) && !self.is_json() {
+        if self.begun.load(Ordering::Relaxed) && !self.is_json() {
             self.to_stderr("interrupted: cancelling; again to end at once");
         }
     }

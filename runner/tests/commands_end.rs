@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "all of this is tests")]
 
 use std::io::Read;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -18,6 +19,16 @@ const TASKS: &str = r#"
       task("line " .. i):async(true):command(params.command):build()
       task("function " .. i):async(true):command(function() exec.run(params.command) end):build()
     end
+"#;
+
+/// A task that never waits. It says that it runs as the commands do.
+const BUSY: &str = r#"
+    task("busy"):async(true):command(function()
+      held = io.open("pipe", "w")
+      held:write("x")
+      held:flush()
+      while held do end
+    end):build()
 "#;
 
 /// Twenty goroutines that run such commands.
@@ -59,7 +70,12 @@ impl Running {
 
     /// Waits until all commands run.
     fn all_run(self) -> Self {
-        for _ in 0..20 {
+        self.all_of(20)
+    }
+
+    /// Waits until so many have said that they run.
+    fn all_of(self, count: usize) -> Self {
+        for _ in 0..count {
             assert_eq!(self.bytes.recv_timeout(LIMIT), Ok(Some(b'x')));
         }
         self
@@ -116,10 +132,7 @@ fn commands_end_with_an_interrupt() {
 
 #[test]
 fn commands_end_when_a_second_interrupt_ends_the_program_at_once() {
-    let mut running = Running::start(&format!(
-        "{TASKS} task('busy'):async(true):command(function() while fs do end end):build()"
-    ))
-    .all_run();
+    let mut running = Running::start(&format!("{TASKS} {BUSY}")).all_of(21);
     running.signal("INT");
     running.says("interrupted");
     running.signal("INT");
@@ -141,4 +154,33 @@ fn commands_end_with_os_exit() {
         let (code, said) = running.all_run().ended();
         assert_eq!(code, Some(3), "{said}");
     }
+}
+
+#[test]
+fn an_interrupt_while_a_function_computes_ends_commands_and_tells_of_all_tasks() {
+    let script = format!(
+        "{TASKS}
+        {BUSY}
+        task('after'):depends_on('busy'):command('true'):build()"
+    );
+    let running = Running::start(&script).all_of(21);
+    running.signal("INT");
+    let (code, said) = running.ended();
+    assert_eq!(code, Some(130), "{said}");
+    let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    for row in ["line 1 cancelled 1", "function 10 cancelled 1", "busy cancelled 1", "after cancelled 0"] {
+        assert!(words.contains(row), "{row}: {said}");
+    }
+}
+
+#[test]
+fn commands_end_when_nobody_reads_what_the_program_prints() {
+    let script = format!(
+        "{GOROUTINES} while not all_run() do goroutine.sleep(10) end while true do print(('x'):rep(1000)) end"
+    );
+    let mut running = Running::start(&script).all_run();
+    drop(running.child.stdout.take());
+    let status = running.child.wait().unwrap();
+    assert_eq!(status.signal(), Some(13), "{status}"); // SIGPIPE, as other filters
+    running.ended();
 }

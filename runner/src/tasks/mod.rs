@@ -3,6 +3,7 @@
 //! Most of it is written in Lua, in `src/lua`: `define.lua` notes what the script defines, `check.lua` looks for all that is wrong with
 //! it, `plan.lua` is the dry run, `engine.lua` runs it. How tasks overlap and are stopped is `strand.lua`'s alone.
 
+mod ledger;
 mod told;
 
 use std::collections::{BTreeMap, HashMap};
@@ -18,6 +19,8 @@ use crate::cli::Run;
 use crate::event::Event;
 use crate::shared::{Shared, Task};
 use crate::{convert, duration, modules};
+
+pub(crate) use ledger::{Coming, Ledger};
 
 /// Every so many instructions a function with a time limit looks at the clock.
 const INSTRUCTIONS: u32 = 10_000;
@@ -92,7 +95,7 @@ impl Definitions {
             shared.sink.plan(convert::shown(lua, &plan), if none { "there are no tasks\n" } else { &text });
             return Ok(Outcome::Well);
         }
-        shared.sink.begin(goroutines.observer());
+        shared.sink.begin(coming(&workflows)?, goroutines.observer());
         // What the script prints and what commands print come in the order in which they happen.
         lua.load("io.stdout:flush() io.stdout:setvbuf('line')").exec()?;
         self.engine(lua, goroutines, shared, workflows)
@@ -205,6 +208,19 @@ fn limits(lua: &Lua, shared: &Arc<Shared>) -> mlua::Result<[Function; 3]> {
         Ok(matches!((passed, limit), (Some(passed), Some(limit)) if passed >= limit))
     })?;
     Ok([enter, leave, quiet])
+}
+
+/// All tasks, in the order in which they would begin if none waited.
+fn coming(workflows: &Table) -> mlua::Result<Vec<Coming>> {
+    let text = |table: &Table| table.raw_get("name").map(|name: mlua::LuaString| name.to_string_lossy());
+    let mut all = Vec::new();
+    for workflow in workflows.sequence_values::<Table>() {
+        let workflow = workflow?;
+        for task in workflow.raw_get::<Table>("order")?.sequence_values::<Table>() {
+            all.push(Coming::new(text(&workflow)?, text(&task?)?));
+        }
+    }
+    Ok(all)
 }
 
 fn task_of(task: &Table) -> mlua::Result<Task> {

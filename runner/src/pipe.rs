@@ -1,0 +1,33 @@
+//! The end of the program when nobody reads what it prints.
+
+use std::io;
+use std::sync::Arc;
+use std::thread;
+
+use nix::sys::signal::{Signal, raise};
+use tokio::runtime::Builder;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::groups::Groups;
+
+/// From now on `SIGPIPE` still ends the program, but its commands before that. Those get the signal as ever: what a program has a
+/// handler for is at its default in what it runs.
+pub(crate) fn watch(groups: &Arc<Groups>) -> io::Result<()> {
+    let runtime = Builder::new_current_thread().enable_io().build()?;
+    let mut broken = {
+        let _entered = runtime.enter();
+        signal(SignalKind::pipe())?
+    };
+    let groups = Arc::clone(groups);
+    thread::Builder::new().name("pipe".into()).spawn(move || {
+        // Nobody ends this wait but the signal; without one the thread goes with the program.
+        if runtime.block_on(broken.recv()).is_none() {
+            return;
+        }
+        groups.end();
+        sigpipe::reset();
+        // It fails for a wrong argument only.
+        let _ = raise(Signal::SIGPIPE);
+    })?;
+    Ok(())
+}
