@@ -24,7 +24,8 @@
 //! What these say to each other is in `handshake.rs`, which runtime-core's loom tests explore.
 //!
 //! Hooks of the script's own (debuggers', coverage tools') are put aside meanwhile (`displaced.rs`). The handler never comes upon
-//! a hook that is half set: whoever sets one says so, and the monitor comes again.
+//! a hook that is half set: whoever sets one says so, and the monitor comes again. On 5.2 and 5.3 what has a hook that both counts
+//! and follows lines is not interrupted (`signal.rs` says why).
 //!
 //! Nothing is paid while nobody is interrupted, but for two stores when a goroutine is taken up and put down.
 //!

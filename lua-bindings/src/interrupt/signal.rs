@@ -134,10 +134,20 @@ unsafe fn install_hook(state: *mut lua_State) {
             if ptr::fn_addr_eq(hook, interrupt_hook as ffi::lua_Hook) {
                 return; // it has not been called yet
             }
-            if !displaced::write_down(state, Displaced::of(state, hook)) {
+            if is_fragile(ffi::lua_gethookmask(state))
+                || !displaced::write_down(state, Displaced::of(state, hook))
+            {
                 return;
             }
         }
         ffi::lua_sethook(state, Some(interrupt_hook), ffi::LUA_MASKCOUNT, 1);
     }
+}
+
+/// Whether a hook for these events may not be replaced at any moment. Lua 5.2 and 5.3 call a hook that counts, and then tell
+/// by a position which they have remembered whether a line has begun. Setting a hook meanwhile makes that a position in the
+/// hook's own function, and they look it up in the wrong one. What has such a hook is not interrupted.
+fn is_fragile(mask: c_int) -> bool {
+    let both = ffi::LUA_MASKCOUNT | ffi::LUA_MASKLINE;
+    cfg!(any(feature = "lua52", feature = "lua53")) && mask & both == both
 }
