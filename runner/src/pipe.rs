@@ -4,11 +4,18 @@ use std::io;
 use std::sync::Arc;
 use std::thread;
 
-use nix::sys::signal::{Signal, raise};
+use nix::sys::signal::{Signal, kill, raise};
+use nix::unistd::Pid;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::groups::Groups;
+
+/// Ends the program as that signal does, for threads that do not get it themselves.
+pub(crate) fn broken() {
+    // It fails for a wrong argument only.
+    let _ = kill(Pid::this(), Signal::SIGPIPE);
+}
 
 /// From now on `SIGPIPE` still ends the program, but its commands before that. Those get the signal as ever: what a program has a
 /// handler for is at its default in what it runs.

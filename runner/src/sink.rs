@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::cli::Format;
 use crate::event::{Event, TaskResult, paint, stamped};
+use crate::pipe;
 use crate::progress::Progress;
 use crate::summary;
 use crate::tasks::{Coming, Ledger};
@@ -239,14 +240,14 @@ impl Sink {
     fn event(&self, event: Value) {
         let mut line = stamped(event).to_string();
         line.push('\n');
-        let _ = std::io::stdout().lock().write_all(line.as_bytes());
+        read(std::io::stdout().lock().write_all(line.as_bytes()));
     }
 
-    // One write each, so that lines of several goroutines do not mix. If nobody reads it there is nobody to tell.
+    // One write each, so that lines of several goroutines do not mix.
 
     fn to_stderr(&self, line: &str) {
         let write = || {
-            let _ = std::io::stderr().lock().write_all(format!("{line}\n").as_bytes());
+            read(std::io::stderr().lock().write_all(format!("{line}\n").as_bytes()));
         };
         match self.live.get() {
             Some(live) => live.suspend(write),
@@ -257,7 +258,7 @@ impl Sink {
     fn to_stdout(&self, bytes: &[u8]) {
         let write = || {
             let mut stdout = std::io::stdout().lock();
-            let _ = stdout.write_all(bytes).and_then(|()| stdout.flush());
+            read(stdout.write_all(bytes).and_then(|()| stdout.flush()));
         };
         match self.live.get() {
             Some(live) => live.suspend(write),
@@ -267,6 +268,13 @@ impl Sink {
 
     fn lock<'a, T>(&self, mutex: &'a Mutex<T>) -> std::sync::MutexGuard<'a, T> {
         mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Ends the program if nobody reads what it writes; of other errors there is nobody to tell.
+fn read(written: std::io::Result<()>) {
+    if written.is_err_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe) {
+        pipe::broken();
     }
 }
 

@@ -184,3 +184,12 @@ fn commands_end_when_nobody_reads_what_the_program_prints() {
     assert_eq!(status.signal(), Some(13), "{status}"); // SIGPIPE, as other filters
     running.ended();
 }
+
+#[test]
+fn the_program_ends_when_nobody_reads_what_a_command_of_a_task_prints() {
+    let mut running = Running::start(&format!("{TASKS} task('prints'):command('yes'):build()")).all_run();
+    drop(running.child.stdout.take());
+    let status = running.child.wait().unwrap();
+    assert_eq!(status.signal(), Some(13), "{status}");
+    running.ended();
+}
