@@ -326,6 +326,12 @@ impl Task {
                 lent.take().into_iter().for_each(|lent| state.loaded().forget(stack, state, lent));
             });
         }
+        // In LuaJIT all coroutines have the same hook, and so the next goroutine would have it on whatever coroutine.
+        if let Some(interrupts) = self.isolate.state.interrupts()
+            && (reusable || cfg!(feature = "luajit"))
+        {
+            self.coroutine.reset_hook(interrupts);
+        }
         self.isolate.release(running.slot, reusable);
         if self.isolate.starved.replace(false) {
             // Lua does not collect by itself where a stack has no memory to grow: the next goroutine would fail, too.

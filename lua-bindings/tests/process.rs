@@ -50,6 +50,7 @@ each_backend! { tests! {
     an_error_that_is_awaited_is_not_told
     the_end_of_the_script_cancels_what_still_runs
     exit_at_home_ends_the_process_with_its_code
+    exit_with_what_is_no_code_ends_nothing
     exit_in_a_goroutine_ends_the_process_with_its_code
     exit_in_a_goroutine_while_home_waits_for_another
     exit_unwinds_goroutines_first
@@ -290,6 +291,25 @@ fn exit_at_home_ends_the_process_with_its_code(backend: &str) {
         let ended = run(backend, &source);
         ended.assert(ended.code == Some(code) && ended.stdout == "before\n" && ended.stderr.is_empty());
     }
+}
+
+fn exit_with_what_is_no_code_ends_nothing(backend: &str) {
+    let ended = run(
+        backend,
+        r#"
+        local go = goroutine.channel()
+        local h = goroutine.async(function() return go:receive() end)
+        print(select(2, pcall(function() os.exit({}) end)))
+        print(pcall(os.exit, "soon"))
+        go:send("still there")
+        print(h:await())
+        "#,
+    );
+    let number = "number expected, got";
+    let lines: Vec<&str> = ended.stdout.lines().collect();
+    ended.assert(lines.len() == 3 && lines[2] == "true\tstill there\ttrue");
+    ended.assert(lines[0].ends_with(&format!(":4: bad argument #1 to 'exit' ({number} table)")));
+    ended.assert(lines[1].ends_with(&format!("bad argument #1 to 'exit' ({number} string)")));
 }
 
 fn exit_in_a_goroutine_ends_the_process_with_its_code(backend: &str) {

@@ -329,7 +329,9 @@ impl Goroutine {
 
     /// Tells what it came to.
     fn end(&mut self, local: &Local, lua: &Lua, state: &Rc<State>, end: End) {
-        if matches!(end, End::Done(_)) && !self.running.exposed.get() && self.driven.is_none() {
+        // A hook that was set in it would be the next goroutine's.
+        let reusable = !self.running.exposed.get() && self.driven.is_none() && !self.coroutine.has_hook();
+        if matches!(end, End::Done(_)) && reusable {
             self.has_slot = !local.reuse(self.running.slot);
         }
         let outcome = match end {

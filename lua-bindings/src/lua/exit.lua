@@ -1,7 +1,28 @@
 -- The home state's os.exit: goroutines are cancelled and unwind before the process ends.
 local exit, shutdown = ...
 
+local type, tonumber, error, tointeger = type, tonumber, error, math.tointeger
+local booleans = _VERSION ~= "Lua 5.1" or jit
+
+-- Why Lua's own would refuse this argument, if it would. Nothing has to end for that.
+local function refused(code)
+  local kind = type(code)
+  if code == nil or kind == "boolean" and booleans then
+    return nil
+  end
+  local number = (kind == "number" or kind == "string") and tonumber(code)
+  if not number then
+    return "number expected, got " .. kind
+  elseif tointeger and not tointeger(number) then
+    return "number has no integer representation"
+  end
+end
+
 return function(...)
+  local why = refused((...))
+  if why then
+    error("bad argument #1 to 'exit' (" .. why .. ")", 2)
+  end
   shutdown()
   return exit(...)
 end

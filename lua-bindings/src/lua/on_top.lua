@@ -23,7 +23,7 @@ add("broadcaster", { "subscribe", "broadcast", "close" })
 local breaker = add("circuit_breaker", { "state" })
 
 local retry_options, retry_delay, retry_over = prim.retry, prim.retry_delay, prim.retry_over
-local sleep = face(prim.sleep)
+local sleep, is_cancelled = face(prim.sleep), M.is_cancelled
 
 local function pack(...)
   return { n = select("#", ...), ... }
@@ -40,6 +40,9 @@ function M.retry(...)
     if result[1] then
       return unpack(result, 2, result.n)
     elseif retry_over() then
+      if not is_cancelled(result[2]) then
+        sleep(0) -- raises that the goroutine was cancelled, whatever the function has made of it
+      end
       error(result[2], 0)
     elseif attempt == attempts then
       return nil, result[2]

@@ -8,7 +8,7 @@ use mlua::Lua;
 use mlua::ffi::{self, lua_Debug, lua_State};
 
 use super::position::is_ours;
-use super::{Stack, protected_bare};
+use super::{Coroutine, Stack, protected_bare};
 use crate::interrupt::Interrupts;
 #[cfg(target_os = "linux")]
 use crate::interrupt::{displaced, take_displaced};
@@ -193,6 +193,35 @@ pub(super) unsafe fn inherit_hook(outer: *mut lua_State, inner: *mut lua_State) 
             return displaced.put_back(inner);
         }
         ffi::lua_sethook(inner, None, 0, 0);
+    }
+}
+
+impl Coroutine {
+    /// Whether a hook is set in it.
+    pub(crate) fn has_hook(self) -> bool {
+        // SAFETY: the coroutine is anchored, and does not run; reads only.
+        unsafe { ffi::lua_gethook(self.state) }.is_some()
+    }
+
+    /// Leaves it with the hook that a new coroutine has: one that the script has set, or taken away, was for the goroutine that has
+    /// ended.
+    pub(crate) fn reset_hook(self, interrupts: &Interrupts) {
+        let permanent = interrupts.is_permanent();
+        if !permanent && !self.has_hook() {
+            return;
+        }
+        interrupts.setting(|| {
+            #[cfg(target_os = "linux")]
+            let _ = take_displaced(self.state);
+            // SAFETY: the same; nothing runs in it, and the handler does not come in between.
+            unsafe {
+                if permanent {
+                    ffi::lua_sethook(self.state, Some(interrupt_hook), ffi::LUA_MASKCOUNT, PERIOD);
+                } else {
+                    ffi::lua_sethook(self.state, None, 0, 0);
+                }
+            }
+        });
     }
 }
 

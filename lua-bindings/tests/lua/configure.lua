@@ -27,6 +27,8 @@ test("the options together", function()
   goroutine.configure({
     on_start = function()
       started_with = (started_with or base) + 1
+      -- What every isolate has can be used, though there is none yet that could tell.
+      upper, libraries = string.upper("ab"), type(math.floor) .. type(_G.pcall)
     end,
   })
   equal(goroutine.stats().isolates, 0)
@@ -34,6 +36,7 @@ end)
 
 unless_local("there are no isolates to set up")
 test("on_start has run once in each isolate, and what it set is seen", function()
+  gives(values(true, "AB", "functionfunction"), goroutine.async(function() return upper, libraries end):await())
   local handles = {}
   for i = 1, 20 do
     handles[i] = goroutine.async(function() goroutine.sleep(1) return started_with end)

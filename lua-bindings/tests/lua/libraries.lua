@@ -149,6 +149,17 @@ test("debug.sethook is the goroutine's own", function()
   equal(run(function() return debug.gethook() end), nil)
 end)
 
+unless_lua("jit", "all coroutines have the same hook")
+test("a hook ends with the goroutine that has set it", function()
+  for _ = 1, 20 do
+    goroutine.async(function() debug.sethook(function() error("a stranger's hook", 0) end, "l") end):await()
+    gives(values(true, "fine", nil), goroutine.async(function()
+      local fine = "fine"
+      return fine, (debug.gethook())
+    end):await())
+  end
+end)
+
 unless_lua("5.1 5.2 jit", "no integer division and no operators on bits")
 test("integer division, bit operations and goto survive the way", function()
   gives(values(3, 1, 6, "out"), run(compiled([[

@@ -160,7 +160,18 @@ impl Encoder<'_> {
         let standard =
             known == &name[..] || known.strip_prefix(b"_G\0").is_some_and(|rest| rest == &name[..]);
         stack.pop(1);
-        standard && self.state.system.has_global(&self.scratch.global_names[index])
+        standard && self.isolates_have(&self.scratch.global_names[index])
+    }
+
+    /// Whether every isolate has a global of this name. What they run first cannot wait until they are there to tell: it is
+    /// taken for granted, and missed where it is used.
+    fn isolates_have(&self, name: &[u8]) -> bool {
+        self.runs_first() || self.state.system.has_global(name)
+    }
+
+    /// Whether this is what the isolates run before they are ready: it must not start them.
+    pub(super) fn runs_first(&self) -> bool {
+        self.roots == Roots::Values(Roots::ON_START)
     }
 
     /// A module or a function of one: written by name, if it is known.
@@ -186,7 +197,7 @@ impl Encoder<'_> {
         let name = stack.bytes(-1);
         // A function that is a global of this state only has no name elsewhere.
         let known = stack.kind(-1) == Kind::String
-            && name.strip_prefix(b"_G\0").is_none_or(|global| self.state.system.has_global(global));
+            && name.strip_prefix(b"_G\0").is_none_or(|global| self.isolates_have(global));
         if known {
             if name == OURS && self.roots == Roots::Start {
                 self.state.our_module.set(address);

@@ -74,7 +74,9 @@ impl Encoder<'_> {
         let name =
             stack.bytes(-1).strip_prefix(b"_G\0").map(|name| String::from_utf8_lossy(name).into_owned());
         stack.pop(1);
-        let hint = match self.state.system.start() {
+        // What they run first is refused before they are started.
+        let started = if self.runs_first() { Ok(()) } else { self.state.system.start() };
+        let hint = match started {
             Ok(()) => "isolates have no such global: register it in each of them (setup)".to_owned(),
             Err(error) => error.to_string(),
         };
