@@ -95,3 +95,61 @@ task("next"):command("echo next"):build()
     }
     assert!(run.stderr.lines().last().unwrap().starts_with("next "), "{run:#?}");
 }
+
+#[test]
+fn a_script_may_use_the_names_of_standard_functions_for_what_it_likes() {
+    const NAMES: &[&str] = &[
+        "next",
+        "type",
+        "ipairs",
+        "pairs",
+        "table",
+        "math",
+        "io",
+        "os",
+        "string",
+        "utf8",
+        "debug",
+        "tonumber",
+        "tostring",
+        "setmetatable",
+        "getmetatable",
+        "select",
+        "error",
+        "pcall",
+        "xpcall",
+        "rawget",
+        "rawset",
+        "rawequal",
+        "rawlen",
+        "require",
+        "coroutine",
+        "package",
+        "unpack",
+        "load",
+        "exec",
+        "assert",
+        "print",
+    ];
+    let tasks = r#"
+        local ok, sum = goroutine.async(function(a, b) return a + b end, 1, 2):await()
+        if not ok or sum ~= 3 then goroutine.no_such_function() end
+        task("a"):command("echo a"):build()
+        task("b"):command(function() goroutine.sleep(1) return true, nil, { 1 } end):depends_on("a"):on_success(function() end):build()
+        task("c"):command(function() return false, "c failed" end):retries(1):retry_delay("1ms"):build()
+        task("d"):command("true"):run_if(function() return true end):timeout("10s"):build()
+        workflow.define("w", { tasks = { { name = "e", command = "echo e", env = { A = 1 } } }, config = { max_parallel = 2 } })
+    "#;
+    let all: String = NAMES.iter().map(|name| format!("{name} = 'mine' ")).collect();
+    let each = NAMES.iter().map(|name| format!("{name} = 'mine' "));
+    for globals in each.chain([all]) {
+        let run = sloth_script(&format!("{globals}\n{tasks}"), &[]);
+        assert_eq!(run.status.code(), Some(1), "{globals}: {run:#?}");
+        assert_eq!(run.stdout, "[e] e\n[a] a\n", "{globals}: {run:#?}");
+        for row in
+            ["w: e       ok ", "script: a  ok ", "script: b  ok ", "script: c  failed ", "script: d  ok "]
+        {
+            assert!(run.stderr.contains(row), "{row}, {globals}: {run:#?}");
+        }
+    }
+}

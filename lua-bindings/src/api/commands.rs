@@ -141,7 +141,7 @@ async fn waiting<T>(file: &Arc<CommandFile>, wait: impl Future<Output = T>) -> T
 }
 
 pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
-    let tonumber: Function = prim.lua.globals().get("tonumber")?;
+    let tonumber: Function = super::globals(prim.lua)?.get("tonumber")?;
     prim.function("popen", |context, args| {
         let line = args.bytes(1)?;
         let mode =
@@ -224,7 +224,7 @@ const REPLACED: [(&str, &str); 6] =
 pub(super) fn standard(lua: &Lua) -> mlua::Result<Table> {
     let found = lua.create_table()?;
     for (library, name) in REPLACED {
-        if let Value::Table(library) = lua.globals().raw_get(library)? {
+        if let Value::Table(library) = super::globals(lua)?.raw_get(library)? {
             found.raw_set(name, library.raw_get::<Value>(name)?)?;
         }
     }

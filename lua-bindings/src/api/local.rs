@@ -107,7 +107,7 @@ fn make(lua: &Lua, state: &Rc<State>, parts: &Table) -> mlua::Result<Table> {
             local.set_runner(lua, state)?;
         }
         // They travel as the isolates' own, which do the same.
-        let coroutine: Table = lua.globals().get("coroutine")?;
+        let coroutine: Table = super::globals(lua)?.get("coroutine")?;
         for name in REPLACED {
             if let Some(function) = coroutine.raw_get::<Option<Function>>(name)? {
                 state.tables.named.raw_set(function, format!("coroutine\0{name}"))?;

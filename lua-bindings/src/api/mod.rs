@@ -91,6 +91,9 @@ pub(crate) use wait_group::WaitGroupObject;
 /// Where a state keeps the module, once it is installed.
 const MODULE: &str = "goroutine.module";
 
+/// Where a home state's registry keeps the standard globals.
+const GLOBALS: &str = "goroutine.globals";
+
 /// Where a state keeps what makes a function of the module out of a primitive.
 const FACE: &str = "goroutine.face";
 
@@ -263,6 +266,68 @@ fn being_closed() -> mlua::Error {
     mlua::Error::runtime("the Lua state is being closed")
 }
 
+/// What our Lua files find as globals. Some are loaded long after the script has begun, whose globals may be called as it likes.
+const STANDARD: &[&str] = &[
+    "_G",
+    "_VERSION",
+    "assert",
+    "bit",
+    "bit32",
+    "collectgarbage",
+    "coroutine",
+    "debug",
+    "dofile",
+    "error",
+    "getfenv",
+    "getmetatable",
+    "io",
+    "ipairs",
+    "jit",
+    "load",
+    "loadfile",
+    "loadstring",
+    "math",
+    "newproxy",
+    "next",
+    "os",
+    "package",
+    "pairs",
+    "pcall",
+    "print",
+    "rawequal",
+    "rawget",
+    "rawlen",
+    "rawset",
+    "require",
+    "select",
+    "setfenv",
+    "setmetatable",
+    "string",
+    "table",
+    "tonumber",
+    "tostring",
+    "type",
+    "unpack",
+    "utf8",
+    "warn",
+    "xpcall",
+];
+
+/// Keeps the standard globals of a home state as they are now.
+fn keep_globals(lua: &Lua) -> mlua::Result<()> {
+    let (kept, globals) = (lua.create_table()?, lua.globals());
+    for name in STANDARD {
+        kept.raw_set(*name, globals.raw_get::<Value>(*name)?)?;
+    }
+    lua.set_named_registry_value(GLOBALS, kept)
+}
+
+/// The standard globals, whatever the script has made of them. Nobody changes those of isolates: goroutines have tables of their own.
+pub(crate) fn globals(lua: &Lua) -> mlua::Result<Table> {
+    let kept: Option<Table> = lua.named_registry_value(GLOBALS)?;
+    Ok(kept.unwrap_or_else(|| lua.globals()))
+}
+
 /// Runs one of our Lua files.
 fn chunk<R: mlua::FromLuaMulti>(
     lua: &Lua,
@@ -273,6 +338,7 @@ fn chunk<R: mlua::FromLuaMulti>(
     lua.load(source)
         .set_name(format!("=[goroutine:{name}]"))
         .set_mode(mlua::chunk::ChunkMode::Text)
+        .set_environment(globals(lua)?)
         .call(args)
 }
 
@@ -287,6 +353,9 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
         if !lua.globals().raw_get::<Value>(library)?.is_table() {
             return Err(mlua::Error::runtime(format!("the Lua state lacks the library '{library}'")));
         }
+    }
+    if role == Role::Home {
+        keep_globals(lua)?;
     }
     let is_c = lua.create_function(|_, function: Function| Ok(function.info().what == "C"))?;
     let isolate = role == Role::Isolate;

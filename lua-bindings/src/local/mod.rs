@@ -123,7 +123,8 @@ impl Local {
             kept = Some((threads, Inbox::new(stack.keep())));
         })?;
         let (threads, inbox) = kept.ok_or_else(|| mlua::Error::runtime("the Lua stack is full"))?;
-        let close = lua.globals().get::<mlua::Table>("coroutine")?.get::<Option<Function>>("close")?;
+        let close =
+            crate::api::globals(lua)?.get::<mlua::Table>("coroutine")?.get::<Option<Function>>("close")?;
         Ok(Self {
             post: Arc::new(Post::new()),
             threads,

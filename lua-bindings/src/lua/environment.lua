@@ -1,7 +1,7 @@
 -- The globals of goroutines. Each goroutine has a table of its own; what it lacks is looked for among the standard
 -- globals of the isolate, through the metatable made here.
 local base = _G
-local rawget, rawset, setmetatable, error = rawget, rawset, setmetatable, error
+local next, rawget, rawset, setmetatable, error = next, rawget, rawset, setmetatable, error
 
 local metatable = { __index = base }
 

@@ -4,8 +4,8 @@
 -- home has; protected and protected_with, what takes the place of pcall and xpcall, if anything does.
 local prim, settle, complete, park, pending, alone, protected, protected_with = ...
 
-local type, select, error, tostring = type, select, error, tostring
-local concat = table.concat
+local type, select, error, tostring, rawget = type, select, error, tostring, rawget
+local concat, coroutine, huge = table.concat, coroutine, math.huge
 
 -- Coroutines. A blocking call in a coroutine of the user's parks the whole goroutine: what it yields is handed outward
 -- past coroutine.resume, which never shows it, and the coroutine goes on where it was.
@@ -227,7 +227,7 @@ function os.exit(code, _)
   end
   exit(code)
   -- The process ends when everything has unwound; this goroutine is cancelled here.
-  return settle(prim.sleep(math.huge))
+  return settle(prim.sleep(huge))
 end
 
 -- The error handler of every goroutine: called where the failing functions are still on the stack.

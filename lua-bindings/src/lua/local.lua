@@ -5,7 +5,7 @@
 local prim, parallel, park, face = ...
 
 local type, select, error, tostring, rawget = type, select, error, tostring, rawget
-local next, ipairs, setmetatable = next, ipairs, setmetatable
+local next, ipairs, setmetatable, rawset = next, ipairs, setmetatable, rawset
 
 local M = {}
 for name, value in next, parallel do
@@ -100,8 +100,11 @@ if raw_isyieldable then
 end
 
 -- They notice the error of a cancelled goroutine, which is raised again at its next blocking call.
-if prim.pcall then
-  pcall, xpcall = prim.pcall, prim.xpcall
+-- What the script has put in their place stays.
+for name, standard in next, { pcall = prim.pcall and pcall, xpcall = prim.pcall and xpcall } do
+  if standard and rawget(_G, name) == standard then
+    rawset(_G, name, prim[name])
+  end
 end
 
 -- Closing a stock interpreter's state calls finalizers, the youngest object's first: the goroutines end before the module does.

@@ -1,7 +1,7 @@
 -- The module's table, and the methods of its objects. Called with the primitives, and what base.lua gives.
 local prim, settle, face, attempt = ...
 
-local error, type, pcall, select, rawget = error, type, pcall, select, rawget
+local error, type, pcall, select, rawget, ipairs = error, type, pcall, select, rawget, ipairs
 local fail = prim.fail -- raises the message of a primitive that went wrong
 local wrong = prim.wrong -- raises a message with the script's position in front
 local unpack = table.unpack or unpack -- Lua 5.1 and LuaJIT have it as a global

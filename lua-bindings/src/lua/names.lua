@@ -5,7 +5,8 @@
 -- module that a packet has named, in isolates.
 local is_c, all, check = ...
 
-local package, pairs, type, rawget, pcall, require = package, pairs, type, rawget, pcall, require
+local package, next, pairs, type, rawget, pcall, require = package, next, pairs, type, rawget, pcall, require
+local setmetatable, tostring = setmetatable, tostring
 local sort, find, sub = table.sort, string.find, string.sub
 local globals = _G
 

@@ -28,6 +28,9 @@ const INSTRUCTIONS: u32 = 10_000;
 /// How long tasks have to unwind when the program is interrupted.
 const GRACE: Duration = Duration::from_millis(1500);
 
+/// Where the state keeps what our Lua files find as globals.
+const GLOBALS: &str = "runner.globals";
+
 /// What a script has defined.
 pub(crate) struct Definitions(Table);
 
@@ -44,6 +47,7 @@ pub(crate) enum Outcome {
 
 /// Makes `task` and `workflow`.
 pub(crate) fn install(lua: &Lua) -> mlua::Result<Definitions> {
+    keep_globals(lua)?;
     let nearest = lua.create_function(|_, (name, names): (LuaString, Vec<LuaString>)| {
         let names: Vec<_> = names.iter().map(LuaString::to_string_lossy).collect();
         Ok(modules::nearest(&name.to_string_lossy(), names.iter().map(String::as_str)).map(str::to_owned))
@@ -97,7 +101,7 @@ impl Definitions {
         }
         shared.sink.begin(coming(&workflows)?, goroutines.observer());
         // What the script prints and what commands print come in the order in which they happen.
-        lua.load("io.stdout:flush() io.stdout:setvbuf('line')").exec()?;
+        chunk::<()>(lua, "stdout", "io.stdout:flush() io.stdout:setvbuf('line')", ())?;
         self.engine(lua, goroutines, shared, workflows)
     }
 
@@ -124,9 +128,9 @@ impl Definitions {
                 Err(missing) => (None, Some(missing)),
             })
         })?;
-        let loaded: Table = lua.globals().get::<Table>("package")?.get("loaded")?;
-        let exec: Table = loaded.raw_get("exec")?;
-        let require: Function = lua.globals().get("require")?;
+        let globals = globals(lua)?;
+        let exec: Table = globals.get("exec")?;
+        let require: Function = globals.get("require")?;
         let goroutine: Table = require.call("goroutine.local")?;
         let [enter, leave, quiet] = limits(lua, shared)?;
         let unwind = {
@@ -136,7 +140,7 @@ impl Definitions {
                 Ok(())
             })?
         };
-        let describe: Function = lua.load(crate::script::DESCRIBE).set_name("=[runner:describe]").eval()?;
+        let describe: Function = chunk(lua, "describe", crate::script::DESCRIBE, ())?;
         let strand: Table = chunk(
             lua,
             "strand",
@@ -272,5 +276,25 @@ fn chunk<R: mlua::FromLuaMulti>(
     args: impl IntoLuaMulti,
 ) -> mlua::Result<R> {
     let args: MultiValue = args.into_lua_multi(lua)?;
-    lua.load(source).set_name(format!("=[runner:{name}]")).set_mode(ChunkMode::Text).call(args)
+    let chunk = lua.load(source).set_name(format!("=[runner:{name}]")).set_mode(ChunkMode::Text);
+    chunk.set_environment(globals(lua)?).call(args)
+}
+
+/// Keeps the globals as they are before the script runs: it may use their names as it likes. What it puts into the library
+/// tables does not count either.
+fn keep_globals(lua: &Lua) -> mlua::Result<()> {
+    let kept = lua.create_table()?;
+    for pair in lua.globals().pairs::<String, Value>() {
+        let (name, mut value) = pair?;
+        if let (Value::Table(library), "debug" | "math" | "string" | "table" | "utf8") = (&value, &*name) {
+            let fields: mlua::Result<Vec<(Value, Value)>> = library.pairs().collect();
+            value = Value::Table(lua.create_table_from(fields?)?);
+        }
+        kept.raw_set(name, value)?;
+    }
+    lua.set_named_registry_value(GLOBALS, kept)
+}
+
+fn globals(lua: &Lua) -> mlua::Result<Table> {
+    lua.named_registry_value(GLOBALS)
 }
