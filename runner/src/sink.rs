@@ -215,12 +215,8 @@ impl Sink {
         if !results.is_empty() {
             self.to_stderr(&summary::table(&results, self.colour));
         }
-        if let Some(Value::Object(outputs)) = outputs.filter(|outputs| outputs != &json!({})) {
-            let mut text = String::from("outputs:\n");
-            for (name, value) in &outputs {
-                let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-                text += &format!("  {name}: {value}\n");
-            }
+        let text = outputs.map(|outputs| shown(&outputs)).unwrap_or_default();
+        if !text.is_empty() {
             self.to_stdout(text.as_bytes());
         }
     }
@@ -276,6 +272,22 @@ fn read(written: std::io::Result<()>) {
     if written.is_err_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe) {
         pipe::broken();
     }
+}
+
+/// What `outputs` holds: a line an entry, or one line if it is no table. Nothing is no text.
+fn shown(outputs: &Value) -> String {
+    let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let lines: Vec<_> = match outputs {
+        Value::Null => return String::new(),
+        Value::Object(fields) => {
+            fields.iter().map(|(name, value)| format!("  {name}: {}\n", plain(value))).collect()
+        }
+        Value::Array(values) => {
+            values.iter().zip(1..).map(|(value, index)| format!("  {index}: {}\n", plain(value))).collect()
+        }
+        value => return format!("outputs: {}\n", plain(value)),
+    };
+    if lines.is_empty() { String::new() } else { format!("outputs:\n{}", lines.concat()) }
 }
 
 fn with(origin: &Origin, mut event: Value) -> Value {

@@ -153,3 +153,19 @@ fn a_script_may_use_the_names_of_standard_functions_for_what_it_likes() {
         }
     }
 }
+
+#[test]
+fn outputs_of_any_kind_are_printed() {
+    for (outputs, printed) in [
+        ("{ 'one', 2, { 3 } }", "outputs:\n  1: one\n  2: 2\n  3: [3]\n"),
+        ("{ a = 'one', b = { x = true } }", "outputs:\n  a: one\n  b: {\"x\":true}\n"),
+        ("'done'", "outputs: done\n"),
+        ("42", "outputs: 42\n"),
+        ("false", "outputs: false\n"),
+        ("nil", ""),
+        ("{}", ""),
+    ] {
+        let run = sloth_script(&format!("outputs = {outputs}"), &[]);
+        assert_eq!(run.stdout, printed, "{outputs}: {run:#?}");
+    }
+}
