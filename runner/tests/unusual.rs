@@ -169,3 +169,44 @@ fn outputs_of_any_kind_are_printed() {
         assert_eq!(run.stdout, printed, "{outputs}: {run:#?}");
     }
 }
+
+#[test]
+fn a_deadlocked_task_fails_and_the_others_run() {
+    let run = sloth_script(
+        r#"
+        local ch = goroutine.channel()
+        local function t(name, fn) return task(name):command(fn) end
+        t("dead", function() ch:receive() end):on_failure(function(_, err) print(err) end):build()
+        t("catches", function() pcall(ch.receive, ch) pcall(ch.receive, ch) end):build()
+        t("in_goroutines", function() goroutine.scope(function(s) s:spawn(function() ch:receive() end) end) end):build()
+        t("one", function() ch:receive() end):async(true):build()
+        t("two", function() ch:receive() end):async(true):build()
+        t("next", function() goroutine.sleep(2) return true end):build()
+        "#,
+        &[],
+    );
+    assert_eq!(run.status.code(), Some(1), "{run:#?}");
+    assert_eq!(run.stdout, "all goroutines are asleep - deadlock!\n", "{run:#?}");
+    let mut ended: Vec<_> = statuses(&run).split(", ").map(str::to_owned).collect();
+    ended.sort();
+    assert_eq!(
+        ended,
+        ["catches failed", "dead failed", "in_goroutines failed", "next ok", "one failed", "two failed"],
+        "{run:#?}"
+    );
+    let run = sloth_script(
+        r#"
+        local ch = goroutine.channel()
+        workflow.define("stuck", { tasks = { { name = "a", command = "echo a" } }, on_start = function() ch:receive() end })
+        workflow.define("next", { tasks = { { name = "b", command = "echo b" } }, on_complete = function() ch:receive() end })
+        "#,
+        &[],
+    );
+    assert_eq!((run.status.code(), run.stdout.as_str()), (Some(1), "[b] b\n"), "{run:#?}");
+    for told in [
+        "on_start: all goroutines are asleep - deadlock!",
+        "on_complete: all goroutines are asleep - deadlock!",
+    ] {
+        assert!(run.stderr.contains(told), "{run:#?}");
+    }
+}

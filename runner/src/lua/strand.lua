@@ -15,7 +15,8 @@
 -- describe(err), the text of an error value.
 local goroutine, exec, enter, leave, quiet, interrupted, describe = ...
 
-local error, pcall, select, pack, unpack, remove = error, pcall, select, table.pack, table.unpack, table.remove
+local error, pcall, next, type, pack, unpack, remove = error, pcall, next, type, table.pack, table.unpack, table.remove
+local find = string.find
 
 -- How long a function may take to unwind when its time is over.
 local GRACE = 1000
@@ -23,19 +24,46 @@ local GRACE = 1000
 local M = {}
 local strands = {}
 
+-- The functions that are being waited for, and why some of these will be waited for in vain.
+local calls, deadlocked = {}, {}
+
+local DEADLOCK = "all goroutines are asleep - deadlock!"
+
+-- What a deadlock is called where the one who waits is a task: the rest of the message speaks of our own waiting.
+local function deadlock_of(err)
+  return type(err) == "string" and find(err, DEADLOCK, 1, true) and DEADLOCK or nil
+end
+
 function M.start(name, fn)
   local strand = goroutine.async(fn)
   strand:name("task " .. name)
   strands[#strands + 1] = strand
 end
 
-function M.step()
-  local waited, index, ok, err, trace = pcall(goroutine.await_any, strands)
-  if interrupted() then
-    return false
-  elseif not waited then
-    error(index, 0)
+-- Nothing can wake the functions that tasks have called: they end with that error. Whether there were any.
+local function fail_calls(message)
+  local any = false
+  for handle in next, calls do
+    if not deadlocked[handle] then
+      any, deadlocked[handle] = true, message
+      handle:cancel(message)
+    end
   end
+  return any
+end
+
+function M.step()
+  local waited, index, ok, err, trace
+  repeat
+    waited, index, ok, err, trace = pcall(goroutine.await_any, strands)
+    if interrupted() then
+      return false
+    end
+    local message = not waited and deadlock_of(index)
+    if not waited and not (message and fail_calls(message)) then
+      error(index, 0)
+    end
+  until waited
   remove(strands, index)
   if not ok then
     error(describe(err) .. "\n" .. (trace or ""), 0)
@@ -71,10 +99,27 @@ local function run(task, limit, command, ...)
   return returned(command(...))
 end
 
+local function attempt(ok, ...)
+  return ok, pack(...)
+end
+
 function M.call(limit, task, fn, ...)
   local handle = goroutine.async(run, task, limit, fn, ...)
   handle:name("function of " .. task.name)
-  local results = pack(handle:await(limit and limit * 1000))
+  calls[handle] = true
+  local waited, results = attempt(pcall(handle.await, handle, limit and limit * 1000))
+  calls[handle] = nil
+  if not waited then
+    local message = deadlock_of(results[1])
+    if not message or interrupted() then
+      error(results[1], 0) -- it unwinds
+    end
+    -- A hook of a workflow, which runs while no task does.
+    handle:cancel(message)
+    handle:await(GRACE)
+    leave(handle:id(), limit)
+    return "error", message, ""
+  end
   local status = handle:status()
   local late = status == "running" or status == "waiting" or status == "queued"
   if late then
@@ -82,8 +127,12 @@ function M.call(limit, task, fn, ...)
     handle:await(GRACE)
   end
   local overdue = leave(handle:id(), limit) or late
+  local message = deadlocked[handle]
+  deadlocked[handle] = nil
   if interrupted() then
     return "interrupted", "interrupted", ""
+  elseif message then -- even if the function has caught the error
+    return "error", message, ""
   elseif overdue then
     return "timeout", "timeout exceeded", ""
   elseif results[1] then
