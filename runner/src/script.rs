@@ -188,12 +188,30 @@ impl Script<'_> {
 /// Gives a function that turns an error value into its message.
 pub(crate) const DESCRIBE: &str = r#"
 local tostring, type, pcall, getmetatable = tostring, type, pcall, debug.getmetatable
+local next, sort, concat, sub = next, table.sort, table.concat, string.sub
+-- A part of what a table holds: its fields, not what lies deeper.
+local function fields(err)
+  local found = {}
+  for key, value in next, err do
+    local kind = type(value)
+    if kind == "string" or kind == "number" or kind == "boolean" then
+      value = sub(tostring(value), 1, 200)
+    else
+      value = "(a " .. kind .. ")"
+    end
+    if type(key) == "string" or type(key) == "number" then
+      found[#found + 1] = sub(tostring(key), 1, 50) .. " = " .. value
+    end
+  end
+  sort(found)
+  return #found > 0 and ": " .. concat(found, ", ", 1, #found < 10 and #found or 10) or ""
+end
 return function(err)
   local ok, message = pcall(tostring, err)
   if not ok then
     return "(error object whose __tostring fails)"
   elseif type(err) ~= "string" and type(err) ~= "number" and not (getmetatable(err) or {}).__tostring then
-    return "(error object is a " .. type(err) .. " value)"
+    return "(error object is a " .. type(err) .. " value" .. (type(err) == "table" and fields(err) or "") .. ")"
   elseif type(err) == "userdata" then
     return (message:gsub("^runtime error: ", ""):gsub("\nstack traceback:.*", ""))
   end

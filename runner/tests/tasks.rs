@@ -497,7 +497,7 @@ fn commands_that_misbehave_fail_and_nothing_else() {
     assert_eq!(run.status.code(), Some(1), "{run:#?}");
     let told = |what: &str| assert!(run.stderr.contains(what), "{what} in {run:#?}");
     told("attempt to yield from outside a coroutine");
-    told("(error object is a table value)");
+    told("(error object is a table value: code = 5)");
     told("an object");
     told("__tostring fails");
     told("stack overflow");

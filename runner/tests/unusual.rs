@@ -210,3 +210,26 @@ fn a_deadlocked_task_fails_and_the_others_run() {
         assert!(run.stderr.contains(told), "{run:#?}");
     }
 }
+
+#[test]
+fn on_failure_gets_the_value_of_an_error_and_the_table_shows_what_it_holds() {
+    let run = sloth_script(
+        r#"
+        local err = setmetatable({ code = 5, message = "no route", deep = {} }, { __index = { class = "mine" } })
+        err.itself = err
+        task("raises"):command(function() error(err) end)
+          :on_failure(function(_, got, output) print(got == err, got.class, output) end):build()
+        task("number"):command(function() error(7, 0) end):on_failure(function(_, got) print(math.type(got), got) end):build()
+        task("text"):command(function() error("plain", 0) end):on_failure(function(_, got) print(got) end):build()
+        task("wrong"):command(function() fs.read() end):on_failure(function(_, got) print(type(got)) end):build()
+        task("false"):command(function() return false, "said" end):on_failure(function(_, got) print(got) end):build()
+        "#,
+        &[],
+    );
+    assert_eq!(run.stdout, "true\tmine\tnil\ninteger\t7\nplain\nstring\nsaid\n", "{run:#?}");
+    let told =
+        "(error object is a table value: code = 5, deep = (a table), itself = (a table), message = no route)";
+    assert!(run.stderr.contains(told), "{run:#?}");
+    let run = sloth_script("error({ code = 5 })", &[]);
+    assert!(run.stderr.starts_with("sloth-runner: (error object is a table value: code = 5)"), "{run:#?}");
+}

@@ -28,7 +28,8 @@ local function this_of(task, attempt)
   })
 end
 
--- The outcome of a part of a task: { status =, output =, message =, error =, traceback = }.
+-- The outcome of a part of a task: { status =, output =, message =, error =, traceback =, value = },
+-- where `value` is that of an error which is no text.
 
 local STATUS = { error = "failed", timeout = "timeout", interrupted = "cancelled" }
 
@@ -42,7 +43,9 @@ end
 
 local function function_outcome(how, first, second, third)
   if how ~= "ok" then
-    return { status = STATUS[how], error = first, traceback = second ~= "" and second or nil }
+    local kind = type(third) -- errors of Rust functions are userdata, and text to the script
+    local value = kind ~= "string" and kind ~= "userdata" and third or nil
+    return { status = STATUS[how], error = first, traceback = second ~= "" and second or nil, value = value }
   elseif type(first) ~= "boolean" then
     return { status = "ok", output = first }
   elseif first then
@@ -195,7 +198,11 @@ local function run_workflow(workflow)
     elseif outcome.status == "timeout" then
       hook(task, "on_timeout", outcome, attempts, outcome.error)
     elseif outcome.status == "failed" then
-      hook(task, "on_failure", outcome, attempts, outcome.error, outcome.output)
+      local value = outcome.value
+      if value == nil then
+        value = outcome.error
+      end
+      hook(task, "on_failure", outcome, attempts, value, outcome.output)
     end
     finish(task, started, attempts, outcome)
   end

@@ -5,7 +5,8 @@
 --   sleep(seconds)                 in a strand: lets the others go on meanwhile
 --   shell(line, options)           in a strand: exec.run(line, options), while the others go on
 --   call(limit, task, fn, ...)     calls a function of the script's for a task, at most for `limit` seconds (nil: as long as it takes):
---                                  "ok" and its values, or "error" | "timeout" | "interrupted", a message and a traceback
+--                                  "ok" and its values, or "error" | "timeout" | "interrupted", a message, a traceback
+--                                  and, of an error, its value
 --   try(fn, ...)                   in a strand: true if fn(...) raises nothing, otherwise false and the text of the error
 --
 -- Strands are goroutines of `goroutine.local`: whatever waits lets the others go on, and all share the script's variables.
@@ -139,7 +140,7 @@ function M.call(limit, task, fn, ...)
     return "ok", unpack(results, 2, results.n)
   end
   local trace = (results[3] or ""):gsub("\n\t%[runner:[^\n]*", ""):gsub("\n\t%[C%]: in %?$", "")
-  return "error", describe(results[2]), trace
+  return "error", describe(results[2]), trace, results[2]
 end
 
 return M
