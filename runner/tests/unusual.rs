@@ -233,3 +233,15 @@ fn on_failure_gets_the_value_of_an_error_and_the_table_shows_what_it_holds() {
     let run = sloth_script("error({ code = 5 })", &[]);
     assert!(run.stderr.starts_with("sloth-runner: (error object is a table value: code = 5)"), "{run:#?}");
 }
+
+#[test]
+fn an_empty_list_of_files_is_a_list_in_json() {
+    let run = sloth_script(
+        r#"
+        assert(fs.mkdir("empty"))
+        for _, files in ipairs({ fs.glob("none*"), fs.ls("empty"), fs.glob("*.sloth") }) do print(json.encode(files), #files) end
+        "#,
+        &[],
+    );
+    assert_eq!(run.stdout, "[]\t0\n[]\t0\n[\"script.sloth\"]\t1\n", "{run:#?}");
+}

@@ -10,6 +10,7 @@ use mlua::{IntoLuaMulti, Lua};
 
 use super::Module;
 use super::args::Args;
+use crate::convert;
 use crate::shared::Shared;
 
 /// What is read at once at most.
@@ -18,6 +19,10 @@ const MAX_SIZE: u64 = 1 << 30;
 pub(super) fn install(lua: &Lua, shared: &Arc<Shared>) -> mlua::Result<()> {
     let module = Module::new(lua, shared)?;
     let bytes = |lua: &Lua, bytes: Vec<u8>| lua.create_string(bytes);
+    let list = |lua: &Lua, names: Vec<String>| {
+        // An empty one is a list to `json` and `yaml`, too.
+        if names.is_empty() { convert::empty_list(lua) } else { lua.create_sequence_from(names) }
+    };
     let yes = |_: &Lua, ()| Ok(true);
     let text = |lua: &Lua, path: String| lua.create_string(path);
     blocking(&module, "fs.read", |args| path(args, 1), read, bytes)?;
@@ -37,14 +42,14 @@ pub(super) fn install(lua: &Lua, shared: &Arc<Shared>) -> mlua::Result<()> {
         |path| told(fs::metadata(&path), &path).map(|data| data.len()),
         |_, size| Ok(size),
     )?;
-    blocking(&module, "fs.ls", |args| path(args, 1), ls, |_, names: Vec<String>| Ok(names))?;
+    blocking(&module, "fs.ls", |args| path(args, 1), ls, list)?;
     blocking(&module, "fs.mkdir", |args| path(args, 1), |path| told(fs::create_dir_all(&path), &path), yes)?;
     blocking(&module, "fs.rm", |args| path(args, 1), |path| told(fs::remove_file(&path), &path), yes)?;
     blocking(&module, "fs.rmr", |args| path(args, 1), remove_all, yes)?;
     blocking(&module, "fs.copy", |args| Ok((path(args, 1)?, path(args, 2)?)), copy, yes)?;
     blocking(&module, "fs.move", |args| Ok((path(args, 1)?, path(args, 2)?)), rename, yes)?;
     blocking(&module, "fs.tmpname", |_| Ok(()), |()| temporary(), text)?;
-    blocking(&module, "fs.glob", |args| args.text(1), glob, |_, names: Vec<String>| Ok(names))?;
+    blocking(&module, "fs.glob", |args| args.text(1), glob, list)?;
     module.now("fs.basename", |_, _, args| {
         let path = args.text(1)?;
         Ok(Path::new(&path).file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default())
