@@ -102,6 +102,10 @@ pub(super) unsafe fn resumable(state: *mut lua_State) -> Result<(*mut lua_State,
         if inner.is_null() {
             return Err(failed(state, c"a coroutine expected"));
         }
+        // Lua would leave its message on the stack that the results are made on.
+        if inner == state {
+            return Err(failed(state, c"cannot resume non-suspended coroutine"));
+        }
         if ffi::lua_checkstack(inner, args + 1) == 0 {
             return Err(failed(state, c"too many arguments to resume"));
         }

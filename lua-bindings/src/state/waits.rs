@@ -25,6 +25,15 @@ impl State {
     pub(crate) fn wait(self: &Rc<Self>, lua: &Lua, wait: Wait, shielded: bool) -> mlua::Result<MultiValue> {
         match self.current() {
             Some(running) if !shielded && running.must_stop(|| self.now()) => {
+                // Nothing interrupts a goroutine of the home state: one that catches the error again and again lets others run.
+                // Its turn comes again at once. Lua 5.1 cannot park where the error is caught.
+                if cfg!(not(feature = "lua51"))
+                    && self.local().is_some()
+                    && self.parking(|| raw::running(lua)).is_some()
+                {
+                    running.park(Box::pin(std::future::ready(Reply::Cancelled)), false);
+                    return PARK.into_lua_multi(lua);
+                }
                 self.reply_values(lua, Reply::Cancelled)
             }
             Some(running) if self.parking(|| raw::running(lua)).is_none() => {

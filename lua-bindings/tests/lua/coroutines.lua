@@ -327,4 +327,12 @@ test("a hook of the script's own is called as before", function()
   equal(hooked, true)
 end)
 
+everywhere("a coroutine that resumes itself is told that it runs", function()
+  local ok, err, more = coroutine.wrap(function()
+    return coroutine.resume((coroutine.running()))
+  end)()
+  gives(values(false, "string", nil), ok, type(err), more)
+  contains(err, "cannot resume")
+end)
+
 finish()

@@ -35,6 +35,20 @@ both("a counter under a mutex, with a sleep inside", function()
   equal(counter, 20)
 end)
 
+unless_lua("5.1", "a goroutine cannot wait inside `pcall`, `xpcall`, a metamethod or an iterator")
+both("a goroutine that goes on although it is cancelled holds nobody up", function()
+  local stop = false
+  local h = goroutine.async(function()
+    while not stop do pcall(goroutine.sleep, 10) end
+    return "stopped"
+  end)
+  goroutine.yield()
+  h:cancel("enough")
+  goroutine.sleep(5)
+  stop = true
+  gives(values(true, "stopped"), h:await())
+end)
+
 both("without the mutex the sleep loses updates: they do share", function()
   local group, counter = goroutine.wait_group(), 0
   for _ = 1, 5 do
