@@ -1,8 +1,11 @@
 -- The home state's os.exit: goroutines are cancelled and unwind before the process ends.
 local exit, shutdown = ...
 
-local type, tonumber, error, tointeger = type, tonumber, error, math.tointeger
-local booleans = _VERSION ~= "Lua 5.1" or jit
+local type, tonumber, error = type, tonumber, error
+-- A host may have no such library, and forbid looking for globals that are none.
+local math = rawget(_G, "math")
+local tointeger = type(math) == "table" and math.tointeger
+local booleans = _VERSION ~= "Lua 5.1" or rawget(_G, "jit")
 
 -- Why Lua's own would refuse this argument, if it would. Nothing has to end for that.
 local function refused(code)
