@@ -199,17 +199,21 @@ impl Encoder<'_> {
         // It may have been written before it was known as a class.
         let address = stack.address(-1);
         self.state.add_named(address);
+        // A new id is in no mark yet: those who go through the marks for each of many classes take for ever.
+        let known = former.is_some();
         let outer = self.classes.outer.as_mut().map(|outer| &mut outer.scratch);
-        for scratch in [Some(&mut self.scratch), outer].into_iter().flatten() {
+        for scratch in [Some(&mut self.scratch), outer].into_iter().flatten().filter(|_| known) {
             scratch.marks.is_class(id);
         }
-        if let Some(seen) = self.scratch.seen.get(&address).filter(|_| !self.scratch.marks.has(id)) {
+        if let Some(seen) = self.scratch.seen.get(&address)
+            && !(known && self.scratch.marks.has(id))
+        {
             let number = seen.number;
             self.mark(stack, number, id);
         }
         if let Some(outer) = &mut self.classes.outer
             && let Some(seen) = outer.scratch.seen.get(&address)
-            && !outer.scratch.marks.has(id)
+            && !(known && outer.scratch.marks.has(id))
         {
             outer.scratch.marks.add(seen.number, id, None);
         }
