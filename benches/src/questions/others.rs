@@ -140,6 +140,11 @@ impl Smol {
         }
         Self { executor, _end: end }
     }
+
+    /// A method, so that a closure which asks takes the whole with it: `_end` too, without which the threads end.
+    fn executor(&self) -> Arc<Executor<'static>> {
+        Arc::clone(&self.executor)
+    }
 }
 
 fn on_smol<F: Future<Output = ()>>(
@@ -148,7 +153,7 @@ fn on_smol<F: Future<Output = ()>>(
 ) -> impl Fn() -> Round {
     move || {
         let (smol, work) = (Smol::new(threads), work.clone());
-        Box::new(move || timed(|| async_io::block_on(work(Arc::clone(&smol.executor)))))
+        Box::new(move || timed(|| async_io::block_on(work(smol.executor()))))
     }
 }
 
