@@ -8,7 +8,7 @@ description = {
   summary = "Go's way of working for Lua: goroutines on all cores, channels, worker pools, async/await",
   license = "MIT OR Apache-2.0",
 }
-dependencies = { "lua >= 5.1, < 5.5" }
+dependencies = { "lua >= 5.1, < 5.6" }
 supported_platforms = { "linux", "macosx" }
 build = {
   type = "command",

@@ -26,6 +26,7 @@ pub fn backend(name: &str) -> Arc<dyn Backend> {
 }
 
 /// A home state whose `require("goroutine")` works, and the runtime under it.
+#[derive(Debug)]
 pub struct Home {
     lua: Lua,
     _goroutines: Goroutines,

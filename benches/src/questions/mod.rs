@@ -7,6 +7,7 @@ mod core;
 mod lua;
 mod others;
 
+use std::fmt;
 use std::time::Duration;
 
 /// How much a round does.
@@ -35,6 +36,7 @@ pub type SetUp = Box<dyn Fn() -> Round>;
 pub type Round = Box<dyn FnMut() -> Duration>;
 
 /// What is asked.
+#[derive(Debug)]
 pub struct Question {
     /// A short name, of which files are named.
     pub name: &'static str,
@@ -51,6 +53,12 @@ pub struct Question {
 impl Row {
     fn new(name: impl Into<String>, unit: Unit, set_up: impl Fn() -> Round + 'static) -> Self {
         Self { name: name.into(), unit, set_up: Box::new(set_up) }
+    }
+}
+
+impl fmt::Debug for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Row").field("name", &self.name).field("unit", &self.unit).finish_non_exhaustive()
     }
 }
 
