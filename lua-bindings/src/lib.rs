@@ -94,7 +94,10 @@ mod task;
 
 #[cfg(unix)]
 pub use api::command_file;
-pub use api::{Results, WaitingCall, answer_observers, current_id, root_id, waiting_function};
+pub use api::{
+    Pause, Paused, Printed, Results, WaitingCall, answer_observers, current_id, pausing_function, print_to,
+    root_id, waiting_function,
+};
 pub use builder::{BuildError, Builder, Goroutines, InstallError, Shutdown, new_state};
 #[cfg(unix)]
 pub use command::Direction;

@@ -12,7 +12,7 @@ use mlua::{Function, IntoLuaMulti, Lua, MultiValue, Table, Value, WeakLua};
 use runtime_core::locks::Holder;
 use rustc_hash::FxHashSet;
 
-use crate::api::{CancelledObject, Submitting};
+use crate::api::{CancelledObject, Printing, Submitting};
 use crate::code::{self, Code, CodeCache, Recent};
 use crate::fault::Fault;
 use crate::goroutine::{Reply, Running, Wait};
@@ -87,6 +87,8 @@ pub(crate) struct State {
     waits_in: Cell<&'static str>,
     /// A wait of the home state's, from the primitive that has it to the function that awaits it, which is called next.
     awaited: Cell<Option<Wait>>,
+    /// Who takes what is printed.
+    pub(crate) printing: Printing,
     /// The scheduler of the goroutines that run in the home state, once `goroutine.local` was loaded there.
     local: OnceCell<Local>,
     /// What it has sent.
@@ -226,6 +228,7 @@ impl State {
             interrupts: OnceCell::new(),
             waits_in: Cell::new("a blocking call"),
             awaited: Cell::new(None),
+            printing: Printing::default(),
             local: OnceCell::new(),
             meter,
         }

@@ -12,6 +12,7 @@ mod event;
 mod groups;
 mod io;
 mod modules;
+mod output;
 mod pipe;
 mod progress;
 mod script;

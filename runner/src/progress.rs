@@ -15,6 +15,37 @@ use crate::event::Event;
 /// How often it is redrawn.
 const TICK: Duration = Duration::from_millis(120);
 
+/// What has changed.
+#[derive(Debug)]
+pub(crate) enum Draw {
+    Start {
+        workflow: String,
+        task: String,
+        attempt: u64,
+    },
+    End {
+        workflow: String,
+        task: String,
+    },
+    /// From now on nothing is shown.
+    Nothing,
+}
+
+impl Draw {
+    /// What there is to be drawn for an event.
+    pub(crate) fn of(event: &Event<'_>) -> Option<Self> {
+        match *event {
+            Event::TaskStart { workflow, task, attempt } => {
+                Some(Self::Start { workflow: workflow.into(), task: task.into(), attempt })
+            }
+            Event::TaskEnd(result) => {
+                Some(Self::End { workflow: result.workflow.clone(), task: result.task.clone() })
+            }
+            _ => None,
+        }
+    }
+}
+
 /// The live display.
 pub(crate) struct Progress {
     multi: MultiProgress,
@@ -44,29 +75,28 @@ impl Progress {
         Self { multi, tasks: Mutex::default(), pools, colour }
     }
 
-    /// Draws what has changed.
-    pub(crate) fn follow(&self, event: &Event<'_>) {
+    /// Draws what has changed. Only the thread that writes to the terminal does.
+    pub(crate) fn draw(&self, draw: Draw) {
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-        match event {
-            Event::TaskStart { workflow, task, attempt } => {
-                let bar = tasks.entry(((*workflow).into(), (*task).into())).or_insert_with(|| {
+        match draw {
+            Draw::Start { workflow, task, attempt } => {
+                let bar = tasks.entry((workflow, task.clone())).or_insert_with(|| {
                     let bar = self.multi.add(ProgressBar::new_spinner());
                     bar.set_style(self.style());
                     bar.enable_steady_tick(TICK);
                     bar
                 });
-                bar.set_message(if *attempt > 1 {
-                    format!("{task} (attempt {attempt})")
-                } else {
-                    (*task).to_owned()
-                });
+                bar.set_message(if attempt > 1 { format!("{task} (attempt {attempt})") } else { task });
             }
-            Event::TaskEnd(result) => {
-                if let Some(bar) = tasks.remove(&(result.workflow.clone(), result.task.clone())) {
+            Draw::End { workflow, task } => {
+                if let Some(bar) = tasks.remove(&(workflow, task)) {
                     bar.finish_and_clear();
                 }
             }
-            _ => {}
+            Draw::Nothing => {
+                drop(tasks);
+                self.end();
+            }
         }
     }
 
@@ -76,7 +106,7 @@ impl Progress {
     }
 
     /// Takes it away.
-    pub(crate) fn end(&self) {
+    fn end(&self) {
         self.pools.ended.store(true, Ordering::Relaxed);
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         tasks.drain().for_each(|(_, bar)| bar.finish_and_clear());

@@ -29,6 +29,8 @@ const USAGE: u8 = 2;
 const INTERRUPTED: u8 = 130;
 /// How long goroutines may take to unwind at the end.
 const GRACE: Duration = Duration::from_secs(2);
+/// How long somebody who reads slowly is waited for when the program is interrupted.
+const AT_ONCE: Duration = Duration::from_millis(200);
 /// Goroutines that are about to end get this long before they are said to be left over.
 const ENDING: Duration = Duration::from_millis(50);
 
@@ -41,7 +43,10 @@ pub(crate) fn run(run: &Run) -> ExitCode {
         return absent("--nats");
     }
     let name = run.file().display().to_string();
-    let shared = Arc::new(Shared::new(Sink::new(run.output)));
+    let shared = match Sink::new(run.output) {
+        Ok(sink) => Arc::new(Shared::new(sink)),
+        Err(error) => return fail(FAILED, format_args!("cannot start a thread: {error}")),
+    };
     let read = read(run.file())
         .map_err(|error| format!("cannot read {name}: {error}"))
         .and_then(|source| Ok((source, run.values.as_deref().map_or(Ok(Json::Null), values::read)?)));
@@ -50,6 +55,7 @@ pub(crate) fn run(run: &Run) -> ExitCode {
         Err(why) => {
             shared.sink.tell(&Event::Error { message: &why, place: None });
             shared.sink.summarise(USAGE, &[]);
+            shared.sink.finish(None);
             return ExitCode::from(USAGE);
         }
     };
@@ -83,10 +89,12 @@ pub(crate) fn run(run: &Run) -> ExitCode {
     drop(lua);
     let _ = goroutines.shutdown(GRACE);
     shared.groups.end();
+    shared.sink.open();
     shared.printed(Instant::now() + ENDING);
     shared.sink.summarise(code, &left);
+    let written = shared.sink.finish(goroutines.is_interrupted().then_some(AT_ONCE));
     drop(answering);
-    ExitCode::from(code)
+    ExitCode::from(if written || code != 0 { code } else { FAILED })
 }
 
 fn build(run: &Run, shared: &Arc<Shared>) -> Result<Goroutines, goroutine::BuildError> {
@@ -99,7 +107,7 @@ fn build(run: &Run, shared: &Arc<Shared>) -> Result<Goroutines, goroutine::Build
     };
     let (limit, setup) = (run.memory_limit, Arc::clone(shared));
     let report = Arc::clone(shared);
-    let groups = Arc::clone(&shared.groups);
+    let ending = Arc::clone(shared);
     let mut builder = Goroutines::builder()
         .shared_backend(backend)
         .setup(move |lua| {
@@ -107,7 +115,12 @@ fn build(run: &Run, shared: &Arc<Shared>) -> Result<Goroutines, goroutine::Build
             limit_memory(lua, limit)
         })
         .on_unhandled_error(move |text| report.sink.tell(&Event::Unhandled { report: text }))
-        .before_exit(move || groups.end())
+        .before_exit(move || {
+            ending.groups.end();
+            ending.sink.open();
+            ending.printed(Instant::now() + ENDING);
+            ending.sink.finish(None);
+        })
         .lazy(true)
         .detect_deadlocks(true);
     if let Some(isolates) = run.isolates {
@@ -279,6 +292,7 @@ fn interruptible(goroutines: &Goroutines, shared: &Arc<Shared>) -> Result<(), ct
     ctrlc::set_handler(move || {
         if std::mem::replace(&mut before, true) {
             shared.groups.end();
+            shared.sink.finish(Some(AT_ONCE));
             std::process::exit(INTERRUPTED.into());
         }
         let (interrupt, shared) = (interrupt.clone(), Arc::clone(&shared));
@@ -291,6 +305,7 @@ fn interruptible(goroutines: &Goroutines, shared: &Arc<Shared>) -> Result<(), ct
             shared.groups.end();
             shared.sink.cancel_rest();
             shared.sink.summarise(INTERRUPTED, &[]);
+            shared.sink.finish(Some(AT_ONCE));
             std::process::exit(INTERRUPTED.into());
         });
     })

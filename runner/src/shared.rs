@@ -64,12 +64,16 @@ impl Shared {
                 let whole = text.iter().rposition(|byte| *byte == b'\n').map(|end| end + 1);
                 let whole = whole.or_else(|| (text.len() > 1 << 20).then_some(text.len()));
                 if let Some(whole) = whole {
-                    shared.sink.print(&text[..whole], &origin);
+                    shared.sink.print(&text[..whole], || origin.clone());
                     text.drain(..whole);
+                    // Then the command is held up, and nobody else.
+                    if let Some(room) = shared.sink.room() {
+                        futures_lite::future::block_on(room);
+                    }
                 }
             }
             if !text.is_empty() {
-                shared.sink.print(&text, &origin);
+                shared.sink.print(&text, || origin);
             }
         })?;
         let mut printers = lock(&self.printers);
@@ -94,8 +98,12 @@ impl Shared {
 
     /// Who says something now.
     pub(crate) fn origin(&self, lua: &Lua) -> Origin {
-        let goroutine = goroutine::current_id(lua);
-        let task = self.task(lua).map(|task| task.name);
+        self.origin_of(goroutine::current_id(lua), goroutine::root_id(lua))
+    }
+
+    /// The goroutine of this number, which descends from the other.
+    pub(crate) fn origin_of(&self, goroutine: Option<u64>, root: Option<u64>) -> Origin {
+        let task = root.and_then(|root| lock(&self.tasks).get(&root).map(|task| task.name.clone()));
         let is_function = goroutine.is_some_and(|goroutine| lock(&self.functions).contains(&goroutine));
         Origin { task, goroutine, is_function }
     }

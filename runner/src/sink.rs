@@ -3,20 +3,30 @@
 //! In text, standard output is the script's: what it prints, what its shell lines print, and `outputs`. What the runner says about
 //! tasks, log lines and errors are on standard error. As JSON all of it are events on standard output.
 
-use std::io::{IsTerminal, Write};
-use std::sync::OnceLock;
+use std::future::Future;
+use std::io::{self, IsTerminal};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use goroutine::{Living, Observer};
 use serde_json::{Value, json};
 
 use crate::cli::Format;
 use crate::event::{Event, TaskResult, paint, stamped};
-use crate::pipe;
-use crate::progress::Progress;
+use crate::output::Output;
+use crate::progress::{Draw, Progress};
 use crate::summary;
 use crate::tasks::{Coming, Ledger};
+
+pub(crate) use crate::output::Stream;
+
+/// At the end, what nobody reads for that long is lost.
+const PATIENCE: Duration = Duration::from_secs(600);
+/// A command that prints by itself may have to wait so long for what was printed before.
+const SETTLING: Duration = Duration::from_millis(100);
+/// It is said after this time that somebody is waited for.
+const SILENCE: Duration = Duration::from_secs(2);
 
 /// Where things are told.
 #[derive(Debug)]
@@ -25,20 +35,13 @@ pub(crate) struct Sink {
     colour: bool,
     /// Whether there may be a live display.
     terminal: bool,
-    live: OnceLock<Progress>,
+    output: Output,
     tasks: Mutex<Ledger>,
     /// What `outputs` holds, once it is known.
     outputs: Mutex<Option<Value>>,
     /// Whether the script has tasks.
     begun: AtomicBool,
     summarised: AtomicBool,
-}
-
-/// Which of a command's streams.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Stream {
-    Stdout,
-    Stderr,
 }
 
 /// What a log line tells besides its message.
@@ -63,28 +66,28 @@ impl Origin {
 }
 
 impl Sink {
-    pub(crate) fn new(format: Format) -> Self {
+    pub(crate) fn new(format: Format) -> io::Result<Self> {
         let terminal = format == Format::Text
-            && std::io::stderr().is_terminal()
+            && io::stderr().is_terminal()
             && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
         let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        Self {
+        Ok(Self {
             format,
             colour: terminal && wanted,
             terminal,
-            live: OnceLock::new(),
+            output: Output::new()?,
             tasks: Mutex::default(),
             outputs: Mutex::default(),
             begun: AtomicBool::new(false),
             summarised: AtomicBool::new(false),
-        }
+        })
     }
 
     pub(crate) fn is_json(&self) -> bool {
         self.format == Format::Json
     }
 
-    /// Whether what scripts print has to come here.
+    /// Whether what commands print has to come here.
     pub(crate) fn takes_prints(&self) -> bool {
         self.is_json() || self.terminal
     }
@@ -94,7 +97,7 @@ impl Sink {
         self.lock(&self.tasks).coming = tasks;
         self.begun.store(true, Ordering::Relaxed);
         if self.terminal {
-            let _ = self.live.set(Progress::new(observer, self.colour));
+            self.output.show(Progress::new(observer, self.colour));
         }
     }
 
@@ -114,8 +117,10 @@ impl Sink {
     }
 
     fn show(&self, event: &Event<'_>) {
-        if let Some(live) = self.live.get() {
-            live.follow(event);
+        if self.output.is_live()
+            && let Some(draw) = Draw::of(event)
+        {
+            self.output.draw(draw);
             // The live line says it.
             if matches!(event, Event::TaskStart { attempt: 1, .. }) {
                 return;
@@ -143,12 +148,12 @@ impl Sink {
     }
 
     /// What a script prints, line breaks included.
-    pub(crate) fn print(&self, text: &[u8], origin: &Origin) {
+    pub(crate) fn print(&self, text: &[u8], origin: impl FnOnce() -> Origin) {
         if !self.is_json() {
             return self.to_stdout(text);
         }
         let text = String::from_utf8_lossy(text.strip_suffix(b"\n").unwrap_or(text));
-        self.event(with(origin, json!({"event": "print", "text": text})));
+        self.event(with(&origin(), json!({"event": "print", "text": text})));
     }
 
     /// A line of what a command prints. Without its line break.
@@ -162,6 +167,59 @@ impl Sink {
             (Format::Text, Stream::Stdout) => self.to_stdout(format!("[{task}] {text}\n").as_bytes()),
             (Format::Text, Stream::Stderr) => self.to_stderr(&format!("[{task}] {text}")),
         }
+    }
+
+    /// Bytes for standard error, as they are.
+    pub(crate) fn error_bytes(&self, bytes: &[u8]) {
+        self.output.put(Stream::Stderr, bytes.to_vec());
+    }
+
+    /// What whoever prints, logs, or has a command that prints, has to wait for afterwards, if for anything.
+    pub(crate) fn room(&self) -> Option<impl Future<Output = ()> + Send + 'static> {
+        self.output.room()
+    }
+
+    /// Ready when what was told is written.
+    pub(crate) fn written(&self) -> impl Future<Output = ()> + Send + 'static {
+        self.output.written()
+    }
+
+    /// The same for those who cannot wait long: where nobody reads, the order is lost.
+    pub(crate) fn settle(&self) {
+        self.output.drain(SETTLING);
+    }
+
+    /// From now on nobody waits for who reads.
+    pub(crate) fn open(&self) {
+        self.output.open();
+    }
+
+    /// Blocks until all is written, or until it is clear that nobody reads it. Whether all is.
+    pub(crate) fn finish(&self, patience: Option<Duration>) -> bool {
+        let patience = patience.unwrap_or(PATIENCE);
+        let (mut out, mut errors) = self.output.drain(patience.min(SILENCE));
+        if out > 0 && patience > SILENCE {
+            self.to_stderr(&format!(
+                "sloth-runner: waiting for somebody to read standard output: {out} bytes are left, and lost if nobody reads for {}; \
+                 Ctrl-C ends at once",
+                crate::duration::show(patience)
+            ));
+        }
+        if out + errors > 0 && patience > SILENCE {
+            (out, errors) = self.output.drain(patience);
+        }
+        if let Some(why) = self.output.failed() {
+            self.to_stderr(&format!("sloth-runner: cannot write to standard output: {why}"));
+            self.output.drain(SILENCE);
+            return false;
+        }
+        if out > 0 {
+            self.to_stderr(&format!(
+                "sloth-runner: {out} bytes of standard output were read by nobody, and are lost"
+            ));
+            self.output.drain(SILENCE.min(patience));
+        }
+        out + errors == 0
     }
 
     /// The plan of a dry run: the object, and the lines.
@@ -186,8 +244,8 @@ impl Sink {
         if self.summarised.swap(true, Ordering::SeqCst) {
             return;
         }
-        if let Some(live) = self.live.get() {
-            live.end();
+        if self.output.is_live() {
+            self.output.draw(Draw::Nothing);
         }
         let results = self.lock(&self.tasks).ended.clone();
         let outputs = self.lock(&self.outputs).take();
@@ -236,41 +294,21 @@ impl Sink {
     fn event(&self, event: Value) {
         let mut line = stamped(event).to_string();
         line.push('\n');
-        read(std::io::stdout().lock().write_all(line.as_bytes()));
+        self.output.put(Stream::Stdout, line.into_bytes());
     }
 
-    // One write each, so that lines of several goroutines do not mix.
+    // One piece each, so that lines of several goroutines do not mix.
 
     fn to_stderr(&self, line: &str) {
-        let write = || {
-            read(std::io::stderr().lock().write_all(format!("{line}\n").as_bytes()));
-        };
-        match self.live.get() {
-            Some(live) => live.suspend(write),
-            None => write(),
-        }
+        self.output.put(Stream::Stderr, format!("{line}\n").into_bytes());
     }
 
     fn to_stdout(&self, bytes: &[u8]) {
-        let write = || {
-            let mut stdout = std::io::stdout().lock();
-            read(stdout.write_all(bytes).and_then(|()| stdout.flush()));
-        };
-        match self.live.get() {
-            Some(live) => live.suspend(write),
-            None => write(),
-        }
+        self.output.put(Stream::Stdout, bytes.to_vec());
     }
 
     fn lock<'a, T>(&self, mutex: &'a Mutex<T>) -> std::sync::MutexGuard<'a, T> {
         mutex.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Ends the program if nobody reads what it writes; of other errors there is nobody to tell.
-fn read(written: std::io::Result<()>) {
-    if written.is_err_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe) {
-        pipe::broken();
     }
 }
 

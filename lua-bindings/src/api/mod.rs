@@ -32,6 +32,7 @@ mod mutex;
 mod once;
 mod options;
 mod pools;
+mod prints;
 #[cfg(unix)]
 mod processes;
 mod rate_limiter;
@@ -81,6 +82,8 @@ pub(crate) use look::{describe, describe_all};
 pub(crate) use mutex::MutexObject;
 pub(crate) use once::OnceObject;
 pub(crate) use pools::{PoolObject, Submitting};
+pub(crate) use prints::Printing;
+pub use prints::{Pause, Paused, Printed, pausing_function, print_to};
 pub(crate) use rate_limiter::RateLimiterObject;
 pub(crate) use rw_mutex::RwMutexObject;
 pub(crate) use scope::ScopeObject;

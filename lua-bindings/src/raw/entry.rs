@@ -126,6 +126,17 @@ pub(crate) fn wrong(lua: &Lua) -> mlua::Result<Function> {
     unsafe { lua.create_c_function(wrong) }
 }
 
+impl Stack<'_> {
+    /// Whether the coroutine that has called may yield. In Lua 5.1, 5.2 and LuaJIT nobody knows; then it may.
+    pub(crate) fn can_yield(&self) -> bool {
+        #[cfg(any(feature = "lua53", feature = "lua54", feature = "lua55"))]
+        // SAFETY: reads only.
+        return unsafe { ffi::lua_isyieldable(self.state) != 0 };
+        #[cfg(not(any(feature = "lua53", feature = "lua54", feature = "lua55")))]
+        true
+    }
+}
+
 /// What says that a call which had to wait cannot.
 pub(crate) const CANNOT_PARK: &str = "cannot wait across a C-call boundary: in a function that a C function has called \
      (a comparison for table.sort, say, or a module that is being loaded)";

@@ -66,6 +66,7 @@ pub(super) fn install(lua: &Lua, shared: &Arc<Shared>, place: Place) -> mlua::Re
 /// ever, and what it runs has the script's standard input.
 fn standard(
     lua: &Lua,
+    shared: &Shared,
     place: Place,
     function: &Function,
     values: &MultiValue,
@@ -73,6 +74,8 @@ fn standard(
     if place == Place::Isolate || goroutine::current_id(lua).is_some() {
         return Ok(None);
     }
+    // What was printed before comes before what the command prints.
+    futures_lite::future::block_on(shared.sink.written());
     function.call(values.clone()).map(Some)
 }
 
@@ -82,11 +85,12 @@ fn replace_execute(lua: &Lua, shared: &Arc<Shared>, place: Place) -> mlua::Resul
     let plain: Function = os.get("execute")?;
     // An event has to be made of what it prints.
     let events = shared.sink.takes_prints();
+    let own = Arc::clone(shared);
     let execute = waiting_unless(
         lua,
         shared,
         "os.execute",
-        move |lua, values| if events { Ok(None) } else { standard(lua, place, &plain, values) },
+        move |lua, values| if events { Ok(None) } else { standard(lua, &own, place, &plain, values) },
         |lua, shared, args| {
             let command = if args.value(1).is_nil() { None } else { Some(args.text(1)?) };
             let asked = command.is_none();
@@ -96,6 +100,8 @@ fn replace_execute(lua: &Lua, shared: &Arc<Shared>, place: Place) -> mlua::Resul
             let shared = Arc::clone(shared);
             Arc::clone(&shared).io.start(async move {
                 if !shared.sink.takes_prints() {
+                    // What was printed before comes before what the command prints.
+                    shared.sink.written().await;
                     let mut child = Group::start(&mut command, &shared.groups)?;
                     return Ok((asked, child.wait().await?));
                 }
@@ -108,9 +114,12 @@ fn replace_execute(lua: &Lua, shared: &Arc<Shared>, place: Place) -> mlua::Resul
                 };
                 let ended = run(wanted).await?;
                 if !ended.stdout.is_empty() {
-                    shared.sink.print(&ended.stdout, &origin);
+                    shared.sink.print(&ended.stdout, || origin);
                 }
-                let _ = std::io::Write::write_all(&mut std::io::stderr(), &ended.stderr);
+                shared.sink.error_bytes(&ended.stderr);
+                if let Some(room) = shared.sink.room() {
+                    room.await;
+                }
                 Ok((asked, ended.status))
             })
         },
@@ -138,7 +147,7 @@ fn replace_popen(lua: &Lua, shared: &Arc<Shared>, place: Place) -> mlua::Result<
         let prints =
             matches!(values.get(1), Some(Value::String(mode)) if mode.as_bytes().first() == Some(&b'w'));
         if !(events && prints)
-            && let Some(values) = standard(lua, place, &plain, &values)?
+            && let Some(values) = standard(lua, &shared, place, &plain, &values)?
         {
             return Ok(WaitingCall::Now(values));
         }
@@ -154,6 +163,8 @@ fn replace_popen(lua: &Lua, shared: &Arc<Shared>, place: Place) -> mlua::Result<
             command.stdin(Stdio::null());
         } else if events {
             command.stdout(shared.printer(shared.origin(lua))?);
+        } else {
+            shared.sink.settle();
         }
         if place == Place::Home {
             // It has the files of commands.
@@ -312,6 +323,12 @@ async fn collect(
             return Err(format!("the command has printed more than {} MiB", MAX_OUTPUT >> 20));
         }
         pass(kept, false);
+        // Then the command is held up, and its time limit goes on.
+        if name.is_some()
+            && let Some(room) = shared.sink.room()
+        {
+            room.await;
+        }
     }
     pass(kept, true);
     Ok(())

@@ -13,19 +13,19 @@ pub(super) fn install(lua: &Lua, shared: &Arc<Shared>) -> mlua::Result<()> {
     for (name, level) in
         [("log.debug", "debug"), ("log.info", "info"), ("log.warn", "warn"), ("log.error", "error")]
     {
-        module.now(name, move |lua, shared, args| {
+        module.saying(name, move |lua, shared, args| {
             let message = joined(lua, args.values, " ")?;
             shared.sink.log(level, &String::from_utf8_lossy(&message), &shared.origin(lua));
             Ok(())
         })?;
     }
-    module.now("log.print", |lua, shared, args| {
+    module.saying("log.print", |lua, shared, args| {
         let mut line = joined(lua, args.values, "\t")?;
         line.push(b'\n');
-        shared.sink.print(&line, &shared.origin(lua));
+        shared.sink.print(&line, || shared.origin(lua));
         Ok(())
     })?;
-    module.now("log.table", |lua, shared, args| {
+    module.saying("log.table", |lua, shared, args| {
         let value = convert::shown(lua, &args.value(1));
         let title = args.optional_text(2)?.map(|title| title + " ").unwrap_or_default();
         let text = serde_json::to_string_pretty(&value).map_err(mlua::Error::external)?;

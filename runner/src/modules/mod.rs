@@ -10,12 +10,11 @@ mod exec;
 mod fs;
 pub(crate) mod http;
 mod log;
-mod prints;
 mod time;
 
 use std::sync::Arc;
 
-use goroutine::{Results, WaitingCall};
+use goroutine::{Pause, Results, WaitingCall};
 use mlua::{IntoLua, IntoLuaMulti, Lua, MultiValue, Table, Value};
 
 use crate::io::Job;
@@ -37,10 +36,15 @@ pub(crate) fn install(lua: &Lua, shared: &Arc<Shared>, place: Place) -> mlua::Re
     fs::install(lua, shared)?;
     data::install(lua, shared)?;
     time::install(lua, shared)?;
-    if shared.sink.takes_prints() {
-        prints::install(lua, shared, place)?;
-    }
-    Ok(())
+    let shared = Arc::clone(shared);
+    goroutine::print_to(lua, move |printed| {
+        if printed.is_error {
+            shared.sink.error_bytes(printed.bytes);
+        } else {
+            shared.sink.print(printed.bytes, || shared.origin_of(printed.goroutine, printed.root));
+        }
+        room(&shared)
+    })
 }
 
 /// A module while it is made.
@@ -71,6 +75,20 @@ impl<'a> Module<'a> {
         let shared = Arc::clone(self.shared);
         let function = goroutine::waiting_function(self.lua, name, move |lua, values| {
             Ok(WaitingCall::Now(body(lua, &shared, Args::new(name, values))?.into_lua_multi(lua)?))
+        })?;
+        self.table.raw_set(field(name), function)
+    }
+
+    /// A function that says something, and then waits if there is no room for more.
+    fn saying(
+        &self,
+        name: &'static str,
+        body: impl Fn(&Lua, &Arc<Shared>, Args) -> mlua::Result<()> + 'static,
+    ) -> mlua::Result<()> {
+        let shared = Arc::clone(self.shared);
+        let function = goroutine::pausing_function(self.lua, name, move |lua, values| {
+            body(lua, &shared, Args::new(name, values))?;
+            Ok((MultiValue::new(), room(&shared)))
         })?;
         self.table.raw_set(field(name), function)
     }
@@ -113,6 +131,11 @@ fn waiting_unless<T: 'static, R: IntoLuaMulti>(
             results
         })))
     })
+}
+
+/// What is to be waited for by who has said something.
+fn room(shared: &Shared) -> Option<Pause> {
+    shared.sink.room().map(|room| Box::pin(room) as Pause)
 }
 
 /// `nil, err`.
