@@ -116,7 +116,23 @@ fn from_lua(c: &mut Criterion) {
             b.iter(|| run.call::<()>(MANY));
         });
     }
+    let run: mlua::Function = lua
+        .load("local it = ... return function(n) for _ = 1, n do it:act() end end")
+        .call(Plain)
+        .expect("a function");
+    group.bench_function("one call of a method of a userdata of Rust's (mlua)", |b| {
+        b.iter(|| run.call::<()>(MANY))
+    });
     group.finish();
+}
+
+/// An object of an embedder's, with a method that does nothing.
+struct Plain;
+
+impl mlua::UserData for Plain {
+    fn add_methods<M: mlua::UserDataMethods<Self>>(methods: &mut M) {
+        methods.add_method("act", |_, _, ()| Ok(true));
+    }
 }
 
 /// Some threads that each come in so often.

@@ -4,7 +4,7 @@
 #[cfg(not(loom))]
 mod chosen {
     pub(crate) use atomic_waker::AtomicWaker;
-    pub(crate) use parking_lot::Mutex;
+    pub(crate) use parking_lot::{Mutex, MutexGuard};
     pub(crate) use std::sync::atomic;
     pub(crate) use std::sync::{Arc, OnceLock};
 }
@@ -13,9 +13,9 @@ mod chosen {
 mod chosen {
     use std::task::Waker;
 
-    pub(crate) use loom::sync::Arc;
     pub(crate) use loom::sync::atomic;
     use loom::sync::atomic::{AtomicBool, Ordering};
+    pub(crate) use loom::sync::{Arc, MutexGuard};
 
     /// loom's mutex with the face of parking_lot's.
     #[derive(Debug, Default)]

@@ -484,6 +484,7 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
     let park = lua.create_table()?;
     let (settle, face, attempt, fail): (Function, Function, Function, Function) = {
         let native = raw::faces(lua, &resumed, &abandon, &park)?;
+        prim.table.raw_set("native_faces", !native.is_nil())?;
         let wrong = raw::wrong(lua)?;
         prim.table.raw_set("wrong", &wrong)?;
         let args = (resumed, abandon, &park, wrong, raw::CANNOT_PARK, native);

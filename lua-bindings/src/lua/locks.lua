@@ -19,10 +19,15 @@ local function add(class, names)
   return index
 end
 
--- A method that mostly has nothing to wait for. Most of what it would cost is in going through `settle`.
+-- A method that mostly has nothing to wait for. Where its face is a function in Lua, most of what it would cost is in going
+-- through `settle`.
 local function add_quick(class, name)
   local key = class .. "_" .. name
   local primitive, at_once = prim[key], prim[key .. "_at_once"]
+  if prim.native_faces then
+    methods[class][name] = face(primitive)
+    return
+  end
   methods[class][name] = function(...)
     local ok, note = at_once(...)
     if ok then

@@ -6,6 +6,11 @@
 //! wants many (a writer) is not starved by those who want few. Nothing is ever free while the first in the queue could
 //! have it.
 //!
+//! **Without the gate's lock.** While nobody waits, and nobody is to be told of an abandoned lock, the number of free permits is in
+//! `open`, and permits are taken and given back by one exchange there. Whoever needs the queue takes the gate's lock, and the
+//! number out of `open` ([`Guard`]): from then on all others need the lock, too. The last to leave the lock with an empty queue puts it
+//! back. So each step is made either under the lock or on a gate without waits, and what holds for the one holds for the other.
+//!
 //! **Going away.** A wait that is dropped takes its place out of the queue, and hands on what its being there held back.
 //! If it had been given its permits already, it gives them back. Both are one step under the gate's lock, in which
 //! permits are handed out too: there is no moment between for a wake-up to be lost in.
@@ -17,7 +22,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use super::{HeldByCaller, Holder};
-use crate::sync::{Arc, Mutex};
+use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::sync::{Arc, Mutex, MutexGuard};
 use crate::token::{Ticket, Token, WaitQueue, Wakers};
 
 /// In what state a lock was found by the one who has locked it.
@@ -31,10 +37,16 @@ pub enum Locked {
 
 pub(super) struct Gate {
     permits: usize,
+    /// How many permits are free; [`CLOSED`] while `state` says that.
+    open: AtomicUsize,
     state: Mutex<State>,
 }
 
+/// No number of permits: the queue has to be looked at.
+const CLOSED: usize = usize::MAX;
+
 struct State {
+    /// While the gate is not open.
     free: usize,
     /// One who held all permits has ended, and nobody was told yet.
     abandoned: bool,
@@ -50,7 +62,31 @@ impl Gate {
     /// So many permits, all of them free.
     pub(super) fn new(permits: usize) -> Arc<Self> {
         let state = State { free: permits, abandoned: false, waiters: WaitQueue::new() };
-        Arc::new(Self { permits, state: Mutex::new(state) })
+        Arc::new(Self { permits, open: AtomicUsize::new(permits), state: Mutex::new(state) })
+    }
+
+    /// The queue, for one at a time.
+    fn lock(&self) -> Guard<'_> {
+        let mut state = self.state.lock();
+        // What was given back before is seen by whoever takes it now.
+        let free = self.open.swap(CLOSED, Ordering::AcqRel);
+        if free != CLOSED {
+            state.free = free;
+        }
+        Guard { gate: self, state }
+    }
+
+    /// Changes the number of free permits if the gate is open. `None`: it is not. Else whether `change` gave a number.
+    fn change_open(&self, change: impl Fn(usize) -> Option<usize>) -> Option<bool> {
+        let mut free = self.open.load(Ordering::Acquire);
+        while free != CLOSED {
+            let Some(changed) = change(free) else { return Some(false) };
+            match self.open.compare_exchange_weak(free, changed, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => return Some(true),
+                Err(now) => free = now,
+            }
+        }
+        None
     }
 
     /// How many permits there are.
@@ -59,27 +95,34 @@ impl Gate {
     }
 
     pub(super) fn free(&self) -> usize {
-        self.state.lock().free
+        self.lock().state.free
     }
 
     pub(super) fn waiting(&self) -> usize {
-        self.state.lock().waiters.len()
+        self.lock().state.waiters.len()
     }
 
     /// Takes permits, if that can be done at once.
     pub(super) fn try_enter(&self, permits: usize) -> Option<Locked> {
-        self.state.lock().try_enter(permits)
+        match self.change_open(|free| free.checked_sub(permits)) {
+            Some(entered) => entered.then_some(Locked::InOrder),
+            None => self.lock().state.try_enter(permits),
+        }
     }
 
     /// Gives permits back. `abandoned`: their holder has ended. False, and nothing has happened, if there would be more
     /// than there are.
     pub(super) fn leave(&self, permits: usize, abandoned: bool) -> bool {
+        let more = |free: usize| free.checked_add(permits).filter(|free| *free <= self.permits);
+        if !abandoned && let Some(left) = self.change_open(more) {
+            return left;
+        }
         let mut wakers = Wakers::default();
         {
-            let mut state = self.state.lock();
-            match state.free.checked_add(permits) {
-                Some(free) if free <= self.permits => state.free = free,
-                _ => return false,
+            let state = &mut self.lock().state;
+            match more(state.free) {
+                Some(free) => state.free = free,
+                None => return false,
             }
             state.abandoned |= abandoned;
             state.hand_on(&mut wakers);
@@ -90,7 +133,22 @@ impl Gate {
 
     /// Lets the next holder be told that the lock was abandoned: this one was, and could not pass it on.
     pub(super) fn keep_abandoned(&self) {
-        self.state.lock().abandoned = true;
+        self.lock().state.abandoned = true;
+    }
+}
+
+/// The lock of a gate that is not open meanwhile.
+struct Guard<'a> {
+    gate: &'a Gate,
+    state: MutexGuard<'a, State>,
+}
+
+impl Drop for Guard<'_> {
+    fn drop(&mut self) {
+        // Still under the lock.
+        if self.state.waiters.len() == 0 && !self.state.abandoned {
+            self.gate.open.store(self.state.free, Ordering::Release);
+        }
     }
 }
 
@@ -172,7 +230,7 @@ impl Future for Wait {
                     return Poll::Ready(held);
                 }
                 let entered = {
-                    let mut state = this.gate.state.lock();
+                    let state = &mut this.gate.lock().state;
                     let entered = state.try_enter(this.permits);
                     if entered.is_none() {
                         let token = Token::new(cx.waker());
@@ -205,7 +263,7 @@ impl Drop for Wait {
         // Declared before the guard: the waker in it is dropped after it.
         let _place;
         {
-            let mut state = self.gate.state.lock();
+            let state = &mut self.gate.lock().state;
             _place = state.waiters.withdraw(ticket);
             if _place.is_none()
                 && let Some((_, locked)) = token.retire()

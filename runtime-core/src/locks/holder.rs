@@ -30,8 +30,16 @@ pub struct Holder {
 }
 
 struct Shared {
+    held: Mutex<List>,
+}
+
+/// What is held.
+#[derive(Default)]
+struct List {
     /// In the order of locking. Mostly there are one or two: looked through from the end.
-    held: Mutex<Vec<Held>>,
+    held: Vec<Held>,
+    /// The gate that was gone out of last, which mostly is the next that is come into: a reference less to make and to drop.
+    last: Option<Arc<Gate>>,
 }
 
 /// Something that is held.
@@ -47,7 +55,7 @@ enum Held {
 
 impl Default for Holder {
     fn default() -> Self {
-        Self { shared: Arc::new(Shared { held: Mutex::new(Vec::new()) }) }
+        Self { shared: Arc::new(Shared { held: Mutex::new(List::default()) }) }
     }
 }
 
@@ -64,23 +72,25 @@ impl Holder {
 
     /// How many locks it holds.
     pub fn held(&self) -> usize {
-        self.shared.held.lock().len()
+        self.shared.held.lock().held.len()
     }
 
     pub(super) fn hold(&self, gate: &Arc<Gate>, permits: usize) {
-        self.shared.held.lock().push(Held::Permits { gate: Arc::clone(gate), permits, times: 1 });
+        let mut list = self.shared.held.lock();
+        let gate = list.last.take_if(|last| Arc::ptr_eq(last, gate)).unwrap_or_else(|| Arc::clone(gate));
+        list.held.push(Held::Permits { gate, permits, times: 1 });
     }
 
     /// Whether it has permits of this gate.
     pub(super) fn holds(&self, gate: &Arc<Gate>) -> bool {
-        self.shared.held.lock().iter().any(|held| held.is_of(gate))
+        self.shared.held.lock().held.iter().any(|held| held.is_of(gate))
     }
 
     /// Comes in once more with the permits that it has, if they are a part of all.
     pub(super) fn enter_again(&self, gate: &Arc<Gate>) -> bool {
         let all = gate.permits();
-        let mut held = self.shared.held.lock();
-        for held in held.iter_mut().rev().filter(|held| held.is_of(gate)) {
+        let mut list = self.shared.held.lock();
+        for held in list.held.iter_mut().rev().filter(|held| held.is_of(gate)) {
             if let Held::Permits { permits, times, .. } = held
                 && *permits < all
                 && let Some(more) = times.checked_add(1)
@@ -96,19 +106,19 @@ impl Holder {
     /// are none if it had come in more often.
     pub(super) fn let_go(&self, gate: &Arc<Gate>, wanted: usize) -> Option<usize> {
         let mut list = self.shared.held.lock();
-        for index in (0..list.len()).rev() {
-            if !list[index].is_of(gate) {
-                continue;
-            }
-            if let Held::Permits { permits, times, .. } = &mut list[index]
+        for index in (0..list.held.len()).rev() {
+            if let Held::Permits { gate: held, permits, times } = &mut list.held[index]
+                && Arc::ptr_eq(held, gate)
                 && *permits == wanted
             {
                 *times -= 1;
                 if *times > 0 {
                     return Some(0);
                 }
-                // The caller has a reference to the gate, so nothing but the count goes here.
-                list.remove(index);
+                // The caller has a reference to this gate, and nobody waits at the one that is forgotten: nothing foreign is dropped.
+                if let Held::Permits { gate, .. } = list.held.remove(index) {
+                    list.last = Some(gate);
+                }
                 return Some(wanted);
             }
         }
@@ -116,18 +126,18 @@ impl Holder {
     }
 
     pub(super) fn hold_once(&self, running: Running) {
-        self.shared.held.lock().push(Held::Once(running));
+        self.shared.held.lock().held.push(Held::Once(running));
     }
 
     pub(super) fn runs_once(&self, address: usize) -> bool {
-        self.shared.held.lock().iter().any(|held| held.is_once(address))
+        self.shared.held.lock().held.iter().any(|held| held.is_once(address))
     }
 
     /// What it runs of the once with this address: dropped by the caller, it is done.
     pub(super) fn take_once(&self, address: usize) -> Option<Running> {
         let mut list = self.shared.held.lock();
-        let index = list.iter().rposition(|held| held.is_once(address))?;
-        match list.remove(index) {
+        let index = list.held.iter().rposition(|held| held.is_once(address))?;
+        match list.held.remove(index) {
             Held::Once(running) => Some(running),
             Held::Permits { .. } => None,
         }
@@ -146,7 +156,7 @@ impl Held {
 
 impl Shared {
     fn release_all(&self) {
-        let held = std::mem::take(&mut *self.held.lock());
+        let List { held, last: _ } = std::mem::take(&mut *self.held.lock());
         // What was locked last is given back first, as if the holder had unwound.
         for held in held.into_iter().rev() {
             match held {
