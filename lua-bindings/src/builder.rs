@@ -1,5 +1,6 @@
 //! The Rust API: [`Builder`] and [`Goroutines`].
 
+use std::borrow::Cow;
 use std::fmt;
 use std::num::NonZero;
 use std::sync::Arc;
@@ -24,6 +25,7 @@ pub struct Builder {
     setup: Option<Setup>,
     report: Option<ErrorReport>,
     before_exit: Option<BeforeExit>,
+    memory_limit: Option<(usize, Cow<'static, str>)>,
     lazy: bool,
     time_slice: Option<Duration>,
     detect_deadlocks: bool,
@@ -88,6 +90,7 @@ impl Goroutines {
             setup: None,
             report: None,
             before_exit: None,
+            memory_limit: None,
             lazy: false,
             time_slice: None,
             detect_deadlocks: false,
@@ -378,6 +381,13 @@ impl Builder {
         self
     }
 
+    /// How many bytes the Lua state of each isolate may take. Who needs more gets the error `not enough memory`, which names the limit and
+    /// ends with `advice`: how it is raised, as in `see --memory-limit`. A script can set another by `configure`.
+    pub fn memory_limit(mut self, bytes: usize, advice: impl Into<Cow<'static, str>>) -> Self {
+        self.memory_limit = Some((bytes, advice.into()));
+        self
+    }
+
     /// Starts the isolates only with the first goroutine. Then an error of `setup` is raised there, by `spawn`.
     pub fn lazy(mut self, lazy: bool) -> Self {
         self.lazy = lazy;
@@ -410,6 +420,12 @@ impl Builder {
         }
         if let Some(slice) = self.time_slice {
             system.change_settings(|settings| settings.time_slice = slice);
+        }
+        if let Some((bytes, advice)) = self.memory_limit {
+            system.change_settings(|settings| {
+                settings.memory_limit = Some(bytes);
+                settings.memory_advice = advice;
+            });
         }
         let goroutines = Goroutines { system };
         if !self.lazy {

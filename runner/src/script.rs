@@ -105,15 +105,12 @@ fn build(run: &Run, shared: &Arc<Shared>) -> Result<Goroutines, goroutine::Build
         #[cfg(feature = "backend-async-std")]
         Carrier::AsyncStd => Arc::new(backend_async_std::AsyncStd::new()),
     };
-    let (limit, setup) = (run.memory_limit, Arc::clone(shared));
+    let setup = Arc::clone(shared);
     let report = Arc::clone(shared);
     let ending = Arc::clone(shared);
     let mut builder = Goroutines::builder()
         .shared_backend(backend)
-        .setup(move |lua| {
-            modules::install(lua, &setup, Place::Isolate)?;
-            limit_memory(lua, limit)
-        })
+        .setup(move |lua| modules::install(lua, &setup, Place::Isolate))
         .on_unhandled_error(move |text| report.sink.tell(&Event::Unhandled { report: text }))
         .before_exit(move || {
             ending.groups.end();
@@ -126,11 +123,15 @@ fn build(run: &Run, shared: &Arc<Shared>) -> Result<Goroutines, goroutine::Build
     if let Some(isolates) = run.isolates {
         builder = builder.isolates(isolates.into());
     }
+    if let Some(bytes) = run.memory_limit {
+        builder = builder.memory_limit(bytes, "see --memory-limit");
+    }
     builder.build()
 }
 
-fn limit_memory(lua: &Lua, limit: Option<usize>) -> mlua::Result<()> {
-    limit.map_or(Ok(()), |limit| lua.set_memory_limit(limit).map(|_| ()))
+/// What is said of a script that has taken all the memory that it may.
+pub(crate) fn memory_advice(run: &Run) -> Option<String> {
+    run.memory_limit.map(|limit| format!("the script may use {limit} bytes, see --memory-limit"))
 }
 
 /// A script, and what it runs with.
@@ -166,10 +167,14 @@ impl Script<'_> {
             }
             Err(error) => return Ok(self.fail(USAGE, &message(&error))),
         };
-        limit_memory(lua, run.memory_limit)?;
+        if let Some(limit) = run.memory_limit {
+            lua.set_memory_limit(limit)?;
+        }
         let args = run.args.iter().map(|value| lua.create_string(value.as_encoded_bytes()));
         let args: mlua::Variadic<mlua::LuaString> = args.collect::<mlua::Result<_>>()?;
-        let describe: mlua::Function = lua.load(DESCRIBE).set_name("=[runner:describe]").eval()?;
+        let advice = memory_advice(run);
+        let describe: mlua::Function =
+            lua.load(DESCRIBE).set_name("=[runner:describe]").call(advice.as_deref())?;
         let traceback: mlua::Function = lua.load(HANDLER).set_name("=[runner:handler]").call(describe)?;
         let xpcall: mlua::Function = lua.globals().get("xpcall")?;
         match xpcall.call::<(bool, Value)>((main, traceback, args))? {
@@ -178,7 +183,12 @@ impl Script<'_> {
             (false, error) => {
                 definitions.tell_errors(shared)?;
                 let text = error.as_string().map(|text| text.to_string_lossy());
-                Ok(self.fail(FAILED, &text.map_or_else(|| error.to_string(), Ok)?))
+                let mut text = text.map_or_else(|| error.to_string(), Ok)?;
+                // Of this error Lua calls no handler.
+                if let Some(advice) = advice.filter(|_| text.ends_with("not enough memory")) {
+                    text += &format!(": {advice}");
+                }
+                Ok(self.fail(FAILED, &text))
             }
         }
     }
@@ -198,8 +208,10 @@ impl Script<'_> {
     }
 }
 
-/// Gives a function that turns an error value into its message.
+/// Gives a function that turns an error value into its message. Called with what is to be said of memory that has run out, if there is a
+/// limit.
 pub(crate) const DESCRIBE: &str = r#"
+local advice = ...
 local tostring, type, pcall, getmetatable = tostring, type, pcall, debug.getmetatable
 local next, sort, concat, sub = next, table.sort, table.concat, string.sub
 -- A part of what a table holds: its fields, not what lies deeper.
@@ -219,7 +231,7 @@ local function fields(err)
   sort(found)
   return #found > 0 and ": " .. concat(found, ", ", 1, #found < 10 and #found or 10) or ""
 end
-return function(err)
+local function text_of(err)
   local ok, message = pcall(tostring, err)
   if not ok then
     return "(error object whose __tostring fails)"
@@ -229,6 +241,10 @@ return function(err)
     return (message:gsub("^runtime error: ", ""):gsub("\nstack traceback:.*", ""))
   end
   return message
+end
+return function(err)
+  local text = text_of(err)
+  return advice and sub(text, -17) == "not enough memory" and text .. ": " .. advice or text
 end
 "#;
 

@@ -8,6 +8,7 @@ use super::options::Options;
 use super::{Answer, Context, Primitives, ship};
 use crate::fault::Fault;
 use crate::packet::Roots;
+use crate::settings::CONFIGURE;
 
 /// What can be said only before the isolates are started.
 const EARLY: [&str; 5] = ["isolates", "memory_limit", "on_start", "max_blocked", "time_slice"];
@@ -51,7 +52,10 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
                 settings.isolates = isolates.unwrap_or(settings.isolates);
                 settings.max_blocked = max_blocked.unwrap_or(settings.max_blocked);
                 settings.time_slice = time_slice.map_or(settings.time_slice, milliseconds);
-                settings.memory_limit = memory_limit.or(settings.memory_limit);
+                if memory_limit.is_some() {
+                    settings.memory_limit = memory_limit;
+                    settings.memory_advice = CONFIGURE.into();
+                }
                 settings.on_start = on_start.or(settings.on_start.take());
             });
             if !changed {

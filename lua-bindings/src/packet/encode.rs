@@ -256,7 +256,8 @@ impl<'a> Encoder<'a> {
     /// Fills the places above the roots.
     fn places(&mut self, stack: &mut Stack<'_>) -> Result<(), Refusal> {
         if !stack.reserve(ROOM) {
-            return Err(Refusal::TooMany("values"));
+            let is_limited = self.state.system.settings().memory_limit.is_some();
+            return Err(Refusal::of_stack("values", stack.top(), is_limited));
         }
         self.state.push_vitals(stack);
         stack.raw_get_index(self.vitals(), vital::NAMED);

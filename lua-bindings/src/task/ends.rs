@@ -105,14 +105,15 @@ impl Task {
     /// If this error says that memory has run out, and there is a limit: one that names it. What the goroutine held is
     /// collected when it has ended.
     pub(super) fn out_of_memory(&self, message: &str) -> Option<String> {
-        if message != "not enough memory" {
+        // A position may stand in front of it, or what could not be sent.
+        if !message.ends_with("not enough memory") {
             return None;
         }
-        let limit = self.isolate.state.system.settings().memory_limit?;
+        let settings = self.isolate.state.system.settings();
+        let (limit, advice) = (settings.memory_limit?, settings.memory_advice.clone());
+        drop(settings);
         self.isolate.starved.set(true);
-        Some(format!(
-            "not enough memory: an isolate may have {limit} bytes, see configure{{memory_limit = ...}}"
-        ))
+        Some(format!("{message}: an isolate may have {limit} bytes, {advice}"))
     }
 }
 

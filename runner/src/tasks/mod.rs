@@ -17,6 +17,7 @@ use mlua::{Function, HookTriggers, IntoLuaMulti, Lua, LuaString, MultiValue, Tab
 
 use crate::cli::Run;
 use crate::event::Event;
+use crate::script::memory_advice;
 use crate::shared::{Shared, Task};
 use crate::{convert, duration, modules};
 
@@ -102,7 +103,7 @@ impl Definitions {
         shared.sink.begin(coming(&workflows)?, goroutines.observer());
         // What the script prints and what commands print come in the order in which they happen.
         chunk::<()>(lua, "stdout", "io.stdout:flush() io.stdout:setvbuf('line')", ())?;
-        self.engine(lua, goroutines, shared, workflows)
+        self.engine(lua, goroutines, shared, workflows, memory_advice(run))
     }
 
     fn engine(
@@ -111,6 +112,7 @@ impl Definitions {
         goroutines: &Goroutines,
         shared: &Arc<Shared>,
         workflows: Table,
+        advice: Option<String>,
     ) -> mlua::Result<Outcome> {
         let interrupted = {
             let interrupted = goroutines.interruption();
@@ -140,7 +142,7 @@ impl Definitions {
                 Ok(())
             })?
         };
-        let describe: Function = chunk(lua, "describe", crate::script::DESCRIBE, ())?;
+        let describe: Function = chunk(lua, "describe", crate::script::DESCRIBE, advice)?;
         let strand: Table = chunk(
             lua,
             "strand",

@@ -304,7 +304,8 @@ impl Encoder<'_> {
 
     fn definition(&mut self, stack: &mut Stack<'_>) -> Result<(), Refusal> {
         if !stack.reserve(16) {
-            return Err(Refusal::TooMany("classes"));
+            let is_limited = self.state.system.settings().memory_limit.is_some();
+            return Err(Refusal::of_stack("classes", stack.top(), is_limited));
         }
         let (members, later) = (self.base_classes() + MEMBERS, self.later_table());
         for place in [members, later] {

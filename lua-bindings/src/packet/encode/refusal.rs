@@ -23,11 +23,18 @@ pub(crate) enum Refusal {
     Cancelled,
     #[error("cannot send {0}: too many values at once; a Lua stack has room for {STACK_LIMIT}")]
     TooMany(&'static str),
+    #[error("cannot send {0}: not enough memory")]
+    Memory(&'static str),
     #[error("cannot send {0} to a goroutine: {1}")]
     Lua(&'static str, String),
 }
 
 impl Refusal {
+    /// Where the stack takes no more than these values: there are too many, or there is no memory for them.
+    pub(crate) fn of_stack(what: &'static str, values: i32, is_limited: bool) -> Self {
+        if is_limited && values < STACK_LIMIT / 2 { Self::Memory(what) } else { Self::TooMany(what) }
+    }
+
     /// The same, for what lies within something else at this place (`.log[1]`), and was sent by itself.
     pub(crate) fn within(mut self, place: &str) -> Self {
         if let Self::Value { path, .. } | Self::Replacing { path, .. } = &mut self
