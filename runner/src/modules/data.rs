@@ -7,7 +7,7 @@ use mlua::{Lua, Value};
 use super::{Module, failed};
 use crate::convert;
 use crate::shared::Shared;
-use crate::values::parse_yaml;
+use crate::yaml;
 
 /// What JSON and YAML may nest, and how large they may be, is limited by what reads them: 128 levels.
 pub(super) fn install(lua: &Lua, shared: &Arc<Shared>) -> mlua::Result<()> {
@@ -18,15 +18,15 @@ pub(super) fn install(lua: &Lua, shared: &Arc<Shared>) -> mlua::Result<()> {
     json.finish("json")?;
 
     let yaml = Module::new(lua, shared)?;
-    decoder(&yaml, "yaml.decode", parse_yaml)?;
-    encoder(&yaml, "yaml.encode", |value, _| write_yaml(value))?;
+    decoder(&yaml, "yaml.decode", yaml::parse)?;
+    encoder(&yaml, "yaml.encode", |value, _| yaml::write(value))?;
     yaml.finish("yaml")?;
 
     let data = Module::new(lua, shared)?;
     decoder(&data, "data.parse_json", parse_json)?;
     encoder(&data, "data.to_json", write_json)?;
-    decoder(&data, "data.parse_yaml", parse_yaml)?;
-    encoder(&data, "data.to_yaml", |value, _| write_yaml(value))?;
+    decoder(&data, "data.parse_yaml", yaml::parse)?;
+    encoder(&data, "data.to_yaml", |value, _| yaml::write(value))?;
     data.finish("data")
 }
 
@@ -73,8 +73,4 @@ fn parse_json(text: &str) -> Result<serde_json::Value, String> {
 fn write_json(value: &serde_json::Value, pretty: bool) -> Result<String, String> {
     let written = if pretty { serde_json::to_string_pretty(value) } else { serde_json::to_string(value) };
     written.map_err(|error| error.to_string())
-}
-
-fn write_yaml(value: &serde_json::Value) -> Result<String, String> {
-    serde_norway::to_string(value).map_err(|error| error.to_string())
 }
