@@ -276,7 +276,7 @@ impl<'a> Encoder<'a> {
             self.state.note_own_methods();
         }
         if self.roots.start_a_function() {
-            self.started = self.started(stack);
+            self.started = self.started(stack)?;
         }
         self.out.push(0); // the place of the number of numbered strings
         self.varint(self.count as u64);

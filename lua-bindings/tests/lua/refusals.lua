@@ -12,29 +12,32 @@ local thread = coroutine.create(function() end)
 -- Files have a name as a type only in Lua with integers (5.3 and later).
 local FILE = math.type and "(userdata 'FILE*') to a goroutine: open it inside" or "(userdata) to a goroutine: create it inside"
 
--- All that start a function, as functions of the function to start and its first argument. (In parentheses: a tail call would
+-- All that start a function, as functions of the function to start and its arguments. (In parentheses: a tail call would
 -- leave no line to be named in messages.)
 local starters = {
-  spawn = function(fn, arg) return (goroutine.spawn(fn, arg)) end,
-  async = function(fn, arg) return (goroutine.async(fn, arg)) end,
-  spawn_many = function(fn, arg) return (goroutine.spawn_many(3, fn, arg)) end,
-  timeout = function(fn, arg) return (goroutine.timeout(1000, fn, arg)) end,
-  scope = function(fn, arg) return (goroutine.scope(function(s) return (s:spawn(fn, arg)) end)) end,
-  pool_submit = function(fn, arg) return (goroutine.pool_submit("refusals", fn, arg)) end,
-  pool_submit_priority = function(fn, arg) return (goroutine.pool_submit_priority("refusals", 1, fn, arg)) end,
-  pool_async = function(fn, arg) return (goroutine.pool_async("refusals", fn, arg)) end,
-  blocking = function(fn, arg) return (goroutine.blocking(fn, arg)) end,
-  context_run = function(fn, arg)
-    local ctx = goroutine.context()
-    return (ctx:run(fn, arg))
+  spawn = function(fn, ...) return (goroutine.spawn(fn, ...)) end,
+  async = function(fn, ...) return (goroutine.async(fn, ...)) end,
+  spawn_many = function(fn, ...) return (goroutine.spawn_many(3, fn, ...)) end,
+  timeout = function(fn, ...) return (goroutine.timeout(1000, fn, ...)) end,
+  scope = function(fn, ...)
+    local all, n = { ... }, select("#", ...)
+    return (goroutine.scope(function(s) return (s:spawn(fn, (table.unpack or unpack)(all, 1, n))) end))
   end,
-  context_spawn = function(fn, arg)
+  pool_submit = function(fn, ...) return (goroutine.pool_submit("refusals", fn, ...)) end,
+  pool_submit_priority = function(fn, ...) return (goroutine.pool_submit_priority("refusals", 1, fn, ...)) end,
+  pool_async = function(fn, ...) return (goroutine.pool_async("refusals", fn, ...)) end,
+  blocking = function(fn, ...) return (goroutine.blocking(fn, ...)) end,
+  context_run = function(fn, ...)
     local ctx = goroutine.context()
-    return (ctx:spawn(fn, arg))
+    return (ctx:run(fn, ...))
   end,
-  pool_object = function(fn, arg)
+  context_spawn = function(fn, ...)
+    local ctx = goroutine.context()
+    return (ctx:spawn(fn, ...))
+  end,
+  pool_object = function(fn, ...)
     local pool = goroutine.pool("refusals")
-    return (pool:submit(fn, arg))
+    return (pool:submit(fn, ...))
   end,
   pool_map = function(fn, arg) return (goroutine.pool_map("refusals", { arg == nil and 1 or arg }, fn)) end,
 }
@@ -96,18 +99,66 @@ test("only what pcall and xpcall call is the started function, not their other a
   raises("'count'", async, pcall, xpcall, write, print)
   raises("'count'", async, xpcall, pcall, print, write)
   gives(values(true, true, 1, 5), await(async(pcall, function(f, n) return f(n) end, write, 5)))
-  local function fail() error("failed") end
-  gives(values(true, false, 1), await(async(xpcall, fail, write)))
   equal((await(async(pcall))), false) -- which is pcall's own error
   equal(count, 0)
 end)
 
-unless_lua("5.1", "`xpcall` passes no arguments on")
-test("the handler that xpcall is given is not the started function", function()
+for _, name in ipairs({ "spawn", "async", "timeout", "scope", "pool_submit", "pool_async", "blocking", "context_run", "context_spawn" }) do
+  test(name .. " refuses a handler of xpcall that assigns to what it captured", function()
+    local failed, ran = nil, goroutine.atomic_int()
+    local function handler(err)
+      failed = err
+      return err
+    end
+    raises("'failed'", starters[name], xpcall, function() ran:add() end, handler)
+    raises("'failed'", starters[name], pcall, xpcall, function() ran:add() end, handler)
+    raises("'failed'", starters[name], xpcall, xpcall, handler, print, handler)
+    equal(goroutine.wait_all(30000), true)
+    gives(values(0, nil), ran:load(), failed)
+  end)
+end
+
+test("all functions that a library's function is given to call are started functions", function()
   local count = 0
-  local function write() count = count + 1 end
-  gives(values(true, true, true), await(async(xpcall, pcall, write, print)))
+  local function write(a, b)
+    count = count + 1
+    return a and b and a < b
+  end
+  local function less(a, b) return a < b end
+  raises("'count'", async, table.sort, { 3, 1, 2 }, write)
+  raises("'count'", async, table.sort, { write, write }, write)
+  raises("'count'", async, pcall, table.sort, { 3, 1, 2 }, write)
+  raises("'count'", async, string.gsub, "text", "t", write)
+  raises("'count'", async, coroutine.wrap, write)
+  raises("'count'", async, load or loadstring, write)
+  raises("'count'", async, goroutine.timeout, 50, write)
+  raises("'count'", async, goroutine.timeout, 50, pcall, write)
+  raises("'count'", async, goroutine.retry, { max_attempts = 2 }, write)
+  raises("'count'", async, goroutine.pool_map, "refusals", { 1, 2 }, pcall, write)
+  raises("'count'", async, goroutine.scope, xpcall, less, write)
   equal(count, 0)
+  -- Those that write nothing may be given, and those that do may be given on.
+  gives(values(true, "-ex-", 2), await(async(string.gsub, "text", "t", function() return "-" end)))
+  gives(values(true, true, true), await(async(goroutine.timeout, 30000, function(f) return f(1, 2) end, write)))
+  gives(values(true, true, true, true), await(async(goroutine.timeout, 30000, pcall, function(f) return f(1, 2) end, write)))
+  equal(await(async(table.sort, { 3, 1, 2 }, less)), true)
+  equal(count, 0)
+end)
+
+test("what a Lua function is given is a helper of its, with a state of its own, as what it captured is", function()
+  local function ids()
+    local last = 0
+    return function()
+      last = last + 1
+      return last
+    end
+  end
+  local given, captured = ids(), ids()
+  equal(given(), 1)
+  local handles = {}
+  for i = 1, 3 do handles[i] = async(function(next_id) return next_id(), next_id(), captured(), captured() end, given) end
+  for i = 1, 3 do gives(values(true, 2, 3, 1, 2), await(handles[i])) end
+  gives(values(2, 1), given(), captured())
 end)
 
 test("the stages of a pipeline are started functions", function()

@@ -2,39 +2,75 @@
 
 use std::sync::Arc;
 
+use super::refusal::refuse_captured_writes;
 use super::{Encoder, Refusal};
 use crate::code::Code;
 use crate::packet::{Reference, flag, tag};
-#[cfg(any(feature = "lua51", feature = "luajit"))]
-use crate::raw::Kind;
-use crate::raw::Stack;
+use crate::raw::{Kind, Stack};
 use crate::state::State;
+
+/// What a library's function that is started does with its arguments.
+struct Calls {
+    /// It calls those before this root. What else there is belongs to the last one of them.
+    others: i32,
+    /// Which one that is, if there is something that it could hand on.
+    last: Option<i32>,
+}
 
 impl Encoder<'_> {
     /// Which of the roots is the function that is to run elsewhere: the first, or the one that the first is given to be called.
-    pub(super) fn started(&mut self, stack: &mut Stack<'_>) -> i32 {
+    ///
+    /// A function of a library has no use for a function but to call it: so all those that it is given are started, too, and may
+    /// not assign to what they captured. What a Lua function is given is a helper of its, as what it captured is.
+    pub(super) fn started(&mut self, stack: &mut Stack<'_>) -> Result<i32, Refusal> {
         let (mut function, mut arguments) = (1, 2);
         while arguments <= self.count {
-            if !self.state.has_named() {
-                self.collect_named(stack);
+            let Some(Calls { others, last }) = self.calls(stack, function, arguments) else { break };
+            for root in arguments..others.min(self.count + 1) {
+                self.refuse_writer(stack, root)?;
             }
-            if !self.state.may_be_named(stack.address(function)) {
-                break;
-            }
-            stack.push_copy(function);
-            stack.raw_get(self.named());
-            // Which of its arguments the function calls, and how many come before those that are for that one.
-            let called = match stack.bytes(-1) {
-                b"_G\0pcall" => Some((0, 1)),
-                b"_G\0xpcall" => Some((0, 2)),
-                b"goroutine:flow\0work" => Some((3, 4)),
-                _ => None,
-            };
-            stack.pop(1);
-            let Some((called, others)) = called else { break };
-            (function, arguments) = (arguments + called, arguments + others);
+            let Some(last) = last.filter(|last| *last <= self.count) else { break };
+            (function, arguments) = (last, others);
         }
-        function
+        Ok(function)
+    }
+
+    /// What the root `function` does with those from `arguments` on, if it is a library's.
+    fn calls(&mut self, stack: &mut Stack<'_>, function: i32, arguments: i32) -> Option<Calls> {
+        if !self.state.has_named() {
+            self.collect_named(stack);
+        }
+        if stack.kind(function) != Kind::Function || !self.state.may_be_named(stack.address(function)) {
+            return None;
+        }
+        stack.push_copy(function);
+        stack.raw_get(self.named());
+        let calls = match stack.bytes(-1) {
+            b"" => None,
+            b"_G\0pcall" => Some(Calls { others: arguments + 1, last: Some(arguments) }),
+            // Its handler comes in between.
+            b"_G\0xpcall" => Some(Calls { others: arguments + 2, last: Some(arguments) }),
+            b"goroutine:flow\0work" => Some(Calls { others: arguments + 4, last: Some(arguments + 3) }),
+            // The first function that this module is given is started or called with what follows: `timeout(ms, fn, ...)`.
+            name if name.starts_with(b"goroutine\0") => (arguments..=self.count)
+                .find(|root| stack.kind(*root) == Kind::Function)
+                .map(|first| Calls { others: first + 1, last: Some(first) }),
+            _ => Some(Calls { others: self.count + 1, last: None }),
+        };
+        stack.pop(1);
+        calls
+    }
+
+    /// Refuses the root if it is a function that assigns to what it captured.
+    fn refuse_writer(&mut self, stack: &mut Stack<'_>, root: i32) -> Result<(), Refusal> {
+        if stack.kind(root) != Kind::Function {
+            return Ok(());
+        }
+        stack.push_copy(root);
+        // It has no code if it is C, and then nothing that it could assign to.
+        let code = code_on_top(stack, self.state, self.codes(), &mut self.scratch.dump);
+        stack.pop(1);
+        code.map_or(Ok(()), |code| refuse_captured_writes(&code))
     }
 
     #[cfg(any(feature = "lua51", feature = "luajit"))]
