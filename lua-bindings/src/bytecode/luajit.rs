@@ -1,10 +1,13 @@
 //! Dumps of LuaJIT 2.1, whether its frames take one slot or two (`GC64`).
 
 mod proto;
+mod settled;
+
+pub(super) use self::settled::settled;
 
 use self::proto::{read, string, uleb128};
 use super::fenv::Uses;
-use super::proto::resolve;
+use super::proto::{Proto, resolve};
 use super::reader::Reader;
 use super::{Analysis, Malformed};
 
@@ -25,12 +28,16 @@ mod code {
     pub(super) const USETP: u8 = 49;
     pub(super) const GGET: u8 = 54;
     pub(super) const GSET: u8 = 55;
+    pub(super) const ITERC: u8 = 69;
+    pub(super) const ITERN: u8 = 70;
+    pub(super) const ISNEXT: u8 = 72;
     pub(super) const JMP: u8 = 88;
     /// The last one of those that not every build has.
     pub(super) const BSAR: u8 = 95;
 }
 
-pub(super) fn analyse(dump: &[u8]) -> Result<Analysis, Malformed> {
+/// The bits of the header, and all functions.
+fn open(dump: &[u8]) -> Result<(u32, Vec<Proto<'_>>), Malformed> {
     let mut reader = Reader::new(dump);
     reader.literal(b"\x1bLJ", "not of luajit")?;
     reader.literal(&[2], "of a luajit other than 2.1")?;
@@ -48,6 +55,11 @@ pub(super) fn analyse(dump: &[u8]) -> Result<Analysis, Malformed> {
     if let Some(main) = protos.first_mut() {
         main.source = source;
     }
+    Ok((flags, protos))
+}
+
+pub(super) fn analyse(dump: &[u8]) -> Result<Analysis, Malformed> {
+    let (flags, mut protos) = open(dump)?;
     resolve(&mut protos)?;
     let main = protos.first().ok_or(Malformed::Truncated)?;
     let mut uses = Uses::new(main);

@@ -106,6 +106,27 @@ impl fmt::Display for Malformed {
 
 impl std::error::Error for Malformed {}
 
+/// What in a dump does not differ from state to state, nor from one moment to the next.
+pub(crate) struct Settled<'a> {
+    /// The dump, with zeros in the places of the entries of `tables`.
+    pub(crate) bytes: Vec<u8>,
+    /// The entries of each table that is a constant, in any order.
+    pub(crate) tables: Vec<Vec<&'a [u8]>>,
+}
+
+impl Settled<'_> {
+    /// What has come of this part of the dump.
+    fn part(&mut self, dump: &[u8], part: &[u8]) -> &mut [u8] {
+        let at = (part.as_ptr() as usize).wrapping_sub(dump.as_ptr() as usize);
+        self.bytes.get_mut(at..at.saturating_add(part.len())).unwrap_or_default()
+    }
+}
+
+/// The dump of a function without what may differ where nobody has changed it; `None` if nothing does.
+pub(crate) fn settled(dump: &[u8]) -> Option<Settled<'_>> {
+    if dump.starts_with(b"\x1bLJ") { luajit::settled(dump).ok() } else { None }
+}
+
 /// Reads the dump of a function, stripped or not.
 ///
 /// # Errors

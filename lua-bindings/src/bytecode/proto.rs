@@ -25,6 +25,11 @@ pub(super) struct Proto<'a> {
     pub(super) captured: Registers,
     /// The string constants; `None` for one of another type.
     pub(super) constants: Vec<Option<&'a [u8]>>,
+    /// The byte that begins a function of LuaJIT: its flags.
+    pub(super) flags: &'a [u8],
+    /// The entries of each table that is a constant, as they stand in the dump: LuaJIT writes them in the order in which a
+    /// state has them.
+    pub(super) tables: Vec<Vec<&'a [u8]>>,
     /// Four bytes per instruction.
     pub(super) code: &'a [u8],
     /// The source line of each instruction; empty in a stripped function.

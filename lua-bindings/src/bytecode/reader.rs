@@ -17,6 +17,11 @@ impl<'a> Reader<'a> {
         self.rest.len()
     }
 
+    /// The bytes that are still to come.
+    pub(super) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
     pub(super) fn bytes(&mut self, count: usize) -> Result<&'a [u8], Malformed> {
         let (bytes, rest) = self.rest.split_at_checked(count).ok_or(Malformed::Truncated)?;
         self.rest = rest;

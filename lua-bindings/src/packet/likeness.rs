@@ -273,11 +273,12 @@ fn bytes(bytes: &[u8]) -> u64 {
 
 /// The number of a function's code.
 pub(crate) fn of_code(code: &[u8]) -> u64 {
-    if cfg!(feature = "luajit") {
-        // LuaJIT writes the entries of constant tables in an order that differs from state to state.
-        return code.iter().fold(code.len() as u64, |sum, byte| sum.wrapping_add(scramble(u64::from(*byte))));
-    }
-    bytes(code)
+    let Some(settled) = crate::bytecode::settled(code) else {
+        return bytes(code);
+    };
+    settled.tables.iter().fold(bytes(&settled.bytes), |number, entries| {
+        mix(number, entries.iter().fold(0u64, |sum, entry| sum.wrapping_add(scramble(bytes(entry)))))
+    })
 }
 
 fn mix(a: u64, b: u64) -> u64 {

@@ -50,7 +50,8 @@ fn function<'a>(
     stripped: bool,
     mut take: impl FnMut() -> Result<(), Malformed>,
 ) -> Result<Proto<'a>, Malformed> {
-    let _flags_parameters_registers = reader.bytes(3)?;
+    let flags = reader.bytes(1)?;
+    let _parameters_registers = reader.bytes(2)?;
     let upvalues = usize::from(reader.byte()?);
     let (objects, numbers) = (uleb128(reader)?, uleb128(reader)?);
     let len = uleb128(reader)? as usize;
@@ -59,13 +60,13 @@ fn function<'a>(
         if debug_bytes == 0 { (0, 0) } else { (uleb128(reader)?, uleb128(reader)?) };
 
     let code = reader.array(len, size_of::<u32>())?;
-    let mut proto = Proto { line_defined: first_line, code, ..Proto::default() };
+    let mut proto = Proto { line_defined: first_line, code, flags, ..Proto::default() };
     for _ in 0..upvalues {
         proto.upvalues.push(upvalue(reader)?);
     }
     // No vector is made as long as the dump says: it grows with what is really there.
     for _ in 0..objects {
-        let constant = object(reader, &mut take)?;
+        let constant = object(reader, &mut proto.tables, &mut take)?;
         proto.constants.push(constant);
     }
     // Instructions count them from the end.
@@ -100,15 +101,23 @@ fn upvalue(reader: &mut Reader<'_>) -> Result<Upvalue, Malformed> {
 /// A constant that is no number: the string, if it is one.
 fn object<'a>(
     reader: &mut Reader<'a>,
+    tables: &mut Vec<Vec<&'a [u8]>>,
     take: &mut impl FnMut() -> Result<(), Malformed>,
 ) -> Result<Option<&'a [u8]>, Malformed> {
     match uleb128(reader)? {
         0 => take()?,
         1 => {
             let (in_array, in_hash) = (uleb128(reader)?, uleb128(reader)?);
-            for _ in 0..u64::from(in_array) + 2 * u64::from(in_hash) {
+            for _ in 0..in_array {
                 table_entry(reader)?;
             }
+            let mut entries = Vec::new();
+            for _ in 0..in_hash {
+                let from = reader.rest();
+                table_entry(reader).and_then(|()| table_entry(reader))?;
+                entries.extend(from.get(..from.len() - reader.left()));
+            }
+            tables.push(entries);
         }
         // Integers of 64 bits, then a complex number.
         2 | 3 => grouped(reader).and_then(|_| grouped(reader)).map(drop)?,

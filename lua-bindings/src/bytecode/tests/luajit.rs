@@ -119,3 +119,65 @@ fn the_same_holds_for_what_is_compiled_now() {
     VERSION.describes(&super::dumped);
     VERSION.finds_writers(&super::dumped);
 }
+
+#[test]
+#[cfg(feature = "luajit")]
+fn code_keeps_its_likeness_in_every_state_and_while_it_runs() {
+    const SCRIPTS: &[&str] = &[
+        // Five entries, in an order that each state has for itself, of which two are set later.
+        "return function(x) return {a = 1, b = 'text', [2.5] = true, c = x, d = x, [100] = false, [-1] = 'z'} end",
+        // Its loop is over `next` until it meets another function.
+        "local pairs = function(list)
+            return function(list, i) i = i and i + 1 or 1 if list[i] then return i, list[i] end end, list
+        end
+        return function() local sum = 0 for _, v in pairs({1, 2, 3}) do sum = sum + v end return sum end",
+        // Loops that are compiled, one of them given up for what it calls.
+        "return function(list)
+            for i = 1, 300 do list = i end
+            local i = 0 while i < 300 do i = i + 1 end repeat i = i - 1 until i == 0
+            for k, v in pairs({x = 1, y = 2}) do for i = 1, 30 do i = string.format('%q', k) end end
+        end",
+    ];
+    for script in SCRIPTS {
+        let mut likenesses = Vec::new();
+        for state in 0..5 {
+            let lua = crate::raw::new_state();
+            let once: mlua::Function = lua.load(*script).set_name("=script").call(()).unwrap();
+            likenesses.push(crate::packet::of_code(&once.dump(false)));
+            for _ in 0..200 * state {
+                once.call::<()>(()).unwrap();
+            }
+            likenesses.push(crate::packet::of_code(&once.dump(false)));
+            // What was loaded from a dump.
+            let loaded: mlua::Function = lua.load(once.dump(false)).into_function().unwrap();
+            likenesses.push(crate::packet::of_code(&loaded.dump(false)));
+        }
+        assert!(likenesses.iter().all(|likeness| *likeness == likenesses[0]), "{script}: {likenesses:?}");
+    }
+}
+
+#[test]
+#[cfg(feature = "luajit")]
+fn code_keeps_its_likeness_however_many_closures_are_made_of_it() {
+    let lua = crate::raw::new_state();
+    let make: mlua::Function =
+        lua.load("local n = ... return function() return n end").into_function().unwrap();
+    let mut likenesses = Vec::new();
+    for _ in 0..10 {
+        let made: mlua::Function = make.call(1).unwrap();
+        likenesses.push(crate::packet::of_code(&made.dump(false)));
+    }
+    assert!(likenesses.iter().all(|likeness| *likeness == likenesses[0]), "{likenesses:?}");
+}
+
+#[test]
+fn code_that_differs_in_the_order_of_its_bytes_alone_is_other_code() {
+    let dump = VERSION.dumped("local n = 0\nreturn function() n = n + 1 end", false);
+    let likeness = crate::packet::of_code(&dump);
+    assert!(crate::bytecode::settled(&dump).is_some());
+    for at in 20..dump.len() - 1 {
+        let mut other = dump.clone();
+        other.swap(at, at + 1);
+        assert_eq!(other == dump, crate::packet::of_code(&other) == likeness, "{at}");
+    }
+}
