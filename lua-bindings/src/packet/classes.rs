@@ -12,7 +12,7 @@
 //! the classes weakly: when nobody else does, a class is collected, and one that comes under the same id is a new one.
 //!
 //! **How it travels.** In a start, the class is written where it stands, so that what its methods have in common with
-//! the started function stays so; the list of [`Marks`] tells the goroutine which of its new tables have which id.
+//! the started function stays so; the list of [`Mark`]s tells the goroutine which of its new tables have which id.
 //! A packet of values only says the id, and has a reference to the class's [`Definition`] in its side list: a packet by
 //! itself, which the receiver reads if it does not have the class. It is made once per class, when a value first needs
 //! it, and so a stream of instances does not carry the class again.
@@ -28,10 +28,16 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::Flat;
 use crate::raw::{Kind, Number, Stack};
 
-/// Which objects of a packet are classes, in the order of the objects.
-#[derive(Clone, Default)]
-pub(crate) struct Marks(Vec<Mark>);
+/// Which objects of the packet that is being written are classes. Each id has one mark at most.
+#[derive(Default)]
+pub(super) struct Marks {
+    list: Vec<Mark>,
+    /// Where the first so many of them are, by id: most packets look for none.
+    places: FxHashMap<u64, usize>,
+    placed: usize,
+}
 
+/// An object that is a class.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Mark {
     pub(super) object: u32,
@@ -59,37 +65,47 @@ pub(super) fn push_class_id(stack: &mut Stack<'_>, id: u64, looks: bool) {
 
 impl Marks {
     pub(super) fn add(&mut self, object: u32, id: u64, likeness: Option<u64>) {
-        self.0.push(Mark { object, id, likeness });
+        self.list.push(Mark { object, id, likeness });
     }
 
-    /// Whether an object has this id.
-    pub(super) fn has(&self, id: u64) -> bool {
-        self.0.iter().any(|mark| mark.id == id)
+    fn find(&mut self, id: u64) -> Option<usize> {
+        let new = self.list.iter().enumerate().skip(self.placed);
+        self.places.extend(new.map(|(place, mark)| (mark.id, place)));
+        self.placed = self.list.len();
+        self.places.get(&id).copied()
     }
 
-    /// What has this id does not only look like a class.
-    pub(super) fn is_class(&mut self, id: u64) {
-        self.0.iter_mut().filter(|mark| mark.id == id).for_each(|mark| mark.likeness = None);
+    /// Whether an object has this id. If so, it does not only look like a class.
+    pub(super) fn is_class(&mut self, id: u64) -> bool {
+        let mark = self.find(id).and_then(|place| self.list.get_mut(place));
+        mark.map(|mark| mark.likeness = None).is_some()
     }
 
     /// Takes back the marks of objects from this number on.
     pub(super) fn take_back(&mut self, objects: usize) {
-        self.0.retain(|mark| (mark.object as usize) < objects);
+        let before = self.list.len();
+        self.list.retain(|mark| (mark.object as usize) < objects);
+        if self.list.len() != before {
+            self.forget_places();
+        }
     }
 
     /// The marks so far, in the order of the objects.
-    pub(super) fn take(&mut self) -> Self {
+    pub(super) fn take(&mut self) -> Vec<Mark> {
+        self.forget_places();
         // A table can turn out to be a class after it was written.
-        self.0.sort_unstable();
-        std::mem::take(self)
-    }
-
-    pub(super) fn as_slice(&self) -> &[Mark] {
-        &self.0
+        self.list.sort_unstable();
+        std::mem::take(&mut self.list)
     }
 
     pub(super) fn clear(&mut self) {
-        self.0.clear();
+        self.list.clear();
+        self.forget_places();
+    }
+
+    fn forget_places(&mut self) {
+        self.places.clear();
+        self.placed = 0;
     }
 }
 
@@ -117,7 +133,7 @@ impl Definitions {
 
     /// The id of one of the classes that a definition describes.
     pub(super) fn class(&self, number: u64, index: usize) -> Option<u64> {
-        self.known.get(&number)?.flat.marks.0.get(index).map(|mark| mark.id)
+        self.known.get(&number)?.flat.marks.get(index).map(|mark| mark.id)
     }
 
     pub(super) fn is_full(&self) -> bool {

@@ -229,7 +229,7 @@ impl<'a> Decoder<'a> {
             room: flat.bytes.len(),
             references: &flat.references,
             frames: Vec::new(),
-            marks: flat.marks.as_slice(),
+            marks: &flat.marks,
             kept: Vec::new(),
             likenesses: None,
             one_class: false,

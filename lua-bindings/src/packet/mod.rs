@@ -55,7 +55,7 @@ use crate::raw::{Kind, Number, Stack};
 
 use bytes::Bytes;
 pub(crate) use bytes::Spare;
-use classes::Marks;
+use classes::Mark;
 pub(crate) use classes::{Definition, Definitions};
 pub(crate) use decode::{Malformed, decode, decode_onto, decode_stack};
 pub(crate) use encode::{Refusal, Roots, Scratch, encode, encode_stack, make_class, push_key};
@@ -95,7 +95,7 @@ pub(crate) struct Flat {
     bytes: Bytes,
     references: References,
     /// Which of its objects are classes.
-    marks: Marks,
+    marks: Vec<Mark>,
 }
 
 /// The side list of a packet: the code of one function, mostly.
@@ -131,11 +131,7 @@ impl Packet {
         encode::varint(&mut bytes, text.len() as u64);
         bytes.extend_from_slice(text.as_bytes());
         bytes.push(tag::END);
-        Self::Flat(Box::new(Flat {
-            bytes: bytes.into(),
-            references: References::new(),
-            marks: Marks::default(),
-        }))
+        Self::Flat(Box::new(Flat { bytes: bytes.into(), references: References::new(), marks: Vec::new() }))
     }
 }
 

@@ -24,7 +24,6 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::check::check;
-use super::classes::Marks;
 use super::encode::{number, varint};
 use super::read::Reader;
 use super::{Flat, Malformed, Packet, Plain, Reference, tag};
@@ -252,7 +251,7 @@ pub(super) fn from_wire(wire: &[u8], trust: Trust) -> Result<Packet, WireError> 
         references.push(code);
     }
     let references = references.into_iter().map(Reference::Code).collect();
-    Ok(Packet::Flat(Box::new(Flat { bytes: flat.into(), references, marks: Marks::default() })))
+    Ok(Packet::Flat(Box::new(Flat { bytes: flat.into(), references, marks: Vec::new() })))
 }
 
 /// What follows the header, if that is right.

@@ -51,7 +51,7 @@ impl<'a> Decoder<'a> {
         self.input = Reader::new(&flat.bytes);
         self.room = flat.bytes.len();
         self.references = &flat.references;
-        self.marks = flat.marks.as_slice();
+        self.marks = &flat.marks;
         self.objects = 0;
         self.kept.clear();
         stack.push_nil();

@@ -199,21 +199,17 @@ impl Encoder<'_> {
         // It may have been written before it was known as a class.
         let address = stack.address(-1);
         self.state.add_named(address);
-        // A new id is in no mark yet: those who go through the marks for each of many classes take for ever.
+        // A new id is in no mark yet.
         let known = former.is_some();
-        let outer = self.classes.outer.as_mut().map(|outer| &mut outer.scratch);
-        for scratch in [Some(&mut self.scratch), outer].into_iter().flatten().filter(|_| known) {
-            scratch.marks.is_class(id);
-        }
-        if let Some(seen) = self.scratch.seen.get(&address)
-            && !(known && self.scratch.marks.has(id))
+        if !(known && self.scratch.marks.is_class(id))
+            && let Some(seen) = self.scratch.seen.get(&address)
         {
             let number = seen.number;
             self.mark(stack, number, id);
         }
         if let Some(outer) = &mut self.classes.outer
+            && !(known && outer.scratch.marks.is_class(id))
             && let Some(seen) = outer.scratch.seen.get(&address)
-            && !(known && outer.scratch.marks.has(id))
         {
             outer.scratch.marks.add(seen.number, id, None);
         }
