@@ -98,6 +98,8 @@ pub(crate) enum Yielded {
 pub(crate) struct Interrupts {
     pulse: Arc<Pulse>,
     monitor: Arc<Monitor>,
+    /// The coroutine of the goroutine that is taken up; null while none is.
+    main: Cell<*mut lua_State>,
     /// Set by the hook when it yields, until whoever resumed the coroutine has seen it.
     yielded: Cell<Yielded>,
     /// Whether all the coroutines around the innermost one can yield.
@@ -114,6 +116,7 @@ impl Interrupts {
         Self {
             pulse,
             monitor: Arc::clone(monitor),
+            main: Cell::new(std::ptr::null_mut()),
             yielded: Cell::new(Yielded::No),
             yieldable: Cell::new(true),
             displaced: Cell::new(false),
@@ -122,6 +125,7 @@ impl Interrupts {
 
     /// A goroutine is about to be resumed.
     pub(crate) fn take_up(&self, coroutine: Coroutine) {
+        self.main.set(coroutine.as_ptr());
         self.pulse.handshake.take_up(coroutine.as_ptr());
         self.monitor.wake_if_at_rest();
     }
@@ -133,7 +137,13 @@ impl Interrupts {
 
     /// It has yielded, or ended.
     pub(crate) fn put_down(&self) {
+        self.main.set(std::ptr::null_mut());
         self.pulse.handshake.put_down();
+    }
+
+    /// Whether this is the goroutine's own coroutine, and not one that it has made.
+    pub(crate) fn is_main(&self, coroutine: *mut lua_State) -> bool {
+        self.main.get() == coroutine
     }
 
     /// A coroutine of the goroutine's own is about to be resumed; `yieldable`: whether the one that resumes it can yield.

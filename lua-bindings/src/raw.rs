@@ -22,6 +22,7 @@ mod local;
 mod objects;
 mod position;
 mod prototype;
+mod refusal;
 mod script_hooks;
 #[cfg(unix)]
 mod sigpipe;
@@ -44,6 +45,7 @@ pub(crate) use local::{HomeSwitches, is_polled_by_executor, running};
 pub(crate) use objects::object_of;
 pub(crate) use position::{Position, is_being_closed, position};
 pub(crate) use prototype::Prototypes;
+pub(crate) use refusal::Refusals;
 pub(crate) use script_hooks::guard_hooks;
 #[cfg(unix)]
 pub(crate) use sigpipe::without_sigpipe;

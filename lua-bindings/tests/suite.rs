@@ -96,6 +96,7 @@ files! {
     configure
     contexts
     coroutines
+    coroutines_parked
     flow
     globals_apart
     handles
@@ -137,6 +138,7 @@ files! {
     shipping_prototypes
     shipping_random
     shipping_values
+    standard_messages
     timeout
     timers
     wait_group;

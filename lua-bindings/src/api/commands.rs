@@ -149,6 +149,11 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
         let direction = match &*mode {
             b"r" => Direction::Read,
             b"w" => Direction::Write,
+            // There C's own function looks at it.
+            _ if cfg!(feature = "luajit") => {
+                let error = format!("{}: Invalid argument", String::from_utf8_lossy(&line));
+                return Ok(Answer::Values((Value::Nil, error, libc::EINVAL).into_lua_multi(context.lua)?));
+            }
             _ => return Err(args.bad(2, "invalid mode")),
         };
         open(context.lua, context.state, shell(&line), direction, None).map(Answer::Values)
@@ -233,13 +238,17 @@ pub(super) fn standard(lua: &Lua) -> mlua::Result<Table> {
 
 /// Replaces those that are still what they were `before`: what the host has put in their place stays. In the home state the new
 /// ones travel as the isolates' own.
-pub(super) fn replace(prim: &Primitives<'_>, settle: &Function, before: &Table) -> mlua::Result<()> {
+pub(super) fn replace(
+    prim: &Primitives<'_>,
+    [settle, attempt]: [&Function; 2],
+    before: &Table,
+) -> mlua::Result<()> {
     let (lua, now) = (prim.lua, standard(prim.lua)?);
     let hosts = lua.create_table()?;
     for (_, name) in REPLACED {
         hosts.raw_set(name, before.raw_get::<Value>(name)? != now.raw_get::<Value>(name)?)?;
     }
-    let args = (&prim.table, settle, prim.table.raw_get::<Value>("wrong")?, hosts);
+    let args = (&prim.table, settle, attempt, prim.table.raw_get::<Value>("wrong")?, hosts);
     let replaced: Table = chunk(lua, "files", include_str!("../lua/files.lua"), args)?;
     if prim.state.role == Role::Home {
         for (library, name) in REPLACED {

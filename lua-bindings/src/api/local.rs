@@ -22,20 +22,21 @@ pub(crate) const NAME: &str = "goroutine.local";
 const PARTS: &str = "goroutine.local.parts";
 
 /// The functions of `coroutine` that are replaced when the module is made.
-const REPLACED: [&str; 5] = ["resume", "wrap", "yield", "running", "isyieldable"];
+const REPLACED: [&str; 7] = ["resume", "wrap", "yield", "status", "close", "running", "isyieldable"];
 
 /// Lets `require` find the module. It is made when it is first required: from then on some standard functions are ours.
 pub(super) fn offer(
     lua: &Lua,
     state: &Rc<State>,
     [prim, module]: [Table; 2],
-    [face, adopt, settle]: [Function; 3],
+    [face, adopt, settle, attempt]: [Function; 4],
     park: &Table,
 ) -> mlua::Result<()> {
     let parts = lua.create_sequence_from([prim, module, park.clone()])?;
     parts.push(face)?;
     parts.push(adopt)?;
     parts.push(settle)?;
+    parts.push(attempt)?;
     #[cfg(unix)]
     parts.raw_set("standard", super::commands::standard(lua)?)?;
     lua.set_named_registry_value(PARTS, parts)?;
@@ -63,7 +64,8 @@ pub(crate) fn module_of(lua: &Lua, state: &Rc<State>) -> mlua::Result<Table> {
 
 fn make(lua: &Lua, state: &Rc<State>, parts: &Table) -> mlua::Result<Table> {
     let [shared, module, park]: [Table; 3] = [parts.raw_get(1)?, parts.raw_get(2)?, parts.raw_get(3)?];
-    let [face, adopt, settle]: [Function; 3] = [parts.raw_get(4)?, parts.raw_get(5)?, parts.raw_get(6)?];
+    let [face, adopt, settle, attempt]: [Function; 4] =
+        [parts.raw_get(4)?, parts.raw_get(5)?, parts.raw_get(6)?, parts.raw_get(7)?];
     let prim = Primitives::new(lua, state, Flavour::Local)?;
     prim.table.raw_set("shared", &shared)?;
     prim.table.raw_set("whole", &prim.whole)?;
@@ -77,29 +79,32 @@ fn make(lua: &Lua, state: &Rc<State>, parts: &Table) -> mlua::Result<Table> {
     prim.direct("async", |stack, state| begin(stack, state, Report::IfUnseen), true)?;
     if state.role == Role::Home && state.local().is_none() {
         let local = Local::new(lua, state)?;
-        let HomeSwitches { resume, yielding, in_main } = HomeSwitches::new(lua, state)?;
+        let close = super::globals(lua)?.get::<Table>("coroutine")?.raw_get("close")?;
+        let HomeSwitches { resume, yielding, in_main, close } = HomeSwitches::new(lua, state, close)?;
         prim.table.raw_set("resume", resume)?;
         prim.table.raw_set("yielding", yielding)?;
         prim.table.raw_set("in_main", in_main)?;
-        prim.table.raw_set("pending", Lua::poll_pending())?;
+        prim.table.raw_set("close", close)?;
         if let Some((pcall, xpcall)) = protect(lua)? {
             prim.table.raw_set("pcall", pcall)?;
             prim.table.raw_set("xpcall", xpcall)?;
         }
         add_home(&prim)?;
+        prim.refusals()?;
         #[cfg(unix)]
         {
             super::processes::add(&prim)?;
             super::commands::add(&prim)?;
             prim.table.raw_set("wrong", shared.raw_get::<Value>("wrong")?)?;
-            super::commands::replace(&prim, &settle, &parts.raw_get("standard")?)?;
+            super::commands::replace(&prim, [&settle, &attempt], &parts.raw_get("standard")?)?;
         }
         #[cfg(not(unix))]
-        drop(settle);
+        drop((settle, attempt));
+        prim.coroutines(&park)?;
         state.set_local(local);
     }
     let (made, sentinel, handler): (Table, Value, Value) =
-        chunk(lua, "local", include_str!("../lua/local.lua"), (&prim.table, module, park, face))?;
+        chunk(lua, "local", include_str!("../lua/local.lua"), (&prim.table, module, face))?;
     if state.role == Role::Home {
         parts.raw_set("sentinel", sentinel)?;
         state.tables.vitals.raw_set(vital::HANDLER, handler)?;

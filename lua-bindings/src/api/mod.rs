@@ -60,7 +60,7 @@ use crate::local::Flavour;
 use crate::modules;
 use crate::object::Object;
 use crate::packet::{self, Refusal, Roots};
-use crate::raw::{self, Primitive, Switches, Went};
+use crate::raw::{self, Primitive, Refusals, Switches, Went};
 use crate::state::{Role, State, Tables, vital};
 use crate::system::{GRACE, System};
 
@@ -247,6 +247,23 @@ impl<'a> Primitives<'a> {
         }
         // The entry guards it: a finalizer may call it when it is no more.
         self.direct(key, |_, _| Went::General, false)
+    }
+
+    /// Gives our Lua code what raises errors as standard functions do.
+    fn refusals(&self) -> mlua::Result<()> {
+        let Refusals { refuse, blame } = Refusals::new(self.lua)?;
+        self.table.raw_set("refuse", refuse)?;
+        self.table.raw_set("blame", blame)
+    }
+
+    /// Replaces the functions of `coroutine`. The primitives that they need are there.
+    fn coroutines(&self, park: &Table) -> mlua::Result<()> {
+        self.raw("cannot_park", |_, state, ()| {
+            state.cannot_park();
+            Ok(())
+        })?;
+        let args = (&self.table, park, Lua::poll_pending());
+        chunk(self.lua, "coroutines", include_str!("../lua/coroutines.lua"), args)
     }
 
     /// A function for our own Lua code, without the convention of primitives.
@@ -437,6 +454,7 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
     prim.table.raw_set("whole", &prim.whole)?;
     prim.table.raw_set("metatables", metatables)?;
     prim.table.raw_set("version", env!("CARGO_PKG_VERSION"))?;
+    prim.refusals()?;
     start::add(&prim)?;
     time::add(&prim)?;
     handle::add(&prim)?;
@@ -501,7 +519,7 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
     lua.try_set_app_data(Rc::downgrade(&state))
         .map_err(|_| mlua::Error::runtime("the Lua state's app data is borrowed"))?;
     adopt.call::<()>((&module, "goroutine"))?;
-    let functions = [face, adopt.clone(), settle.clone()];
+    let functions = [face, adopt.clone(), settle.clone(), attempt.clone()];
     local::offer(lua, &state, [prim.table.clone(), module.clone()], functions, &park)?;
     for pair in methods.pairs::<String, Table>() {
         let (class, index) = pair?;
@@ -517,23 +535,29 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
             setup(lua)?;
         }
         #[cfg(unix)]
-        commands::replace(&prim, &settle, &before)?;
+        commands::replace(&prim, [&settle, &attempt], &before)?;
         let complete = {
             let state = Rc::clone(&state);
             lua.create_function(move |lua, ()| state.complete_environment(lua))?
         };
         raw::guard_hooks(lua)?;
         let close = lua.globals().get::<Table>("coroutine")?.raw_get("close")?;
-        let Switches { resume, close, protect } = Switches::new(lua, &park, close)?;
+        let Switches { resume, yielding, in_main, close, protect } = Switches::new(lua, &park, close)?;
         prim.table.raw_set("resume", resume)?;
+        prim.table.raw_set("yielding", yielding)?;
+        prim.table.raw_set("in_main", in_main)?;
         prim.table.raw_set("close", close)?;
+        prim.coroutines(&park)?;
         let (pcall, xpcall) = protect.unzip();
         let handler: Value = chunk(
             lua,
             "isolate",
             include_str!("../lua/isolate.lua"),
-            (&prim.table, settle, complete, park, Lua::poll_pending(), alone, pcall, xpcall),
+            (&prim.table, settle, complete, alone, pcall, xpcall),
         )?;
+        let os: Table = lua.globals().get("os")?;
+        let nothing = lua.create_function(|_, ()| Ok(()))?;
+        os.set("exit", checked_exit(lua, (os.get("exit")?, nothing))?)?;
         // Each state of LuaJIT begins with the same random numbers. (The Luas before 5.4 share C's, later ones take new ones.)
         if cfg!(feature = "luajit") {
             let seed = std::hash::RandomState::new().hash_one(()) >> 11;
@@ -595,10 +619,16 @@ fn end_with_process(lua: &Lua, state: &Rc<State>) -> mlua::Result<()> {
             Ok(())
         })?
     };
-    let ours: Function = chunk(lua, "exit", include_str!("../lua/exit.lua"), (exit, shutdown))?;
+    let ours = checked_exit(lua, (exit, shutdown))?;
     // It travels as the isolates' own, which does the same.
     state.tables.named.raw_set(&ours, "os\0exit")?;
     os.set("exit", ours)
+}
+
+/// What refuses wrong arguments for the function that ends the process, which is called after the other one.
+fn checked_exit(lua: &Lua, (exit, before): (Function, Function)) -> mlua::Result<Function> {
+    let Refusals { refuse, .. } = Refusals::new(lua)?;
+    chunk(lua, "exit", include_str!("../lua/exit.lua"), (exit, before, refuse))
 }
 
 fn add_isolate(prim: &Primitives<'_>) -> mlua::Result<()> {

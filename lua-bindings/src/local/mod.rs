@@ -82,6 +82,8 @@ pub(crate) struct Local {
     chain: Cell<Option<Coroutine>>,
     /// The main coroutine of the goroutine that runs.
     main: Cell<Option<Coroutine>>,
+    /// Whether a coroutine of the running goroutine's is being closed: then nothing waits.
+    closing: Cell<bool>,
     /// How many calls of goroutines block in place.
     in_place: Cell<usize>,
     warned: Cell<bool>,
@@ -135,6 +137,7 @@ impl Local {
             waiting: Cell::new(0),
             chain: Cell::new(None),
             main: Cell::new(None),
+            closing: Cell::new(false),
             in_place: Cell::new(0),
             warned: Cell::new(false),
             turn_count: Cell::new(0),
@@ -484,11 +487,24 @@ impl Local {
     ) -> R {
         let before = state.set_current(Some(Rc::clone(running)));
         let (chain, main) = (self.chain.replace(Some(coroutine)), self.main.replace(Some(coroutine)));
+        let closing = self.closing.replace(false);
         let result = act();
+        self.closing.set(closing);
         self.chain.set(chain);
         self.main.set(main);
         state.set_current(before);
         result
+    }
+
+    /// Closes a coroutine of the user's. Within a goroutine nothing waits meanwhile; the script itself blocks, as anywhere.
+    pub(crate) fn closing(&self, close: impl FnOnce()) {
+        if self.main.get().is_none() {
+            return close();
+        }
+        let (chain, closing) = (self.chain.replace(None), self.closing.replace(true));
+        close();
+        self.chain.set(chain);
+        self.closing.set(closing);
     }
 
     /// The goroutines that have started and wait, and the one that runs.

@@ -9,7 +9,7 @@ use mlua::{IntoLuaMulti, Lua, MultiValue};
 use runtime_core::block_on;
 
 use crate::goroutine::{Reply, Running, Wait};
-use crate::raw::Coroutine;
+use crate::raw::{CANNOT_PARK, Coroutine};
 use crate::state::{MUST_NOT_BLOCK, State, WRONG};
 
 /// How many calls may block in place, each inside the one before.
@@ -53,6 +53,9 @@ impl State {
         let Some(local) = self.local() else {
             return (WRONG, "a blocking call outside a goroutine").into_lua_multi(lua);
         };
+        if local.closing.get() {
+            return (WRONG, CANNOT_PARK).into_lua_multi(lua);
+        }
         if !local.warned.replace(true) {
             (self.system.report)(OLDER);
         }

@@ -1,7 +1,8 @@
--- The home state's os.exit: goroutines are cancelled and unwind before the process ends.
-local exit, shutdown = ...
+-- os.exit: goroutines are cancelled and unwind before the process ends. Called with: the function that ends it; what is done before,
+-- once the arguments are known to be right; refuse (raw/refusal.rs).
+local exit, shutdown, refuse = ...
 
-local type, tonumber, error = type, tonumber, error
+local type, tonumber = type, tonumber
 -- A host may have no such library, and forbid looking for globals that are none.
 local math = rawget(_G, "math")
 local tointeger = type(math) == "table" and math.tointeger
@@ -24,7 +25,7 @@ end
 return function(...)
   local why = refused((...))
   if why then
-    error("bad argument #1 to 'exit' (" .. why .. ")", 2)
+    refuse(false, "bad argument #1 to '?' (" .. why .. ")")
   end
   shutdown()
   return exit(...)

@@ -139,7 +139,7 @@ impl Stack<'_> {
 
 /// What says that a call which had to wait cannot.
 pub(crate) const CANNOT_PARK: &str = "cannot wait across a C-call boundary: in a function that a C function has called \
-     (a comparison for table.sort, say, or a module that is being loaded)";
+     (a comparison for table.sort, say, or a module that is being loaded), or that closes a coroutine's variables";
 
 /// The faces of primitives, where C functions can yield: `face(primitive)` gives a function that turns what the primitive
 /// answers into results, a park or an error. The same in Lua (`base.lua`) would copy all arguments and results once more,

@@ -9,7 +9,7 @@ use mlua::ffi::{self, lua_State};
 use mlua::{Function, Lua, Value};
 
 use super::objects::{drop_contained, new_block};
-use super::switch::{resumable, resumed};
+use super::switch::{resumable, resumed, yield_unless};
 use super::{Coroutine, Stack, protected};
 use crate::state::State;
 
@@ -70,7 +70,7 @@ impl Stack<'_> {
     }
 }
 
-/// The functions of this file, for `lua/local.lua`.
+/// The functions of this file, for `lua/coroutines.lua`.
 pub(crate) struct HomeSwitches {
     /// `resume(coroutine, ...)`: as Lua's own, and keeps track of which coroutine runs.
     pub(crate) resume: Function,
@@ -78,21 +78,27 @@ pub(crate) struct HomeSwitches {
     pub(crate) yielding: Function,
     /// Whether the running coroutine is a goroutine's main one.
     pub(crate) in_main: Function,
+    /// `close(coroutine)`, around Lua's own.
+    pub(crate) close: Option<Function>,
 }
 
 impl HomeSwitches {
     /// Anchors the state, and makes the functions.
-    pub(crate) fn new(lua: &Lua, state: &Rc<State>) -> mlua::Result<Self> {
+    ///
+    /// `raw_close`: Lua's own `coroutine.close`, where there is one.
+    pub(crate) fn new(lua: &Lua, state: &Rc<State>, raw_close: Option<Function>) -> mlua::Result<Self> {
         let mut anchored = Some(Rc::clone(state));
-        let made = protected(lua, (), |stack| {
+        let closes = raw_close.is_some();
+        let made = protected(lua, raw_close, |stack| {
             // SAFETY: as in `entry::closure`: the block is written before the metatable makes it known to the collector. What
             // is pushed: the userdata, its metatable with the finalizer; the userdata stays in the registry, and each
             // function has it as its upvalue.
             unsafe {
                 let state = stack.state;
-                if ffi::lua_checkstack(state, 8) == 0 {
+                if ffi::lua_checkstack(state, 12) == 0 {
                     return;
                 }
+                ffi::lua_settop(state, 1);
                 let block = new_block::<Rc<State>>(state);
                 block.write(None);
                 ffi::lua_createtable(state, 0, 1);
@@ -104,10 +110,16 @@ impl HomeSwitches {
                 ffi::lua_pushvalue(state, -1);
                 ffi::lua_rawsetp(state, ffi::LUA_REGISTRYINDEX, key());
                 for function in [resume, yielding, in_main] {
-                    ffi::lua_pushvalue(state, 1);
+                    ffi::lua_pushvalue(state, 2);
                     ffi::lua_pushcclosure(state, function, 1);
                 }
-                ffi::lua_remove(state, 1);
+                if closes {
+                    ffi::lua_pushvalue(state, 2);
+                    ffi::lua_pushvalue(state, 1);
+                    ffi::lua_pushcclosure(state, close, 2);
+                }
+                ffi::lua_rotate(state, 1, -2);
+                ffi::lua_pop(state, 2);
             }
         })?;
         let mut functions = made.into_iter().filter_map(|value| match value {
@@ -115,7 +127,9 @@ impl HomeSwitches {
             _ => None,
         });
         match (functions.next(), functions.next(), functions.next()) {
-            (Some(resume), Some(yielding), Some(in_main)) => Ok(Self { resume, yielding, in_main }),
+            (Some(resume), Some(yielding), Some(in_main)) => {
+                Ok(Self { resume, yielding, in_main, close: functions.next() })
+            }
             _ => Err(mlua::Error::runtime("the Lua stack is full")),
         }
     }
@@ -205,14 +219,35 @@ unsafe fn is_main(state: *mut lua_State) -> bool {
 unsafe extern "C-unwind" fn yielding(state: *mut lua_State) -> c_int {
     // SAFETY: a C function's stack; nothing is held when it raises, or yields, which is the last thing it does.
     unsafe {
-        if is_main(state) {
-            let stack = Stack { state, _call: PhantomData };
-            // What an async function of the embedder's yields is for its driver.
-            if stack.top() != 1 || !stack.awaits_mlua(stack.coroutine()) {
-                ffi::luaL_error(state, c"attempt to yield from outside a coroutine".as_ptr());
-            }
+        let main = is_main(state);
+        yield_unless(main, state)
+    }
+}
+
+/// `coroutine.close`, called by Lua code of ours with a coroutine that may be closed.
+///
+/// Lua calls what closes its variables where nothing can be yielded. A wait there could only block in place, and hold up what it
+/// waits for: so a goroutine cannot wait there, nor in a coroutine that is resumed there.
+unsafe extern "C-unwind" fn close(state: *mut lua_State) -> c_int {
+    // SAFETY: a C function's stack; the coroutine is kept by this function's own copy of it. The second upvalue is Lua's own
+    // function, which is called in protected mode, so what is noted is taken back; nothing is held when the error goes on.
+    unsafe {
+        let home = anchored(state);
+        ffi::lua_settop(state, 1);
+        ffi::lua_pushvalue(state, ffi::lua_upvalueindex(2));
+        ffi::lua_pushvalue(state, 1);
+        let local = home.as_ref().and_then(|home| home.local());
+        let mut status = ffi::LUA_OK;
+        let mut call = || status = ffi::lua_pcall(state, 1, ffi::LUA_MULTRET, 0);
+        match local {
+            Some(local) => local.closing(call),
+            None => call(),
         }
-        ffi::lua_yield(state, ffi::lua_gettop(state))
+        drop(home);
+        if status != ffi::LUA_OK {
+            ffi::lua_error(state);
+        }
+        ffi::lua_gettop(state) - 1
     }
 }
 

@@ -138,6 +138,15 @@ const OURS: &[u8] = b"=[goroutine:";
 /// That is where `record` comes from.
 pub(super) unsafe fn is_ours(state: *mut ffi::lua_State, record: *mut ffi::lua_Debug) -> bool {
     // SAFETY: the caller's promise; the source's name lives as long as the function.
+    unsafe { is_ours_by_source(state, record) }
+}
+
+/// The same for a record that `lua_getstack` has filled.
+///
+/// # Safety
+/// That is where `record` comes from.
+pub(super) unsafe fn is_ours_by_source(state: *mut ffi::lua_State, record: *mut ffi::lua_Debug) -> bool {
+    // SAFETY: the same promise.
     unsafe {
         ffi::lua_getinfo(state, c"S".as_ptr(), record) != 0
             && CStr::from_ptr((*record).source).to_bytes().starts_with(OURS)

@@ -1,19 +1,24 @@
-//! What an isolate has under `coroutine.resume`, `coroutine.close`, `pcall` and `xpcall`: the same as Lua's own, but they
+//! What an isolate has under `coroutine.resume`, `yield` and `close`, and under `pcall` and `xpcall`: the same as Lua's own, but they
 //! keep track of which coroutine runs, and of where the error of a cancelled goroutine was caught.
 
-use std::ffi::c_int;
+use std::ffi::{CStr, c_int};
+use std::marker::PhantomData;
 
 use mlua::ffi::{self, lua_State};
 use mlua::{Function, Lua, Value};
 
 use super::hook::{interrupts_of, state_of};
 use super::local::home_of;
-use super::protected;
+use super::{Stack, protected};
 
-/// The functions of this file, for `lua/isolate.lua`.
+/// The functions of this file, for `lua/coroutines.lua`.
 pub(crate) struct Switches {
     /// `resume(coroutine, ...)`: as Lua's own; gives `true, park` when the coroutine was interrupted.
     pub(crate) resume: Function,
+    /// `yield(...)`: as Lua's own, and raises in a goroutine's main coroutine.
+    pub(crate) yielding: Function,
+    /// Whether the running coroutine is a goroutine's main one.
+    pub(crate) in_main: Function,
     /// `close(coroutine)`, around Lua's own.
     pub(crate) close: Option<Function>,
     /// `pcall` and `xpcall`, where there are `<close>` variables.
@@ -25,6 +30,8 @@ impl Switches {
     pub(crate) fn new(lua: &Lua, park: &mlua::Table, close: Option<Function>) -> mlua::Result<Self> {
         Ok(Self {
             resume: function(lua, resume, park)?,
+            yielding: function(lua, yielding, ())?,
+            in_main: function(lua, in_main, ())?,
             close: close.map(|close| function(lua, close_coroutine, &close)).transpose()?,
             protect: protect(lua)?,
         })
@@ -89,6 +96,56 @@ unsafe extern "C-unwind" fn resume(state: *mut lua_State) -> c_int {
     }
 }
 
+unsafe fn is_main(state: *mut lua_State) -> bool {
+    // SAFETY: a C function has room for one more value.
+    unsafe { interrupts_of(state) }.is_some_and(|interrupts| interrupts.is_main(state))
+}
+
+/// `coroutine.yield`.
+unsafe extern "C-unwind" fn yielding(state: *mut lua_State) -> c_int {
+    // SAFETY: a C function's stack.
+    unsafe { yield_unless(is_main(state), state) }
+}
+
+unsafe extern "C-unwind" fn in_main(state: *mut lua_State) -> c_int {
+    // SAFETY: a C function has room for one more value.
+    unsafe { ffi::lua_pushboolean(state, c_int::from(is_main(state))) };
+    1
+}
+
+/// What `coroutine.yield` does in a coroutine, or in a goroutine's main one. To be returned by the C function that calls it.
+///
+/// # Safety
+/// `state` is that of a C function with the arguments of `coroutine.yield` on its stack. It holds nothing that needs dropping.
+pub(super) unsafe fn yield_unless(main: bool, state: *mut lua_State) -> c_int {
+    // SAFETY: the same promise; yielding is the last thing that the function does.
+    unsafe {
+        if main {
+            let stack = Stack { state, _call: PhantomData };
+            // What an async function of the embedder's yields is for its driver.
+            if stack.top() != 1 || !stack.awaits_mlua(stack.coroutine()) {
+                ffi::lua_pushstring(state, c"attempt to yield from outside a coroutine".as_ptr());
+                ffi::lua_error(state);
+            }
+        }
+        ffi::lua_yield(state, ffi::lua_gettop(state))
+    }
+}
+
+/// What `coroutine.resume` says of the running coroutine, and of one that has resumed another, if `lua_resume` says something else.
+#[cfg(feature = "lua51")]
+const RUNNING: &CStr = c"cannot resume running coroutine";
+#[cfg(feature = "lua51")]
+const NORMAL: Option<&CStr> = Some(c"cannot resume normal coroutine");
+#[cfg(feature = "luajit")]
+const RUNNING: &CStr = c"cannot resume running coroutine";
+#[cfg(feature = "luajit")]
+const NORMAL: Option<&CStr> = Some(RUNNING);
+#[cfg(not(any(feature = "lua51", feature = "luajit")))]
+const RUNNING: &CStr = c"cannot resume non-suspended coroutine";
+#[cfg(not(any(feature = "lua51", feature = "luajit")))]
+const NORMAL: Option<&CStr> = None;
+
 /// The coroutine that `coroutine.resume` was called with, and how many arguments, for which it has room. The error is what to
 /// return instead.
 ///
@@ -104,7 +161,14 @@ pub(super) unsafe fn resumable(state: *mut lua_State) -> Result<(*mut lua_State,
         }
         // Lua would leave its message on the stack that the results are made on.
         if inner == state {
-            return Err(failed(state, c"cannot resume non-suspended coroutine"));
+            return Err(failed(state, RUNNING));
+        }
+        // `lua_resume` has another text for these than `coroutine.resume`.
+        if let Some(text) = NORMAL
+            && ffi::lua_status(inner) == ffi::LUA_OK
+            && ffi::lua_getstack(inner, 0, &mut std::mem::zeroed()) != 0
+        {
+            return Err(failed(state, text));
         }
         if ffi::lua_checkstack(inner, args + 1) == 0 {
             return Err(failed(state, c"too many arguments to resume"));
@@ -146,7 +210,7 @@ pub(super) unsafe fn resumed(
     }
 }
 
-unsafe fn failed(state: *mut lua_State, message: &std::ffi::CStr) -> c_int {
+unsafe fn failed(state: *mut lua_State, message: &CStr) -> c_int {
     // SAFETY: a C function's stack.
     unsafe {
         ffi::lua_settop(state, 0);
@@ -189,7 +253,7 @@ unsafe fn caught(state: *mut lua_State) {
         if ffi::lua_type(state, -1) != ffi::LUA_TUSERDATA || ffi::lua_checkstack(state, 4) == 0 {
             return;
         }
-        let stack = super::Stack { state, _call: std::marker::PhantomData };
+        let stack = Stack { state, _call: PhantomData };
         let top = ffi::lua_gettop(state);
         if !matches!(stack.object(top), Some(crate::object::Object::Cancelled(_))) {
             return;

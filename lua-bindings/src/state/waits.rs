@@ -174,6 +174,15 @@ impl State {
         }
     }
 
+    /// A call that has parked in a coroutine cannot, since one further out is where nothing can be yielded: it raises.
+    pub(crate) fn cannot_park(&self) {
+        if let Some(running) = self.current() {
+            drop(running.wait.borrow_mut().take());
+            let wrong = Reply::make(|_, _| Err(Fault::Wrong(raw::CANNOT_PARK.into())));
+            *running.reply.borrow_mut() = Some(wrong);
+        }
+    }
+
     /// What the call that parked returns, after the goroutine was resumed.
     pub(crate) fn resumed(self: &Rc<Self>, lua: &Lua) -> mlua::Result<MultiValue> {
         let reply = self.current.borrow().as_ref().and_then(|running| running.reply.borrow_mut().take());

@@ -29,8 +29,13 @@ pub(crate) enum Way {
 }
 
 /// Files that wait in coroutines of their own, which blocks, and so is refused in that executor.
-const WAIT_IN_COROUTINES: [&str; 4] =
-    ["channels.lua", "coroutines.lua", "local_older_references.lua", "local_sharing.lua"];
+const WAIT_IN_COROUTINES: [&str; 5] = [
+    "channels.lua",
+    "coroutines.lua",
+    "coroutines_parked.lua",
+    "local_older_references.lua",
+    "local_sharing.lua",
+];
 
 /// A test that takes longer than this is named with the time it took.
 const SLOW: Duration = Duration::from_millis(500);
@@ -164,6 +169,14 @@ fn run_script(lua: &Lua, path: &Path, way: Way, progress: &Shared) -> mlua::Resu
         packet.decode::<Value>(lua)
     })?;
     globals.set("from_bytes", from_bytes)?;
+
+    // Runs a chunk in a state without the module, and says what came of it.
+    let plain = lua.create_function(|_, source: String| {
+        let without = goroutine::new_state();
+        let script = load(&without, &folder().join("support/plain.lua"))?;
+        script.call::<LuaString>(source).map(|came| came.to_string_lossy())
+    })?;
+    globals.set("plain", plain)?;
 
     let hooks = lua.create_table()?;
     hooks.set("slowness", slowness())?;
