@@ -163,7 +163,8 @@ fn quoted(value: &Json, mark: char) -> Json {
 
 /// Whether this is a string in YAML 1.2, and a merge, a truth value, a number or a time in YAML 1.1.
 fn is_ambiguous(text: &str) -> bool {
-    const WORDS: [&str; 8] = ["<<", "=", "y", "n", "yes", "no", "on", "off"];
+    // Nobody takes `y` and `n` for more than letters, though YAML 1.1 says so.
+    const WORDS: [&str; 6] = ["<<", "=", "yes", "no", "on", "off"];
     let is_word = WORDS.iter().any(|word| text.eq_ignore_ascii_case(word));
     let rest = text.strip_prefix(['-', '+']).unwrap_or(text);
     let is_numeric = rest.starts_with(|first: char| first.is_ascii_digit())
@@ -183,12 +184,14 @@ mod tests {
     #[test]
     fn what_is_written_comes_back() {
         let value = json!({
-            "<<": {"a": 1}, "=": "=", "yes": "no", "on": ["off", "y", "N"], "date": "2020-01-01", "time": "12:30:45",
+            "<<": {"a": 1}, "=": "=", "yes": "no", "on": ["off", "y", "NO"], "date": "2020-01-01", "time": "12:30:45",
             "number": "1_000", "mark": "\u{e000}", "text": "a\nb", "spaces": " x ", "merge": "<<", "version": "1.2.3",
         });
         let text = write(&value).unwrap();
         assert_eq!(parse(&text), Ok(value), "{text}");
-        for line in ["'<<':", "'=': '='", "'yes': 'no'", "date: '2020-01-01'", "version: 1.2.3", "- 'N'"] {
+        for line in
+            ["'<<':", "'=': '='", "'yes': 'no'", "date: '2020-01-01'", "version: 1.2.3", "- 'NO'", "- y"]
+        {
             assert!(text.contains(line), "{line} in {text}");
         }
     }
