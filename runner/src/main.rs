@@ -9,7 +9,7 @@ mod convert;
 mod dump;
 mod duration;
 mod event;
-mod groups;
+mod group;
 mod io;
 mod modules;
 mod output;

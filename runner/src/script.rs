@@ -66,7 +66,7 @@ pub(crate) fn run(run: &Run) -> ExitCode {
     if let Err(error) = interruptible(&goroutines, &shared) {
         return fail(FAILED, format_args!("cannot handle Ctrl-C: {error}"));
     }
-    if let Err(error) = pipe::watch(&shared.groups) {
+    if let Err(error) = pipe::watch(&shared.commands) {
         return fail(FAILED, format_args!("cannot handle SIGPIPE: {error}"));
     }
     let observer = goroutines.observer();
@@ -88,7 +88,7 @@ pub(crate) fn run(run: &Run) -> ExitCode {
     // The state goes first: handles that it drops may have errors to report.
     drop(lua);
     let _ = goroutines.shutdown(GRACE);
-    shared.groups.end();
+    shared.commands.end();
     shared.sink.open();
     shared.printed(Instant::now() + ENDING);
     shared.sink.summarise(code, &left);
@@ -113,7 +113,7 @@ fn build(run: &Run, shared: &Arc<Shared>) -> Result<Goroutines, goroutine::Build
         .setup(move |lua| modules::install(lua, &setup, Place::Isolate))
         .on_unhandled_error(move |text| report.sink.tell(&Event::Unhandled { report: text }))
         .before_exit(move || {
-            ending.groups.end();
+            ending.commands.end();
             ending.sink.open();
             ending.printed(Instant::now() + ENDING);
             ending.sink.finish(None);
@@ -307,7 +307,7 @@ fn interruptible(goroutines: &Goroutines, shared: &Arc<Shared>) -> Result<(), ct
     let mut before = false;
     ctrlc::set_handler(move || {
         if std::mem::replace(&mut before, true) {
-            shared.groups.end();
+            shared.commands.end();
             shared.sink.finish(Some(AT_ONCE));
             std::process::exit(INTERRUPTED.into());
         }
@@ -318,7 +318,7 @@ fn interruptible(goroutines: &Goroutines, shared: &Arc<Shared>) -> Result<(), ct
             let _ = interrupt(GRACE);
             // The main thread ends the program when the script has unwound.
             std::thread::sleep(until.saturating_duration_since(Instant::now()));
-            shared.groups.end();
+            shared.commands.end();
             shared.sink.cancel_rest();
             shared.sink.summarise(INTERRUPTED, &[]);
             shared.sink.finish(Some(AT_ONCE));

@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
+use goroutine::Commands;
 use mlua::Lua;
 
-use crate::groups::Groups;
 use crate::io::Io;
 use crate::modules::http::Clients;
 use crate::sink::{Origin, Sink};
@@ -20,7 +20,7 @@ pub(crate) struct Shared {
     pub(crate) sink: Sink,
     pub(crate) io: Io,
     /// The commands that run.
-    pub(crate) groups: Arc<Groups>,
+    pub(crate) commands: Arc<Commands>,
     pub(crate) http: Clients,
     /// The tasks that have begun, by the goroutines from which all descend that run for them.
     tasks: Mutex<HashMap<u64, Task>>,
@@ -43,7 +43,7 @@ impl Shared {
         Self {
             sink,
             io: Io::default(),
-            groups: Arc::default(),
+            commands: Arc::default(),
             http: Clients::default(),
             tasks: Mutex::default(),
             functions: Mutex::default(),

@@ -17,7 +17,13 @@ const LIMIT: Duration = Duration::from_secs(60);
 const TASKS: &str = r#"
     for i = 1, 10 do
       task("line " .. i):async(true):command(params.command):build()
-      task("function " .. i):async(true):command(function() exec.run(params.command) end):build()
+      task("function " .. i):async(true):command(function()
+        if i % 2 == 0 then
+          exec.run(params.command)
+        else
+          io.popen(params.command):read("a")
+        end
+      end):build()
     end
 "#;
 
@@ -31,10 +37,16 @@ const BUSY: &str = r#"
     end):build()
 "#;
 
-/// Twenty goroutines that run such commands.
+/// Twenty goroutines that run such commands, half of them by `io.popen`.
 const GOROUTINES: &str = r#"
     for i = 1, 20 do
-      goroutine.spawn(function(command) exec.run(command) end, params.command)
+      goroutine.spawn(function(command)
+        if i % 2 == 0 then
+          exec.run(command)
+        else
+          io.popen(command):read("a")
+        end
+      end, params.command)
     end
     -- Until they run: each has written a byte.
     local function all_run()

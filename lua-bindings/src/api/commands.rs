@@ -15,7 +15,7 @@ use runtime_core::block_on;
 use super::args::type_name;
 use super::processes::{outcome, shell};
 use super::{Answer, Args, Primitives, chunk};
-use crate::command::{CommandFile, Direction, Failure, Format, OnCancel, Piece, Waiting};
+use crate::command::{CommandFile, Commands, Direction, Failure, Format, Piece, Waiting};
 use crate::fault::Fault;
 use crate::goroutine::Reply;
 use crate::input::{self, Turn};
@@ -285,12 +285,12 @@ fn open(
     state: &State,
     command: Command,
     direction: Direction,
-    on_cancel: Option<OnCancel>,
+    commands: Option<Arc<Commands>>,
 ) -> Result<MultiValue, Fault> {
     let backend = &state.system.backend;
     let reaper = state.system.detector.as_ref().map_or(backend, |detector| &detector.backend);
     let backends = [Arc::clone(backend), Arc::clone(reaper)];
-    match CommandFile::start(command, direction, backends, on_cancel) {
+    match CommandFile::start(command, direction, backends, commands) {
         Ok(file) => Ok(lua.create_userdata(Face(Arc::new(file)))?.into_lua_multi(lua)?),
         Err(error) => system_error(lua, &error),
     }
@@ -301,8 +301,8 @@ fn open(
 ///
 /// For hosts that put a function of their own in the place of `io.popen`, in isolates by the builder's
 /// [`setup`](crate::Builder::setup). The file's other end is connected here; what else the command has is as the caller says.
-/// `on_cancel` is told the number of the process when a goroutine is cancelled that waits for it; a process that has ended is
-/// not given, so it may be killed. By default the command goes on, and finds its pipe closed.
+/// With a list of `commands` it leads a process group of its own, is killed with that when a goroutine is cancelled that waits for it, and
+/// by [`Commands::end`]. Without, it goes on, and finds its pipe closed.
 ///
 /// # Errors
 /// When the state has no goroutines, or, at home, no `goroutine.local`; when memory runs out.
@@ -310,10 +310,10 @@ pub fn command_file(
     lua: &Lua,
     command: Command,
     direction: Direction,
-    on_cancel: Option<Box<dyn Fn(u32) + Send + Sync>>,
+    commands: Option<Arc<Commands>>,
 ) -> mlua::Result<MultiValue> {
     let state = super::state(lua).ok_or_else(super::embedded::not_installed)?;
-    open(lua, &state, command, direction, on_cancel).map_err(|fault| match fault {
+    open(lua, &state, command, direction, commands).map_err(|fault| match fault {
         Fault::Wrong(message) => mlua::Error::runtime(message),
         Fault::Raise(_) | Fault::Cancelled => mlua::Error::runtime("cannot make a file"),
     })

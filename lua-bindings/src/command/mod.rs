@@ -9,9 +9,11 @@
 //! queue, for the next call. The job ends when the command does something, or ends; it has a share in the pipe until then.
 
 mod format;
+mod list;
 
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 
@@ -22,6 +24,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 
 pub(crate) use format::{Format, Piece};
+pub use list::Commands;
 
 use crate::raw;
 
@@ -38,9 +41,6 @@ pub enum Direction {
     /// The script writes what the command reads.
     Write,
 }
-
-/// Is told the number of a command's process when a goroutine that waits for it is cancelled.
-pub(crate) type OnCancel = Box<dyn Fn(u32) + Send + Sync>;
 
 /// Why an operation on such a file came to nothing.
 #[derive(Debug)]
@@ -63,7 +63,8 @@ pub(crate) struct CommandFile {
     backend: Arc<dyn Backend>,
     /// Its jobs do not.
     reaper: Arc<dyn Backend>,
-    on_cancel: Option<OnCancel>,
+    /// Where it is listed, if it is to be killed when a goroutine is cancelled that waits for it.
+    commands: Option<Arc<Commands>>,
 }
 
 struct Open {
@@ -108,13 +109,19 @@ impl CommandFile {
         mut command: Command,
         direction: Direction,
         [backend, reaper]: [Arc<dyn Backend>; 2],
-        on_cancel: Option<OnCancel>,
+        commands: Option<Arc<Commands>>,
     ) -> io::Result<Self> {
         match direction {
             Direction::Read => command.stdout(Stdio::piped()),
             Direction::Write => command.stdin(Stdio::piped()),
         };
-        let mut child = command.spawn()?;
+        let mut child = match &commands {
+            Some(commands) => {
+                command.process_group(0);
+                commands.start(|| command.spawn(), |child| Some(child.id()))?
+            }
+            None => command.spawn()?,
+        };
         let pipe: Option<OwnedFd> = match direction {
             Direction::Read => child.stdout.take().map(OwnedFd::from),
             Direction::Write => child.stdin.take().map(OwnedFd::from),
@@ -132,7 +139,7 @@ impl CommandFile {
             ended: false,
             queue: Vec::new(),
         };
-        Ok(Self { open: Mutex::new(open), backend, reaper, on_cancel })
+        Ok(Self { open: Mutex::new(open), backend, reaper, commands })
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -211,8 +218,8 @@ impl CommandFile {
         loop {
             let pid = {
                 let mut open = self.open.lock();
-                if let Some(status) = open.child.try_wait()? {
-                    return Ok(status);
+                if let Some(status) = try_wait(&mut open.child, self.commands.as_deref()) {
+                    return Ok(status?);
                 }
                 Pid::from_child(&open.child)
             };
@@ -235,10 +242,8 @@ impl CommandFile {
 
     /// The goroutine that waited for it was cancelled.
     fn cancelled(&self) {
-        let mut open = self.open.lock();
-        // One that has ended is not waited for by anybody else meanwhile, so the number is its own.
-        if let (Some(on_cancel), Ok(None)) = (&self.on_cancel, open.child.try_wait()) {
-            on_cancel(open.child.id());
+        if let Some(commands) = &self.commands {
+            commands.kill(self.open.lock().child.id());
         }
     }
 }
@@ -311,10 +316,12 @@ impl Drop for CommandFile {
         let open = self.open.get_mut();
         let left = std::mem::take(&mut open.queue);
         let pipe = open.pipe.take().filter(|_| !left.is_empty());
-        if pipe.is_none() && matches!(open.child.try_wait(), Ok(Some(_))) {
+        let commands = self.commands.take();
+        if pipe.is_none() && matches!(try_wait(&mut open.child, commands.as_deref()), Some(Ok(_))) {
             return;
         }
         let pid = Pid::from_child(&open.child);
+        let number = open.child.id();
         self.reaper.run_blocking(Box::new(move || {
             if let Some(pipe) = pipe {
                 let mut rest = &left[..];
@@ -328,8 +335,20 @@ impl Drop for CommandFile {
                     }
                 }
             }
-            let _ = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED);
+            Until::Ended(pid).wait();
+            let reap = || waitid(WaitId::Pid(pid), WaitIdOptions::EXITED).ok().flatten();
+            let _ = commands.map_or_else(reap, |commands| commands.reap(number, reap));
         }));
+    }
+}
+
+/// The end of a command, if it has ended or that cannot be told.
+fn try_wait(child: &mut Child, commands: Option<&Commands>) -> Option<io::Result<ExitStatus>> {
+    let number = child.id();
+    let mut look = || child.try_wait().transpose();
+    match commands {
+        Some(commands) => commands.reap(number, look),
+        None => look(),
     }
 }
 
@@ -338,7 +357,7 @@ pub(crate) struct Waiting(Option<Arc<CommandFile>>);
 
 impl Waiting {
     pub(crate) fn new(file: &Arc<CommandFile>) -> Self {
-        Self(file.on_cancel.is_some().then(|| Arc::clone(file)))
+        Self(file.commands.is_some().then(|| Arc::clone(file)))
     }
 
     pub(crate) fn over(mut self) {

@@ -1,7 +1,6 @@
 //! The module `exec`: commands, in process groups of their own, so that what they start ends with them.
 
 use std::collections::BTreeMap;
-use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
@@ -14,7 +13,7 @@ use tokio::process::Command;
 
 use super::args::{Args, bytes};
 use super::{Module, Place, waiting_unless};
-use crate::groups::{self, Group};
+use crate::group::Group;
 use crate::shared::Shared;
 use crate::sink::Stream;
 
@@ -102,7 +101,7 @@ fn replace_execute(lua: &Lua, shared: &Arc<Shared>, place: Place) -> mlua::Resul
                 if !shared.sink.takes_prints() {
                     // What was printed before comes before what the command prints.
                     shared.sink.written().await;
-                    let mut child = Group::start(&mut command, &shared.groups)?;
+                    let mut child = Group::start(&mut command, &shared.commands)?;
                     return Ok((asked, child.wait().await?));
                 }
                 let wanted = Wanted {
@@ -153,7 +152,7 @@ fn replace_popen(lua: &Lua, shared: &Arc<Shared>, place: Place) -> mlua::Result<
         }
         let args = Args::new("io.popen", values);
         let mut command = std::process::Command::new("sh");
-        command.arg("-c").arg(args.text(1)?).process_group(0);
+        command.arg("-c").arg(args.text(1)?);
         let direction = match args.optional_text(2)?.as_deref() {
             None | Some("r") => Direction::Read,
             Some("w") => Direction::Write,
@@ -170,7 +169,7 @@ fn replace_popen(lua: &Lua, shared: &Arc<Shared>, place: Place) -> mlua::Result<
             // It has the files of commands.
             require.call::<()>("goroutine.local")?;
         }
-        let file = goroutine::command_file(lua, command, direction, Some(Box::new(groups::kill)))?;
+        let file = goroutine::command_file(lua, command, direction, Some(Arc::clone(&shared.commands)))?;
         Ok(WaitingCall::Now(file))
     })?;
     io.raw_set("popen", popen)
@@ -231,7 +230,7 @@ async fn run(wanted: Wanted) -> Result<Ended, String> {
     let Wanted { mut command, stdin, timeout, stream, shared } = wanted;
     command.stdin(if stdin.is_empty() { Stdio::null() } else { Stdio::piped() });
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut group = Group::start(&mut command, &shared.groups)?;
+    let mut group = Group::start(&mut command, &shared.commands)?;
     let (to, from, errors) = (group.child.stdin.take(), group.child.stdout.take(), group.child.stderr.take());
     let mut kept = (Vec::new(), Vec::new());
     let work = async {
