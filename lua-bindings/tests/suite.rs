@@ -84,6 +84,7 @@ files! {
     blocking
     broadcaster
     cancel
+    cancelled_loops
     channel_stress
     channel_views
     channels

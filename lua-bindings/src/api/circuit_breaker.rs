@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use runtime_core::{Call, CircuitBreaker, Ending};
 
+use super::locks::cancelled;
 use super::options::Options;
 use super::{Named, Primitives};
 use crate::object::Object;
@@ -45,6 +46,9 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
     prim.method("circuit_breaker", "call", |context, args| {
         let this = args.this::<CircuitBreakerObject>()?.0;
         args.check_function(1)?;
+        if context.state.must_stop() {
+            return cancelled();
+        }
         context.values(this.begin().map(|call| call.number() as i64))
     })?;
     // The second: gives true if the call was given up, because its goroutine was cancelled, which says nothing of what it

@@ -146,7 +146,7 @@ fn await_ended(stack: &mut Stack<'_>, state: &Rc<State>) -> Went {
     let Some(Object::Handle(HandleObject(handle))) = stack.object(1) else {
         return Went::General;
     };
-    if !matches!(stack.kind(2), Kind::None | Kind::Nil) || !handle.is_settled() {
+    if !matches!(stack.kind(2), Kind::None | Kind::Nil) || !handle.is_settled() || state.must_stop() {
         return Went::General;
     }
     let handle = handle.clone();

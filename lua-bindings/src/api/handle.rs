@@ -10,6 +10,7 @@ use futures_lite::future;
 use mlua::{IntoLuaMulti, Lua, MultiValue, Value};
 use runtime_core::{Outcome as Ended, Status};
 
+use super::locks::cancelled;
 use super::{Answer, Args, CancelledObject, Context, Named, Outcome, Primitives};
 use crate::fault::Fault;
 use crate::goroutine::{GoroutineHandle, Reply};
@@ -122,6 +123,9 @@ fn not_oneself(context: &Context<'_>, args: &Args, handle: &GoroutineHandle) -> 
 fn await_one(context: &Context<'_>, args: &Args, handle: GoroutineHandle, limit: usize) -> Outcome {
     let limit = args.deadline(limit, now(context))?;
     not_oneself(context, args, &handle)?;
+    if context.state.must_stop() {
+        return cancelled();
+    }
     if handle.is_settled() {
         return Ok(Answer::Values(awaited(context.lua, context.state, &handle)?));
     }

@@ -11,6 +11,7 @@ use runtime_core::{
 };
 
 use super::handle::awaited;
+use super::locks::cancelled;
 use super::options::Options;
 use super::scope::wait_for_scope;
 use super::start::{Report, prepare};
@@ -323,6 +324,9 @@ fn wait(context: &Context<'_>, args: Args, target: Target, offset: usize) -> Out
     let Some(pool) = target.find(context) else {
         return context.values((false, not_found(target.name())));
     };
+    if context.state.must_stop() {
+        return cancelled();
+    }
     let stats = pool.stats();
     if stats.queued == 0 && stats.active == 0 {
         return context.values(true);

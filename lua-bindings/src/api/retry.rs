@@ -5,6 +5,7 @@ use std::time::Duration;
 use runtime_core::Backoff;
 
 use super::Primitives;
+use super::locks::cancelled;
 use super::options::Options;
 
 /// The most attempts: as many as anybody will see.
@@ -20,6 +21,9 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
         let multiplier = options.number("multiplier", 1.0)?.unwrap_or(2.0);
         let jitter = options.boolean("jitter")?.unwrap_or(true);
         args.check_function(2)?;
+        if context.state.must_stop() {
+            return cancelled();
+        }
         context.values((attempts, initial, max, multiplier, jitter))
     })?;
     // Whether the goroutine itself was cancelled: its error then is not the function's.

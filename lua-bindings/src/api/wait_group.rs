@@ -2,6 +2,7 @@
 
 use runtime_core::WaitGroup;
 
+use super::locks::cancelled;
 use super::{Named, Primitives};
 use crate::fault::Fault;
 use crate::goroutine::Reply;
@@ -44,6 +45,9 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
     prim.method("wait_group", "wait", |context, args| {
         let group = args.this::<WaitGroupObject>()?.0;
         let limit = args.deadline(1, context.state.system.backend.now())?;
+        if context.state.must_stop() {
+            return cancelled();
+        }
         if group.count() == 0 {
             return context.values(true);
         }

@@ -1,6 +1,6 @@
 -- What stands on top of the rest: retry, rate limiters, circuit breakers, broadcasters. Called with what module.lua is
 -- called with, and the module's table.
-local prim, _, face, _, M = ...
+local prim, _, face, attempt, M = ...
 
 local fail = prim.fail
 local error, pcall, ipairs, select = error, pcall, ipairs, select
@@ -30,13 +30,13 @@ local function pack(...)
 end
 
 function M.retry(...)
-  local how, attempts, initial, max, multiplier, jitter = retry_options(...)
+  local how, attempts, initial, max, multiplier, jitter = attempt(retry_options(...))
   if how ~= 0 then
     fail(how, attempts)
   end
   local _, fn = ...
-  for attempt = 1, attempts do
-    local result = pack(pcall(fn, attempt))
+  for number = 1, attempts do
+    local result = pack(pcall(fn, number))
     if result[1] then
       return unpack(result, 2, result.n)
     elseif retry_over() then
@@ -44,10 +44,10 @@ function M.retry(...)
         sleep(0) -- raises that the goroutine was cancelled, whatever the function has made of it
       end
       error(result[2], 0)
-    elseif attempt == attempts then
+    elseif number == attempts then
       return nil, result[2]
     end
-    sleep(retry_delay(attempt, initial, max, multiplier, jitter))
+    sleep(retry_delay(number, initial, max, multiplier, jitter))
   end
 end
 
@@ -64,7 +64,7 @@ local function ended(self, call, ok, ...)
 end
 
 function breaker.call(...)
-  local how, call = breaker_call(...)
+  local how, call = attempt(breaker_call(...))
   if how ~= 0 then
     fail(how, call)
   elseif not call then
