@@ -367,7 +367,11 @@ impl<'a> Encoder<'a> {
             stack.pop(1);
             return Ok(());
         }
-        if let Some(seen) = self.scratch.seen.get(&address) {
+        if let Some(seen) = self.scratch.seen.get(&address).copied() {
+            let replaceable = !replacement && !as_metatable && self.scratch.replaceable.contains(&address);
+            if replaceable && self.replaced(stack)? {
+                return Ok(());
+            }
             self.out[seen.flags] |= flag::SHARED;
             let number = seen.number;
             self.out.push(tag::SEEN);
@@ -406,7 +410,10 @@ impl<'a> Encoder<'a> {
                 }
             }
             Known::Looks(id) => self.looks(stack, id),
-            Known::No if self.classes.replaceable && !replacement => {
+            Known::No if self.classes.replaceable && replacement => {
+                self.scratch.replaceable.insert(address);
+            }
+            Known::No if self.classes.replaceable => {
                 if self.replaced(stack)? {
                     return Ok(());
                 }

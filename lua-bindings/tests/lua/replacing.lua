@@ -261,6 +261,50 @@ everywhere("keys that become the same key are refused, and those that do not are
   gives(values(1, 2), got.once.once, got.twice.twice)
 end)
 
+everywhere("values that are replaced by each other change places, as entries, as keys and wherever they come first", function()
+  local meta = { __goroutine = function(self) return self.other end }
+  local function pair()
+    local a, b = setmetatable({ name = "a" }, meta), setmetatable({ name = "b" }, meta)
+    a.other, b.other = b, a
+    return a, b
+  end
+  local ch = goroutine.channel(1)
+  local function sent(value)
+    ch:send(value)
+    return (ch:receive())
+  end
+  local a, b = pair()
+  local got = sent({ a, b, { a, { b } } })
+  gives(values("b", "a", "b", "a"), got[1].name, got[2].name, got[3][1].name, got[3][2][1].name)
+  gives(values(true, true), got[1] == got[3][1], got[2] == got[3][2][1])
+  local names, count = {}, 0
+  for key, value in pairs(sent({ [a] = 1, [b] = 2 })) do names[key.name], count = value, count + 1 end
+  gives(values(1, 2, 2), names.b, names.a, count)
+  -- What they hold is replaced as anywhere.
+  gives(values(got[1], got[2]), got[1].other, got[2].other)
+  local x, y, z = {}, {}, {}
+  for key, value in pairs({ [x] = y, [y] = z, [z] = x }) do key.other = setmetatable(value, meta) end
+  x.name, y.name, z.name = "x", "y", "z"
+  got, count = {}, 0
+  for key, value in pairs(sent({ [x] = "x", [y] = "y", [z] = "z" })) do got[key.name], count = value, count + 1 end
+  gives(values("z", "x", "y", 3), got.x, got.y, got.z, count)
+end)
+
+everywhere("a key that becomes one which stays what it is is refused, whichever comes first", function()
+  local ch, why = goroutine.channel(1), "its __goroutine failed: it gave for a key what another key of the table is, or becomes"
+  local function key(by) return setmetatable({}, { __goroutine = function(self) return by or self end }) end
+  for _ = 1, 20 do
+    local own = key()
+    raises(why, ch.send, ch, { [own] = 1, [key(own)] = 2 })
+    local class = setmetatable({}, { __goroutine = function() return "never" end })
+    class.__index = class
+    raises(why, ch.send, ch, { [class] = 1, [key(class)] = 2 })
+    local told = goroutine.class(setmetatable({}, { __goroutine = function() return "never" end }))
+    raises(why, ch.send, ch, { [told] = 1, [key(told)] = 2 })
+  end
+  equal(ch:len(), 0)
+end)
+
 everywhere("a key that becomes no key is refused where it is sent", function()
   local ch = goroutine.channel(1)
   local nan = setmetatable({}, { __goroutine = function() return 0 / 0 end })

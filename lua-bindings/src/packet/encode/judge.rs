@@ -91,7 +91,7 @@ impl Encoder<'_> {
     }
 
     /// Whether the table at `table` has an `__index` that finds something.
-    fn has_index(&mut self, stack: &mut Stack<'_>, table: i32) -> bool {
+    pub(super) fn has_index(&mut self, stack: &mut Stack<'_>, table: i32) -> bool {
         self.push_field(stack, table, INDEX);
         let found = matches!(stack.kind(-1), Kind::Table | Kind::Function);
         stack.pop(1);

@@ -92,18 +92,17 @@ impl Encoder<'_> {
     /// that table over there.
     fn is_another_key(&mut self, stack: &mut Stack<'_>, table: i32) -> bool {
         let (key, by) = (stack.top() - 1, stack.top());
-        if stack.same(key, by) || !stack.reserve(8) {
+        if !stack.reserve(8) {
             return false;
         }
         // One that stands in the table, unless it is replaced itself: then what it becomes is looked at when it is met.
-        stack.push_copy(by);
-        stack.raw_get(table);
-        let mut another = stack.kind(-1) != Kind::Nil;
-        stack.pop(1);
-        if another && matches!(stack.kind(by), Kind::Table | Kind::Userdata) && stack.push_metatable(by) {
-            self.push_field(stack, by + 1, GOROUTINE);
-            another = stack.kind(-1) != Kind::Function;
-            stack.pop(2);
+        let mut another = false;
+        if !stack.same(key, by) {
+            stack.push_copy(by);
+            stack.raw_get(table);
+            another = stack.kind(-1) != Kind::Nil;
+            stack.pop(1);
+            another = another && !self.will_be_replaced(stack, by);
         }
         // Or one that another key has become.
         let keys = self.table_at(stack, KEYS);
@@ -125,6 +124,28 @@ impl Encoder<'_> {
         stack.raw_set(by + 1);
         stack.pop(1);
         another
+    }
+
+    /// Whether something else is sent in the place of the value at `index`, where it stands for itself.
+    fn will_be_replaced(&mut self, stack: &mut Stack<'_>, index: i32) -> bool {
+        if !matches!(stack.kind(index), Kind::Table | Kind::Userdata) || !stack.push_metatable(index) {
+            return false;
+        }
+        let metatable = stack.top();
+        self.push_field(stack, metatable, GOROUTINE);
+        let mut replaced = stack.kind(-1) == Kind::Function;
+        if stack.kind(index) == Kind::Userdata {
+            // One of the embedder's types may be sent as it is.
+            replaced &= self.state.system.foreign.is_empty();
+        } else if replaced {
+            // Classes are not, nor what travels by name.
+            replaced = !stack.same(metatable, index) && !self.has_index(stack, index);
+            stack.push_copy(index);
+            stack.raw_get(self.named());
+            replaced &= stack.kind(-1) == Kind::Nil;
+        }
+        stack.truncate(metatable - 1);
+        replaced
     }
 
     /// The refusal for the error on top, above what was to be replaced.

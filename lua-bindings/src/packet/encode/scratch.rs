@@ -13,6 +13,9 @@ pub(crate) struct Scratch {
     pub(super) seen: FxHashMap<usize, Seen>,
     /// The addresses in `seen`, in order of appearance, to take some back.
     pub(super) order: Vec<usize>,
+    /// Those of them that were sent in the place of others and say themselves what is to be sent in theirs: the next one that
+    /// stands for itself is replaced.
+    pub(super) replaceable: FxHashSet<usize>,
     /// Captured variables met so far: the function that has it, and as which upvalue.
     pub(super) cells: FxHashMap<usize, (usize, u8)>,
     /// The embedder's userdata met so far, and their numbers in the side list.
@@ -41,6 +44,7 @@ impl Scratch {
         }
         self.seen.clear();
         self.order.clear();
+        self.replaceable.clear();
         self.cells.clear();
         self.strings.clear();
         self.foreign.clear();
