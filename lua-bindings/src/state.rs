@@ -153,8 +153,10 @@ pub(crate) mod vital {
     /// At home: the functions that wait where an executor runs the script; see [`State::add_awaiting`](super::State::add_awaiting).
     pub(crate) const AWAITING: usize = 15;
     pub(crate) const BLOCKING: usize = 16;
+    /// What looks like a class and came as a copy, since the receiver's own was another by then: to the id it came under. Weak.
+    pub(crate) const ECHOES: usize = 17;
     /// The metatables of reference objects, in the order of their classes: this one and all that follow.
-    pub(crate) const METATABLES: usize = 17;
+    pub(crate) const METATABLES: usize = 18;
 }
 
 /// Lua tables and functions that are used through mlua. They live in this state.

@@ -430,6 +430,9 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
     let defined = lua.create_table()?;
     defined.set_metatable(Some(lua.create_table_from([("__mode", "k")])?))?;
     vitals.raw_set(vital::DEFINED, defined)?;
+    let echoes = lua.create_table()?;
+    echoes.set_metatable(named.metatable())?; // weak, as that one
+    vitals.raw_set(vital::ECHOES, echoes)?;
     let tables = Tables {
         vitals,
         named,

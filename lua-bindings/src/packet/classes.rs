@@ -5,7 +5,8 @@
 //!
 //! **What only looks like one** keeps its identity as long as it is the same on both sides (`likeness.rs`): otherwise what one of them
 //! has changed would be lost. It is written where it stands in every packet, and the receiver takes its own in its place if
-//! that is alike.
+//! that is alike. If not, what arrived is a copy, and an *echo* of what the sender has: it goes out under the same id, so that the
+//! sender can tell whether it is what he has still.
 //!
 //! **How it keeps its identity.** A class gets an id, unique in the process, when it is first sent. Its state notes the id
 //! with the table. Each goroutine, and the home state, has a table of its own that leads from ids to its classes. Both hold
@@ -35,6 +36,8 @@ pub(super) struct Marks {
     /// Where the first so many of them are, by id: most packets look for none.
     places: FxHashMap<u64, usize>,
     placed: usize,
+    /// Those of echoes.
+    echoes: Vec<Mark>,
 }
 
 /// An object that is a class.
@@ -68,6 +71,11 @@ impl Marks {
         self.list.push(Mark { object, id, likeness });
     }
 
+    /// The same for an echo.
+    pub(super) fn add_echo(&mut self, object: u32, id: u64, likeness: u64) {
+        self.echoes.push(Mark { object, id, likeness: Some(likeness) });
+    }
+
     fn find(&mut self, id: u64) -> Option<usize> {
         let new = self.list.iter().enumerate().skip(self.placed);
         self.places.extend(new.map(|(place, mark)| (mark.id, place)));
@@ -88,11 +96,23 @@ impl Marks {
         if self.list.len() != before {
             self.forget_places();
         }
+        self.echoes.retain(|mark| (mark.object as usize) < objects);
     }
 
     /// The marks so far, in the order of the objects.
     pub(super) fn take(&mut self) -> Vec<Mark> {
         self.forget_places();
+        if !self.echoes.is_empty() {
+            // What are two here must not become one: of those that are alike one is the receiver's own, at most. And what turned
+            // out to be a class is none.
+            let classes: FxHashSet<_> = self.list.iter().map(|mark| mark.object).collect();
+            let mut taken: FxHashSet<_> = self.list.iter().map(|mark| (mark.id, mark.likeness)).collect();
+            let echoes = self
+                .echoes
+                .drain(..)
+                .filter(|mark| !classes.contains(&mark.object) && taken.insert((mark.id, mark.likeness)));
+            self.list.extend(echoes);
+        }
         // A table can turn out to be a class after it was written.
         self.list.sort_unstable();
         std::mem::take(&mut self.list)
@@ -100,6 +120,7 @@ impl Marks {
 
     pub(super) fn clear(&mut self) {
         self.list.clear();
+        self.echoes.clear();
         self.forget_places();
     }
 

@@ -5,7 +5,7 @@ use crate::packet::classes::{Mark, class_id, push_class_id};
 use crate::packet::likeness::Places;
 use crate::packet::read::Reader;
 use crate::packet::{Flat, Reference};
-use crate::raw::{Kind, Stack};
+use crate::raw::{Kind, Number, Stack};
 use crate::state::vital;
 
 impl<'a> Decoder<'a> {
@@ -82,6 +82,12 @@ impl<'a> Decoder<'a> {
         push_class(stack, id);
         if stack.kind(-1) == Kind::Table {
             if !self.is_the_same(stack, id, likeness)? {
+                stack.pop(1);
+                stack.raw_get_index(VITALS, vital::ECHOES);
+                let echoes = stack.top();
+                stack.push_copy(-2);
+                stack.push_number(Number::Integer(id as i64));
+                stack.raw_set(echoes);
                 stack.pop(1);
                 return Ok(0);
             }

@@ -15,7 +15,7 @@ use crate::raw::{Kind, Number, Stack, protected};
 use crate::state::{State, vital};
 
 /// How many places on the stack are used here, from [`Encoder::base_classes`] on.
-pub(super) const PLACES: i32 = 9;
+pub(super) const PLACES: i32 = 10;
 /// The texts `__index` and `__call`.
 pub(super) const INDEX: i32 = 0;
 pub(super) const CALL: i32 = 1;
@@ -33,6 +33,8 @@ pub(super) const GOROUTINE: i32 = 6;
 pub(super) const REPLACED: i32 = 7;
 /// From tables to what their keys were replaced by, as keys of a table.
 pub(super) const KEYS: i32 = 8;
+/// From echoes to their ids.
+const ECHOES: i32 = 9;
 
 /// What the encoder remembers of a packet's classes.
 #[derive(Default)]
@@ -224,6 +226,29 @@ impl Encoder<'_> {
             let next = self.scratch.order.len() as u32;
             self.scratch.marks.add(next, id, Some(likeness));
         }
+    }
+
+    /// The table on top looks like a class. If it is an echo, it is that still, and has no id of its own.
+    pub(super) fn echo(&mut self, stack: &mut Stack<'_>) -> bool {
+        let echoes = self.base_classes() + ECHOES;
+        if stack.kind(echoes) == Kind::Nil {
+            stack.raw_get_index(self.vitals(), vital::ECHOES);
+            stack.replace(echoes);
+        }
+        stack.push_copy(-1);
+        stack.raw_get(echoes);
+        let id = number(stack);
+        stack.pop(1);
+        if id == 0 {
+            return false;
+        }
+        let places = Places { named: self.named(), codes: self.codes(), globals: self.globals_at };
+        let top = stack.top();
+        if let Some(likeness) = self.scratch.likenesses.of(stack, self.state, &places, top) {
+            let next = self.scratch.order.len() as u32;
+            self.scratch.marks.add_echo(next, id, likeness);
+        }
+        true
     }
 
     /// Notes that the table on top is a class, with this number in what is being written.

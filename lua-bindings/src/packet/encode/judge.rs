@@ -38,6 +38,7 @@ impl Encoder<'_> {
         match looks {
             Looks::Other => Known::No,
             Looks::Class => self.assign(stack).map_or(Known::No, Known::Class),
+            Looks::Like if self.echo(stack) => Known::No,
             Looks::Like => Known::Looks(self.give_id(stack, true)),
         }
     }
