@@ -258,15 +258,12 @@ pub(crate) struct Running {
     pub(crate) slot: usize,
     /// The goroutine that the home state has started and that this one descends from: this one, if that was the home state's.
     pub(crate) root: u64,
-    /// Set by the call that parks, taken by the future that polls it.
-    pub(crate) wait: RefCell<Option<Wait>>,
-    /// Set by the future when the wait is over, taken by the call that parked.
-    pub(crate) reply: RefCell<Option<Reply>>,
+    passed: Cell<Passed>,
     /// What few goroutines have.
     rare: OnceCell<Box<Rare>>,
     /// Whether Lua code has seen the coroutine itself: then it is not used again for another goroutine.
     pub(crate) exposed: Cell<bool>,
-    pub(crate) pool_slot: RefCell<Option<Box<Slot>>>,
+    pool_slot: Cell<Option<Box<Slot>>>,
     /// Whether it has a table of globals of its own.
     pub(crate) has_environment: Cell<bool>,
     /// Whether it has met classes, and so has a table of them.
@@ -274,9 +271,24 @@ pub(crate) struct Running {
     /// Whether cancelling leaves its wait alone: the wait itself sees to an early end.
     pub(crate) shielded: Cell<bool>,
     pub(crate) stopping: Stopping,
-    /// What it waits for, and since when. Out of date while it does not wait.
-    pub(crate) parked: Cell<Option<(&'static str, Instant)>>,
+    /// What it waits for, and since when, in nanoseconds of its [`System`](crate::system::System). Out of date while it does not wait.
+    pub(crate) parked: Cell<Option<(&'static str, u64)>>,
 }
+
+/// What passes between a call that parks and the future that polls its wait. There is one call at a time, and so one of these.
+#[derive(Default)]
+enum Passed {
+    #[default]
+    Nothing,
+    /// Left by the call that parks, taken by the future.
+    Wait(Wait),
+    /// Left by the future when the wait is over, taken by the call that parked.
+    Reply(Reply),
+}
+
+/// A million of them may sleep: with the two counts of an `Rc`, one has 128 bytes, which allocators have a size for.
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(size_of::<Running>() <= 112);
 
 /// What few goroutines have: a million that sleep should not have room for it.
 #[derive(Default)]
@@ -287,13 +299,15 @@ pub(crate) struct Rare {
     pub(crate) children: OnceCell<Children>,
     /// What it holds of locks, once it has locked one.
     pub(crate) holder: OnceCell<Holder>,
+    /// When it first got the error of a cancelled goroutine.
+    raised_at: Cell<Option<Instant>>,
+    /// Ends the time that it has to unwind after that.
+    unwound: RefCell<Option<Sleep>>,
 }
 
 /// How far a goroutine that was cancelled has got.
 #[derive(Default)]
 pub(crate) struct Stopping {
-    /// When it first got the error.
-    raised_at: Cell<Option<Instant>>,
     /// Whether the error is on its way through the goroutine's functions: nothing has caught it. What runs then is what
     /// closes `<close>` variables, which may wait like other code.
     unwinding: Cell<bool>,
@@ -318,11 +332,10 @@ impl Running {
             slot,
             root: member.root.unwrap_or(handle.id()),
             handle,
-            wait: RefCell::new(None),
-            reply: RefCell::new(None),
+            passed: Cell::default(),
             rare: OnceCell::new(),
             exposed: Cell::new(false),
-            pool_slot: RefCell::new(pool_slot.map(Box::new)),
+            pool_slot: Cell::new(pool_slot.map(Box::new)),
             has_environment: Cell::new(false),
             has_classes: Cell::new(false),
             shielded: Cell::new(false),
@@ -351,7 +364,50 @@ impl Running {
     /// Leaves the wait of a call that parks.
     pub(crate) fn park(&self, wait: Wait, shielded: bool) {
         self.shielded.set(shielded);
-        *self.wait.borrow_mut() = Some(wait);
+        self.passed.set(Passed::Wait(wait));
+    }
+
+    /// The wait that a call has left, if one has.
+    pub(crate) fn take_wait(&self) -> Option<Wait> {
+        match self.passed.take() {
+            Passed::Wait(wait) => Some(wait),
+            other => {
+                self.passed.set(other);
+                None
+            }
+        }
+    }
+
+    /// Leaves what the wait came to.
+    pub(crate) fn answer(&self, reply: Reply) {
+        self.passed.set(Passed::Reply(reply));
+    }
+
+    /// What the wait came to, if it is over and nobody has taken that.
+    pub(crate) fn take_reply(&self) -> Option<Reply> {
+        match self.passed.take() {
+            Passed::Reply(reply) => Some(reply),
+            other => {
+                self.passed.set(other);
+                None
+            }
+        }
+    }
+
+    /// Whether the call that parked has not taken yet what its wait came to.
+    pub(crate) fn is_answered(&self) -> bool {
+        let passed = self.passed.take();
+        let answered = matches!(passed, Passed::Reply(_));
+        self.passed.set(passed);
+        answered
+    }
+
+    /// Looks at its place in a pool, if it is a pool's task.
+    pub(crate) fn in_pool<R>(&self, look: impl FnOnce(&Slot) -> R) -> Option<R> {
+        let slot = self.pool_slot.take()?;
+        let seen = look(&slot);
+        self.pool_slot.set(Some(slot));
+        Some(seen)
     }
 
     /// Whether it was asked to stop.
@@ -364,17 +420,12 @@ impl Running {
         self.is_cancelled() && (!self.stopping.unwinding.get() || self.is_overdue(now()))
     }
 
-    /// Whether a cancelled goroutine gets the error now: at once, unless it is unwinding, and then when its time is over, which
-    /// `unwound` tells.
-    pub(crate) fn poll_stop(
-        &self,
-        unwound: &mut Option<Sleep>,
-        backend: &dyn Backend,
-        cx: &mut Context<'_>,
-    ) -> Poll<()> {
+    /// Whether a cancelled goroutine gets the error now: at once, unless it is unwinding, and then when its time is over.
+    pub(crate) fn poll_stop(&self, backend: &dyn Backend, cx: &mut Context<'_>) -> Poll<()> {
         let Some(until) = self.unwinds_until() else {
             return Poll::Ready(());
         };
+        let mut unwound = self.rare().unwound.borrow_mut();
         unwound.get_or_insert_with(|| backend.sleep_until(until)).as_mut().poll(cx)
     }
 
@@ -384,7 +435,7 @@ impl Running {
         if let Some(holder) = self.rare.get().and_then(|rare| rare.holder.get()) {
             holder.release_all();
         }
-        let slot = self.pool_slot.borrow_mut().take().map(|slot| *slot);
+        let slot = self.pool_slot.take().map(|slot| *slot);
         let completer = self.completer.borrow_mut().take();
         if let Some(completer) = completer {
             tell_end(completer, outcome, slot, ties, member);
@@ -393,18 +444,22 @@ impl Running {
 
     /// Until when it may unwind, if it is unwinding.
     pub(crate) fn unwinds_until(&self) -> Option<Instant> {
-        self.stopping.raised_at.get().filter(|_| self.stopping.unwinding.get()).map(|at| at + UNWINDING)
+        self.raised_at().filter(|_| self.stopping.unwinding.get()).map(|at| at + UNWINDING)
+    }
+
+    fn raised_at(&self) -> Option<Instant> {
+        self.rare.get().and_then(|rare| rare.raised_at.get())
     }
 
     /// Whether it got the error so long ago that it must have unwound.
     pub(crate) fn is_overdue(&self, now: Instant) -> bool {
-        self.stopping.raised_at.get().is_some_and(|at| now.saturating_duration_since(at) >= UNWINDING)
+        self.raised_at().is_some_and(|at| now.saturating_duration_since(at) >= UNWINDING)
     }
 
     /// It gets the error of a cancelled goroutine.
     pub(crate) fn raising(&self, now: Instant) {
-        if self.stopping.raised_at.get().is_none() {
-            self.stopping.raised_at.set(Some(now));
+        if self.raised_at().is_none() {
+            self.rare().raised_at.set(Some(now));
         }
         // Elsewhere there are no `<close>` variables: the error comes again at every blocking call.
         self.stopping.unwinding.set(cfg!(any(feature = "lua54", feature = "lua55")));

@@ -180,12 +180,15 @@ impl Isolate {
 
     /// Answers the questions that are open.
     pub(crate) fn answer(self: &Rc<Self>) {
-        self.state.system.inquiries.answer(&self.answered, || look(&self.lua, self.living()));
+        self.state
+            .system
+            .inquiries
+            .answer(&self.answered, || look(&self.lua, &self.state.system, self.living()));
     }
 }
 
 /// What is seen of these goroutines.
-pub(crate) fn look(lua: &Lua, living: Vec<(Rc<Running>, Coroutine)>) -> Vec<(u64, Seen)> {
+pub(crate) fn look(lua: &Lua, system: &System, living: Vec<(Rc<Running>, Coroutine)>) -> Vec<(u64, Seen)> {
     let mut seen = Vec::new();
     for (running, coroutine) in living {
         let stack = protected(lua, (), |stack| {
@@ -198,7 +201,7 @@ pub(crate) fn look(lua: &Lua, living: Vec<(Rc<Running>, Coroutine)>) -> Vec<(u64
             _ => String::new(),
         };
         let waits = running.handle.status() == Status::Waiting;
-        let wait = running.parked.get().filter(|_| waits);
+        let wait = running.parked.get().filter(|_| waits).map(|(what, since)| (what, system.at(since)));
         seen.push((running.handle.id(), Seen { wait, stack }));
     }
     seen

@@ -21,7 +21,7 @@ use std::task::{Context, Poll};
 
 use mlua::thread::AsyncThread;
 use mlua::{Lua, MultiValue, Value};
-use runtime_core::{Outcome, Sleep};
+use runtime_core::Outcome;
 
 use crate::deadlock::Pending;
 use crate::fault;
@@ -54,12 +54,14 @@ pub(crate) struct Task {
     interrupted: bool,
     /// Whether the isolate counts it among those that were interrupted and have more to compute.
     counted: bool,
-    /// Ends the time that it has to unwind after it was cancelled.
-    unwound: Option<Sleep>,
     ties: Ties,
     /// Given back at the end: it counts the goroutine.
     member: Option<Member>,
 }
+
+/// As in [`Running`].
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(size_of::<Task>() <= 96);
 
 /// mlua's future for a coroutine.
 struct Driven {
@@ -96,7 +98,6 @@ impl Task {
             finished: false,
             interrupted: false,
             counted: false,
-            unwound: None,
             ties,
             member: Some(member),
         };
@@ -105,7 +106,7 @@ impl Task {
 
     /// Ends a goroutine that was cancelled just as it was taken out of the queue.
     pub(crate) fn never_started(start: Start) {
-        let reason = start.completer.cancelled().cloned().flatten();
+        let reason = start.completer.cancelled().flatten();
         start.end(Outcome::Cancelled(reason));
     }
 
@@ -283,7 +284,7 @@ impl Task {
         if yielded == Yielded::Here {
             return None; // its registers are on its stack
         }
-        self.wait = self.running.wait.borrow_mut().take();
+        self.wait = self.running.take_wait();
         if self.wait.is_some() || self.driven.is_some() || self.interrupted {
             if self.driven.is_none() {
                 self.coroutine.clear();
@@ -397,7 +398,7 @@ impl Task {
         };
         let end = match polled {
             Poll::Pending => {
-                self.wait = self.running.wait.borrow_mut().take();
+                self.wait = self.running.take_wait();
                 None
             }
             Poll::Ready(Ok(values)) => Some((self.returned(values), false)),
@@ -440,7 +441,7 @@ impl Future for Task {
                     Poll::Pending
                         if cancelled && !task.running.shielded.get() && {
                             let backend = &*task.isolate.state.system.backend;
-                            task.running.poll_stop(&mut task.unwound, backend, cx).is_ready()
+                            task.running.poll_stop(backend, cx).is_ready()
                         } =>
                     {
                         Reply::Cancelled
@@ -452,7 +453,7 @@ impl Future for Task {
                     }
                 };
                 task.wait = None;
-                *task.running.reply.borrow_mut() = Some(reply);
+                task.running.answer(reply);
                 if task.driven.is_none() {
                     if task.run(None) {
                         return Poll::Ready(());
@@ -464,7 +465,7 @@ impl Future for Task {
                 }
             }
             // The coroutine is in an async function of the embedder's, or was resumed from one of our waits.
-            let resumed = task.running.reply.borrow().is_some();
+            let resumed = task.running.is_answered();
             task.status(|completer| completer.running());
             let end = match task.poll_driven(cx) {
                 None if task.wait.is_none() && cancelled && !resumed && !task.interrupted => {

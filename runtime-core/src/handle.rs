@@ -78,18 +78,24 @@ struct Shared<T, E, Q> {
     /// Whether anybody has ever waited: most tasks end before that, and then the event is not touched.
     awaited: AtomicBool,
     ended: Event,
-    cancelled: OnceLock<Option<Arc<str>>>,
-    /// What it needs to run, while it is queued. By itself, since it is there only until the task starts, and the rest as long
-    /// as anybody knows the task.
-    queued: Mutex<Option<Box<Q>>>,
-    /// Whether that was taken by the one who cancels the task, and ends it. Written and read under the lock of `queued`.
+    /// Set when it is cancelled, with the reason. In a box, as few have one.
+    cancelled: OnceLock<Option<Box<Arc<str>>>>,
+    kept: Mutex<Kept<Q>>,
+    /// Whether what it needs to run was taken by the one who cancels the task, and ends it. Written and read under the lock of `kept`.
     ends_by_cancel: AtomicBool,
     /// The runner's waker, for cancelling.
     runner: AtomicWaker,
-    name: Mutex<Option<Arc<str>>>,
     /// Whether others than the runner's thread may await it.
     shared: AtomicBool,
     reporting: Reporting<E>,
+}
+
+/// What lies with a task. A task is as small as it can be: a million of them may sleep.
+struct Kept<Q> {
+    /// What it needs to run, while it is queued. By itself, since it is there only until the task starts, and the rest as long
+    /// as anybody knows the task.
+    queued: Option<Box<Q>>,
+    name: Option<Box<Arc<str>>>,
 }
 
 impl<T, E, Q> Handle<T, E, Q> {
@@ -108,10 +114,9 @@ impl<T, E, Q> Handle<T, E, Q> {
             awaited: AtomicBool::new(false),
             ended: Event::new(),
             cancelled: OnceLock::new(),
-            queued: Mutex::new(None),
+            kept: Mutex::new(Kept { queued: None, name: None }),
             ends_by_cancel: AtomicBool::new(false),
             runner: AtomicWaker::new(),
-            name: Mutex::new(None),
             shared: AtomicBool::new(false),
             reporting,
         });
@@ -140,12 +145,12 @@ impl<T, E, Q> Handle<T, E, Q> {
 
     /// The name somebody gave it.
     pub fn name(&self) -> Option<Arc<str>> {
-        self.shared.name.lock().clone()
+        self.shared.name()
     }
 
     /// Gives it a name, for those who look in.
     pub fn set_name(&self, name: &str) {
-        *self.shared.name.lock() = Some(Arc::from(name));
+        self.shared.kept.lock().name = Some(Box::new(Arc::from(name)));
     }
 
     /// Notes that it may be awaited on other threads than the one that runs the task, for a runner to whom that makes a
@@ -211,7 +216,7 @@ impl<T, E, Q> Handle<T, E, Q> {
         if self.shared.outcome.get().is_some() {
             return false;
         }
-        let first = self.shared.cancelled.set(reason.map(Arc::from)).is_ok();
+        let first = self.shared.cancelled.set(reason.map(|reason| Box::new(Arc::from(reason)))).is_ok();
         if first {
             self.shared.runner.wake();
             self.shared.cancel_queued();
@@ -221,7 +226,7 @@ impl<T, E, Q> Handle<T, E, Q> {
 
     /// The reason it was asked to stop for, if it was and one was given.
     pub fn cancel_reason(&self) -> Option<Arc<str>> {
-        self.shared.cancelled.get().cloned().flatten()
+        self.shared.cancelled().flatten()
     }
 
     /// Reports a failure that nobody has seen now, as dropping the last handle would ([`Reporting::IfUnseen`]): for the
@@ -256,7 +261,7 @@ impl<T, E, Q> Watch<T, E, Q> {
 
     /// The name somebody gave it.
     pub fn name(&self) -> Option<Arc<str>> {
-        self.shared.name.lock().clone()
+        self.shared.name()
     }
 
     /// A handle of the task, also if there was none any more.
@@ -292,7 +297,7 @@ impl<T, E, Q> Completer<T, E, Q> {
         Q: Queued,
     {
         let queued = Box::new(queued);
-        let before = self.shared.queued.lock().replace(queued);
+        let before = self.shared.kept.lock().queued.replace(queued);
         drop(before);
         // Cancelling stores its word, then looks here; this is the other way round. So at least one of the two sees the
         // other, and the lock lets only one take it out.
@@ -303,7 +308,7 @@ impl<T, E, Q> Completer<T, E, Q> {
 
     /// Takes back what [`queue`](Self::queue) has left. `None`: there is nothing, or the task was cancelled, and has ended.
     pub fn unqueue(&self) -> Option<Q> {
-        let queued = self.shared.queued.lock().take();
+        let queued = self.shared.kept.lock().queued.take();
         queued.map(|queued| *queued)
     }
 
@@ -323,8 +328,8 @@ impl<T, E, Q> Completer<T, E, Q> {
     }
 
     /// The reason, if cancelling was asked for: `Some(None)` is "without a reason".
-    pub fn cancelled(&self) -> Option<&Option<Arc<str>>> {
-        self.shared.cancelled.get()
+    pub fn cancelled(&self) -> Option<Option<Arc<str>>> {
+        self.shared.cancelled()
     }
 
     /// Ready once cancelling was asked for; until then the waker is kept and woken by it.
@@ -359,8 +364,8 @@ impl<T, E, Q> Shared<T, E, Q> {
         Q: Queued,
     {
         let queued = {
-            let mut place = self.queued.lock();
-            let queued = place.take();
+            let mut kept = self.kept.lock();
+            let queued = kept.queued.take();
             // From here on its end is ours to tell, also if its completer is dropped before that.
             if queued.is_some() {
                 self.ends_by_cancel.store(true, Ordering::Relaxed);
@@ -368,8 +373,17 @@ impl<T, E, Q> Shared<T, E, Q> {
             queued
         };
         if let Some(queued) = queued {
-            self.complete(Outcome::Cancelled(self.cancelled.get().cloned().flatten()), || queued.cancelled());
+            self.complete(Outcome::Cancelled(self.cancelled().flatten()), || queued.cancelled());
         }
+    }
+
+    /// The reason, if cancelling was asked for.
+    fn cancelled(&self) -> Option<Option<Arc<str>>> {
+        self.cancelled.get().map(|reason| reason.as_deref().cloned())
+    }
+
+    fn name(&self) -> Option<Arc<str>> {
+        self.kept.lock().name.as_deref().cloned()
     }
 
     fn status(&self) -> Status {
@@ -438,15 +452,15 @@ impl<T, E, Q> Drop for Completer<T, E, Q> {
     fn drop(&mut self) {
         if self.shared.outcome.get().is_none() {
             let queued = {
-                let mut place = self.shared.queued.lock();
+                let mut kept = self.shared.kept.lock();
                 if self.shared.ends_by_cancel.load(Ordering::Relaxed) {
                     return; // whoever cancels it has come first, and tells its end
                 }
-                place.take()
+                kept.queued.take()
             };
             drop(queued);
-            let reason = match self.shared.cancelled.get() {
-                Some(reason) => reason.clone(),
+            let reason = match self.shared.cancelled() {
+                Some(reason) => reason,
                 None => Some(Arc::from("its worker ended")),
             };
             self.shared.complete(Outcome::Cancelled(reason), || {});

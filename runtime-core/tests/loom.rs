@@ -132,7 +132,7 @@ fn one_of_two_cancels_is_the_first() {
         let there = canceller.join().unwrap();
         assert!(here != there);
         let reason = if here { "here" } else { "other" };
-        assert_eq!(completer.cancelled(), Some(&Some(reason.into())));
+        assert_eq!(completer.cancelled(), Some(Some(reason.into())));
     });
 }
 

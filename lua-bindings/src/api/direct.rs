@@ -346,7 +346,7 @@ fn park(stack: &mut Stack<'_>, state: &State, running: &Running, what: &'static 
 
 /// What the call that parked returns.
 pub(super) fn resumed(stack: &mut Stack<'_>, state: &Rc<State>) -> Went {
-    let reply = state.current().and_then(|running| running.reply.borrow_mut().take());
+    let reply = state.current().and_then(|running| running.take_reply());
     match reply {
         Some(Reply::Nothing) => {
             stack.push_number(Number::Integer(DONE));
@@ -359,8 +359,8 @@ pub(super) fn resumed(stack: &mut Stack<'_>, state: &Rc<State>) -> Went {
         }
         Some(Reply::Received(Some(packet))) => received(stack, state, &packet),
         reply => {
-            if let Some(running) = state.current() {
-                *running.reply.borrow_mut() = reply;
+            if let (Some(running), Some(reply)) = (state.current(), reply) {
+                running.answer(reply);
             }
             Went::General
         }

@@ -48,7 +48,7 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
     prim.function("dump", |context, _| {
         let system = Arc::clone(&context.state.system);
         let here = context.state.local().map(|local| local.living(context.state));
-        let here = here.map_or_else(Vec::new, |living| look(context.lua, living));
+        let here = here.map_or_else(Vec::new, |living| look(context.lua, &context.state.system, living));
         Ok(Answer::Wait(Box::pin(async move {
             let text = describe_all(&system, here).await;
             Reply::make(move |lua, _| Ok(text.into_lua_multi(lua)?))

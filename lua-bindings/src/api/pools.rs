@@ -20,7 +20,7 @@ use crate::fault::Fault;
 use crate::goroutine::{GoroutineHandle, Reply};
 use crate::local::{Flavour, POOL_KIND};
 use crate::object::Object;
-use crate::pool::{LuaPool, PoolTask};
+use crate::pool::{LuaPool, PoolTask, Slot};
 use crate::scope::Scope;
 use crate::state::State;
 use crate::system::System;
@@ -237,7 +237,7 @@ pub(crate) struct Submitting {
 
 /// The place that the running goroutine has in a pool.
 pub(super) fn inside(state: &State) -> Option<SlotId> {
-    state.current().and_then(|running| running.pool_slot.borrow().as_ref().map(|slot| slot.id()))
+    state.current().and_then(|running| running.in_pool(Slot::id))
 }
 
 fn submit(
@@ -307,9 +307,10 @@ pub(super) fn refused(error: runtime_core::SubmitError<PoolTask>) -> Refused {
 
 /// Waiting in a pool's task for that pool to end would be waiting for oneself.
 fn not_from_inside(context: &Context<'_>, pool: &LuaPool, function: &str) -> Result<(), Fault> {
-    let inside = context.state.current().is_some_and(|running| {
-        running.pool_slot.borrow().as_ref().is_some_and(|slot| slot.pool().same(pool))
-    });
+    let inside = context
+        .state
+        .current()
+        .is_some_and(|running| running.in_pool(|slot| slot.pool().same(pool)).unwrap_or(false));
     if inside {
         let name = pool.name();
         return Err(Fault::Wrong(format!(

@@ -13,7 +13,7 @@ use std::task::{Context, Poll, Waker};
 
 use mlua::thread::AsyncThread;
 use mlua::{Lua, MultiValue, Value};
-use runtime_core::{Outcome, Sleep};
+use runtime_core::Outcome;
 
 use super::post::{Bell, Post};
 use super::{FIRST, Kept, Local, Parcel};
@@ -46,8 +46,6 @@ pub(super) struct Goroutine {
     /// Says that it is.
     awaits_outside: Option<Pending>,
     finished: bool,
-    /// Ends the time that it has to unwind after it was cancelled.
-    unwound: Option<Sleep>,
     ties: Ties,
     /// Given back at the end: it counts the goroutine.
     member: Option<Member>,
@@ -94,7 +92,6 @@ impl Goroutine {
             driven: None,
             awaits_outside: None,
             finished: false,
-            unwound: None,
             ties,
             member: Some(member),
         }
@@ -182,7 +179,7 @@ impl Goroutine {
                 })
             }
             Came::Yielded { awaits_mlua } => {
-                self.wait = self.running.wait.borrow_mut().take();
+                self.wait = self.running.take_wait();
                 if self.wait.is_some() {
                     return None;
                 }
@@ -210,7 +207,7 @@ impl Goroutine {
         let mut cx = Context::from_waker(&waker);
         let mut woken = woken;
         loop {
-            if self.driven.is_none() && self.running.reply.borrow().is_some() {
+            if self.driven.is_none() && self.running.is_answered() {
                 if self.run(local, lua, state) {
                     return true;
                 }
@@ -226,10 +223,7 @@ impl Goroutine {
                     Poll::Pending
                         if cancelled
                             && !self.running.shielded.get()
-                            && self
-                                .running
-                                .poll_stop(&mut self.unwound, &*state.system.backend, &mut cx)
-                                .is_ready() =>
+                            && self.running.poll_stop(&*state.system.backend, &mut cx).is_ready() =>
                     {
                         Reply::Cancelled
                     }
@@ -239,7 +233,7 @@ impl Goroutine {
                     }
                 };
                 self.wait = None;
-                *self.running.reply.borrow_mut() = Some(reply);
+                self.running.answer(reply);
                 if self.driven.is_none() {
                     if !woken {
                         waker.wake_by_ref();
@@ -248,7 +242,7 @@ impl Goroutine {
                     continue;
                 }
             }
-            let resumed = self.running.reply.borrow().is_some();
+            let resumed = self.running.is_answered();
             self.running.tell(|completer| completer.running());
             let end = match self.poll_driven(local, lua, state, &mut cx) {
                 None if self.wait.is_none() && cancelled && !resumed => Some(self.stop_driven(local, state)),
@@ -281,7 +275,7 @@ impl Goroutine {
         match polled {
             Err(panic) => Some(self.panicked(&*panic)),
             Ok(Poll::Pending) => {
-                self.wait = self.running.wait.borrow_mut().take();
+                self.wait = self.running.take_wait();
                 None
             }
             Ok(Poll::Ready(Ok(values))) => Some(self.returned(lua, values)),

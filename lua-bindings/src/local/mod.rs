@@ -404,7 +404,7 @@ impl Local {
     pub(crate) fn answer_if_asked(&self, lua: &Lua, state: &State) {
         let inquiries = &state.system.inquiries;
         if inquiries.are_open() {
-            inquiries.answer(&self.answered, || look(lua, self.living(state)));
+            inquiries.answer(&self.answered, || look(lua, &state.system, self.living(state)));
         }
     }
 

@@ -200,7 +200,7 @@ impl Coroutine {
     /// Whether a hook is set in it.
     pub(crate) fn has_hook(self) -> bool {
         // SAFETY: the coroutine is anchored, and does not run; reads only.
-        unsafe { ffi::lua_gethook(self.state) }.is_some()
+        unsafe { ffi::lua_gethook(self.as_ptr()) }.is_some()
     }
 
     /// Leaves it with the hook that a new coroutine has: one that the script has set, or taken away, was for the goroutine that has
@@ -212,13 +212,13 @@ impl Coroutine {
         }
         interrupts.setting(|| {
             #[cfg(target_os = "linux")]
-            let _ = take_displaced(self.state);
+            let _ = take_displaced(self.as_ptr());
             // SAFETY: the same; nothing runs in it, and the handler does not come in between.
             unsafe {
                 if permanent {
-                    ffi::lua_sethook(self.state, Some(interrupt_hook), ffi::LUA_MASKCOUNT, PERIOD);
+                    ffi::lua_sethook(self.as_ptr(), Some(interrupt_hook), ffi::LUA_MASKCOUNT, PERIOD);
                 } else {
-                    ffi::lua_sethook(self.state, None, 0, 0);
+                    ffi::lua_sethook(self.as_ptr(), None, 0, 0);
                 }
             }
         });

@@ -25,7 +25,7 @@ type Anchor = Option<Rc<State>>;
 
 /// The coroutine whose code is running, be it the main one.
 pub(crate) fn running(lua: &Lua) -> Coroutine {
-    lua.exec_raw_lua(|raw| Coroutine { state: raw.state() })
+    lua.exec_raw_lua(|raw| Coroutine::of(raw.state()))
 }
 
 /// Whether the running coroutine is one that mlua polls for an executor (`call_async`).
@@ -34,19 +34,19 @@ pub(crate) fn running(lua: &Lua) -> Coroutine {
 /// resumed is none, also if it runs within one.
 pub(crate) fn is_polled_by_executor(lua: &Lua) -> bool {
     let running = running(lua);
-    !std::ptr::eq(lua.current_thread().to_pointer(), running.state.cast())
+    !std::ptr::eq(lua.current_thread().to_pointer(), running.as_ptr().cast())
 }
 
 impl Stack<'_> {
     /// The coroutine that has this stack.
     pub(crate) fn coroutine(&self) -> Coroutine {
-        Coroutine { state: self.state }
+        Coroutine::of(self.state)
     }
 
     /// How many values a coroutine that does not run has on its stack.
     pub(crate) fn values_of(&self, coroutine: Coroutine) -> c_int {
         // SAFETY: the coroutine is anchored (see `Coroutine`); reads only.
-        unsafe { ffi::lua_gettop(coroutine.state) }
+        unsafe { ffi::lua_gettop(coroutine.as_ptr()) }
     }
 
     /// Pushes copies of the values of a coroutine that does not run, from the one at `first` on. Says how many they are;
@@ -54,17 +54,17 @@ impl Stack<'_> {
     pub(crate) fn copy_from(&mut self, coroutine: Coroutine, first: c_int) -> Option<c_int> {
         // SAFETY: as in `move_to`; the copies are made on top of the coroutine's stack, and moved from there.
         unsafe {
-            let top = ffi::lua_gettop(coroutine.state);
+            let top = ffi::lua_gettop(coroutine.as_ptr());
             let count = (top - first + 1).max(0);
-            if ffi::lua_checkstack(coroutine.state, count) == 0
+            if ffi::lua_checkstack(coroutine.as_ptr(), count) == 0
                 || ffi::lua_checkstack(self.state, count.saturating_add(8)) == 0
             {
                 return None;
             }
             for index in first..=top {
-                ffi::lua_pushvalue(coroutine.state, index);
+                ffi::lua_pushvalue(coroutine.as_ptr(), index);
             }
-            ffi::lua_xmove(coroutine.state, self.state, count);
+            ffi::lua_xmove(coroutine.as_ptr(), self.state, count);
             Some(count)
         }
     }
@@ -192,12 +192,12 @@ unsafe extern "C-unwind" fn resume(state: *mut lua_State) -> c_int {
         let home = anchored(state);
         ffi::lua_xmove(state, inner, args);
         let mut results = 0;
-        let outer = Coroutine { state };
+        let outer = Coroutine::of(state);
         let chain = home.as_ref().and_then(|home| home.local()).map(|local| local.chain());
         let status = match chain.filter(|chain| chain.get() == Some(outer)) {
             None => ffi::lua_resume(inner, state, args, &mut results),
             Some(chain) => {
-                chain.set(Some(Coroutine { state: inner }));
+                chain.set(Some(Coroutine::of(inner)));
                 let status = ffi::lua_resume(inner, state, args, &mut results);
                 chain.set(Some(outer));
                 status
@@ -212,7 +212,7 @@ unsafe extern "C-unwind" fn resume(state: *mut lua_State) -> c_int {
 unsafe fn is_main(state: *mut lua_State) -> bool {
     // SAFETY: called by the functions below, whose upvalue is the anchor.
     let home = unsafe { anchored(state) };
-    home.is_some_and(|home| home.local().is_some_and(|local| local.main() == Some(Coroutine { state })))
+    home.is_some_and(|home| home.local().is_some_and(|local| local.main() == Some(Coroutine::of(state))))
 }
 
 /// `coroutine.yield`.

@@ -162,7 +162,7 @@ impl State {
     /// Notes what the running goroutine is about to wait for.
     pub(crate) fn will_wait(&self, what: &'static str) {
         match &*self.current.borrow() {
-            Some(running) => running.parked.set(Some((what, self.now()))),
+            Some(running) => running.parked.set(Some((what, self.system.nanoseconds()))),
             None => self.waits_in.set(what),
         }
     }
@@ -170,22 +170,22 @@ impl State {
     /// Drops the wait of a call that could not park.
     pub(crate) fn abandon_wait(&self) {
         if let Some(running) = self.current() {
-            drop(running.wait.borrow_mut().take());
+            drop(running.take_wait());
         }
     }
 
     /// A call that has parked in a coroutine cannot, since one further out is where nothing can be yielded: it raises.
     pub(crate) fn cannot_park(&self) {
         if let Some(running) = self.current() {
-            drop(running.wait.borrow_mut().take());
+            drop(running.take_wait());
             let wrong = Reply::make(|_, _| Err(Fault::Wrong(raw::CANNOT_PARK.into())));
-            *running.reply.borrow_mut() = Some(wrong);
+            running.answer(wrong);
         }
     }
 
     /// What the call that parked returns, after the goroutine was resumed.
     pub(crate) fn resumed(self: &Rc<Self>, lua: &Lua) -> mlua::Result<MultiValue> {
-        let reply = self.current.borrow().as_ref().and_then(|running| running.reply.borrow_mut().take());
+        let reply = self.current.borrow().as_ref().and_then(|running| running.take_reply());
         match reply {
             Some(reply) => self.reply_values(lua, reply),
             None => (WRONG, "a parked call was resumed by something else than its wait").into_lua_multi(lua),

@@ -66,7 +66,7 @@ pub fn a_cancelled_task_hears_of_it(backend: Arc<dyn Backend>) {
             poll
         })
         .await;
-        let reason = completer.cancelled().cloned().flatten();
+        let reason = completer.cancelled().flatten();
         completer.complete(Outcome::Cancelled(reason));
     });
     parked.wait();

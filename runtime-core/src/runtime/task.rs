@@ -32,7 +32,7 @@ impl<T, E> Task<T, E> {
             unreachable!("a task is polled until it has ended");
         };
         if completer.poll_cancelled(cx).is_ready() {
-            return Poll::Ready(Outcome::Cancelled(completer.cancelled().cloned().flatten()));
+            return Poll::Ready(Outcome::Cancelled(completer.cancelled().flatten()));
         }
         completer.running();
         // Unwind safe: after a panic the future is dropped.
@@ -58,7 +58,7 @@ impl<T, E> Task<T, E> {
 impl<T, E> Drop for Task<T, E> {
     fn drop(&mut self) {
         if let Some(completer) = self.completer.take() {
-            let asked = completer.cancelled().cloned();
+            let asked = completer.cancelled();
             completer.complete(Outcome::Cancelled(asked.unwrap_or(Some("its runtime was shut down".into()))));
         }
         let _ = self.tasks.done();
