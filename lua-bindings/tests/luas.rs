@@ -31,16 +31,21 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lua")
 }
 
-/// The marks of all files, in the order of the files.
-fn marks() -> Vec<Mark> {
+/// All test files, in order.
+fn files() -> Vec<PathBuf> {
     let mut files = Vec::new();
     for folder in [folder(), folder().join("complaints")] {
         let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
         files.extend(entries.filter(|path| path.extension().is_some_and(|extension| extension == "lua")));
     }
     files.sort();
+    files
+}
+
+/// The marks of all files, in the order of the files.
+fn marks() -> Vec<Mark> {
     let mut marks = Vec::new();
-    for file in files {
+    for file in files() {
         let text = std::fs::read_to_string(&file).unwrap();
         let mut open = Vec::new();
         for line in text.lines() {
@@ -48,8 +53,6 @@ fn marks() -> Vec<Mark> {
                 let (luas, reason) = rest.split_once("\", \"").unwrap();
                 let reason = reason.strip_suffix("\")").unwrap();
                 open.push((luas.split(' ').map(str::to_owned).collect::<Vec<_>>(), reason.to_owned()));
-            } else if line.trim_start().starts_with("unless_local(") {
-                // The other mark of the same test.
             } else if !open.is_empty() {
                 let test = line.split_once("(\"").and_then(|(_, rest)| rest.split_once('"'));
                 let Some((test, _)) = test else {
@@ -105,4 +108,34 @@ fn the_page_of_what_each_lua_cannot_do_is_up_to_date() {
     }
     let found = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(found == wanted, "docs/luas.md is not what the marks say: run this with WRITE_PAGES=1");
+}
+
+/// Where a promise differs between the flavours, the file says so at its head, and only there.
+#[test]
+fn what_is_none_for_goroutine_local_is_a_test_of_its_file() {
+    let mut tables = 0;
+    for file in files() {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let file = file.display();
+        let mut parts = text.split("\ndiffers_locally(");
+        let head = parts.next().unwrap();
+        let Some(rest) = parts.next() else { continue };
+        assert_eq!(parts.next(), None, "{file}: what differs stands in one place");
+        assert!(!["test(\"", "everywhere(\""].iter().any(|test| head.contains(test)), "{file}: at its head");
+        tables += 1;
+        let Some(list) = rest.strip_prefix("{\n") else { continue };
+        let (list, tests) = list.split_once("\n})\n").unwrap();
+        for line in list.lines() {
+            let name = line.strip_prefix("  [\"").and_then(|line| line.split_once("\"] = \""));
+            let Some((name, _)) = name else { panic!("{file}: not a test's name and a reason: {line}") };
+            let (before, after) = match (name.strip_prefix('*'), name.strip_suffix('*')) {
+                (Some(end), _) => ("(name .. \"", format!("{end}\", function")),
+                (_, Some(start)) => ("(\"", format!("{start}\" .. name, function")),
+                _ => ("(\"", format!("{name}\", function")),
+            };
+            let test = format!("{before}{after}");
+            assert!(tests.contains(&test), "{file}: there is no test {name:?}");
+        }
+    }
+    assert!(tables > 20, "{tables} files say what differs");
 }

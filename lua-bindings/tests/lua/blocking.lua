@@ -2,6 +2,9 @@
 if not test then
   dofile((arg[0]:match("^.*/") or "") .. "support/prelude.lua")
 end
+differs_locally({
+  ["it may block, start others, and share objects"] = "what `blocking` runs is in an isolate, where none is started by `goroutine.local`",
+})
 local goroutine = require("goroutine")
 
 local blocking = goroutine.blocking
@@ -31,7 +34,6 @@ test("many that keep their threads leave the others theirs", function()
   eventually("their isolates have ended", function() return goroutine.stats().blocked == 0 end)
 end)
 
-unless_local("what `blocking` runs is in an isolate, where none is started by `goroutine.local`")
 everywhere("it may block, start others, and share objects", function()
   local ch = goroutine.channel()
   local h = blocking(function()

@@ -2,6 +2,13 @@
 if not test then
   dofile((arg[0]:match("^.*/") or "") .. "support/prelude.lua")
 end
+differs_locally({
+  ["tables that are no classes are copies, also with functions or a class in a field"] = "nothing is copied",
+  ["counters that a class's methods share are one per goroutine, and one with the started function"] = "captured variables are shared",
+  ["every goroutine has its own"] = "nothing is copied",
+  ["a class changed after it first crossed"] = "nothing is copied",
+  ["a class that nobody holds is collected, at home and in goroutines"] = "nothing is copied",
+})
 local goroutine = require("goroutine")
 
 local async, await = goroutine.async, goroutine.await
@@ -76,7 +83,6 @@ everywhere("class() inside a goroutine", function()
   equal(run(echo, first), first)
 end)
 
-unless_local("nothing is copied")
 everywhere("tables that are no classes are copies, also with functions or a class in a field", function()
   local Class = setmetatable({ __index = {} }, { __call = function() end })
   local meta = { __index = { method = function() end } }
@@ -223,7 +229,6 @@ everywhere("a class too deep for its place", function()
 end)
 
 if math.type then
-  unless_local("captured variables are shared")
   everywhere("counters that a class's methods share are one per goroutine, and one with the started function", function()
     local count = 0
     local Counter = {}
@@ -254,7 +259,6 @@ if math.type then
   end)
 end
 
-unless_local("nothing is copied")
 everywhere("every goroutine has its own", function()
   local Class = { n = 0 }
   Class.__index = Class
@@ -268,7 +272,6 @@ everywhere("every goroutine has its own", function()
   equal(Class.n, 0)
 end)
 
-unless_local("nothing is copied")
 everywhere("a class changed after it first crossed", function()
   local Class = { version = 1 }
   Class.__index = Class
@@ -364,7 +367,6 @@ everywhere("a stream of instances does not carry the class again", function()
   assert(sum == many * (many + 1) / 2)
 end)
 
-unless_local("nothing is copied")
 test("a class that nobody holds is collected, at home and in goroutines", function()
   local weak = setmetatable({}, { __mode = "v" })
   local reflect, stop = mirror()

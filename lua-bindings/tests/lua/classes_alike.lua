@@ -2,7 +2,7 @@
 if not test then
   dofile((arg[0]:match("^.*/") or "") .. "support/prelude.lua")
 end
-never_local("nothing is copied")
+differs_locally("nothing is copied")
 local goroutine = require("goroutine")
 
 local async, await = goroutine.async, goroutine.await

@@ -3,6 +3,12 @@
 if not test then
   dofile((arg[0]:match("^.*/") or "") .. "support/prelude.lua")
 end
+differs_locally({
+  ["on_start has run once in each isolate, and what it set is seen"] = "there are no isolates to set up",
+  ["a goroutine that takes too much fails, and names the limit"] = "there are no isolates to set up",
+  ["new functions without end stay within it"] = "there are no isolates to set up",
+  ["later is too late"] = "there are no isolates to set up",
+})
 local goroutine = require("goroutine")
 
 local MEMORY = 64 * 1024 * 1024
@@ -34,7 +40,6 @@ test("the options together", function()
   equal(goroutine.stats().isolates, 0)
 end)
 
-unless_local("there are no isolates to set up")
 test("on_start has run once in each isolate, and what it set is seen", function()
   gives(values(true, "AB", "functionfunction"), goroutine.async(function() return upper, libraries end):await())
   local handles = {}
@@ -48,7 +53,6 @@ test("on_start has run once in each isolate, and what it set is seen", function(
   equal(rawget(_G, "started_with"), nil)
 end)
 
-unless_local("there are no isolates to set up")
 unless_lua("jit", "no limit for memory")
 test("a goroutine that takes too much fails, and names the limit", function()
   local ok, err = goroutine.async(function()
@@ -64,7 +68,6 @@ test("a goroutine that takes too much fails, and names the limit", function()
   for _ = 1, 10 do gives(values(true, 1), goroutine.async(function() return 1 end):await()) end
 end)
 
-unless_local("there are no isolates to set up")
 unless_lua("jit", "no limit for memory")
 test("new functions without end stay within it", function()
   local size = 50000
@@ -76,7 +79,6 @@ test("new functions without end stay within it", function()
   end
 end)
 
-unless_local("there are no isolates to set up")
 test("later is too late", function()
   for _, option in ipairs({ "isolates", "memory_limit", "max_blocked" }) do
     raises("configure: '" .. option .. "' has to be set before the first goroutine: the isolates are running",

@@ -3,6 +3,15 @@
 if not test then
   dofile((arg[0]:match("^.*/") or "") .. "support/prelude.lua")
 end
+differs_locally({
+  ["short ones get their turn beside endless loops in every isolate"] = "nothing runs while one computes",
+  ["interrupts change nothing of what a goroutine computes"] = "nothing runs while one computes",
+  ["a hook of the script's own outlives interrupts, and new coroutines inherit it"] = "nothing runs while one computes",
+  ["endless loops of all kinds are cancelled"] = "nothing runs while one computes",
+  ["timeout, scope and pools stop what computes"] = "nothing runs while one computes",
+  ["variables are closed once when a computing goroutine is cancelled"] = "nothing runs while one computes",
+  ["closing variables is bounded in time"] = "nothing runs while one computes",
+})
 local goroutine = require("goroutine")
 local async = goroutine.async
 
@@ -15,7 +24,6 @@ local ENOUGH = LONG_LOOK or 1000
 
 local function endless() while true do end end
 
-unless_local("nothing runs while one computes")
 unless_lua("5.1 5.2 jit", "a goroutine that computes keeps its isolate")
 test("short ones get their turn beside endless loops in every isolate", function()
   local stop = goroutine.atomic_int()
@@ -85,7 +93,6 @@ local function work(rounds)
   return sum, table.concat(texts, ";")
 end
 
-unless_local("nothing runs while one computes")
 unless_lua("5.1 5.2 jit", "a goroutine that computes keeps its isolate")
 test("interrupts change nothing of what a goroutine computes", function()
   local rounds = 300
@@ -98,7 +105,6 @@ test("interrupts change nothing of what a goroutine computes", function()
   until goroutine.stats().interrupts - before >= ENOUGH
 end)
 
-unless_local("nothing runs while one computes")
 unless_lua("5.1 5.2 jit", "a goroutine that computes keeps its isolate")
 test("a hook of the script's own outlives interrupts, and new coroutines inherit it", function()
   if not reports then
@@ -157,7 +163,6 @@ local function ends_soon(handle)
   equal(handle:status(), "cancelled")
 end
 
-unless_local("nothing runs while one computes")
 unless_lua("jit", "hooks do not see compiled loops")
 test("endless loops of all kinds are cancelled", function()
   local began = goroutine.atomic_int()
@@ -183,7 +188,6 @@ test("endless loops of all kinds are cancelled", function()
   end
 end)
 
-unless_local("nothing runs while one computes")
 unless_lua("jit", "hooks do not see compiled loops")
 test("timeout, scope and pools stop what computes", function()
   local ok, err = goroutine.timeout(20, endless)
@@ -202,7 +206,6 @@ test("timeout, scope and pools stop what computes", function()
   for i = 1, 10 do gives(values(true, i), async(function() return i end):await(20000)) end
 end)
 
-unless_local("nothing runs while one computes")
 unless_lua("5.1 5.2 5.3 jit", "no variables that are closed (`<close>`)")
 test("variables are closed once when a computing goroutine is cancelled", function()
   local make = load([[
@@ -229,7 +232,6 @@ test("variables are closed once when a computing goroutine is cancelled", functi
   equal(closed:load(), 111)
 end)
 
-unless_local("nothing runs while one computes")
 unless_lua("5.1 5.2 5.3 jit", "no variables that are closed (`<close>`)")
 test("closing variables is bounded in time", function()
   local make = load([[

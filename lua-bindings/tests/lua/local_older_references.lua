@@ -3,7 +3,7 @@
 if not test then
   dofile((arg[0]:match("^.*/") or "") .. "support/prelude.lua")
 end
-never_local("it is loaded before this file is")
+differs_locally("it is loaded before this file is")
 local resume, wrap, create = coroutine.resume, coroutine.wrap, coroutine.create
 local goroutine = require("goroutine.local")
 

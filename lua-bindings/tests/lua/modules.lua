@@ -2,6 +2,14 @@
 if not test then
   dofile((arg[0]:match("^.*/") or "") .. "support/prelude.lua")
 end
+differs_locally({
+  ["require inside finds what home's package.path finds"] = "goroutines have the modules of the script",
+  ["a loaded module that is captured arrives as what require gives there"] = "goroutines have the modules of the script",
+  ["a captured module that isolates cannot load fails when the goroutine is to start there"] = "goroutines have the modules of the script",
+  ["an entry of package.preload that cannot cross fails where it is required, and no other does"] = "goroutines have the modules of the script",
+  ["one that cannot be received fails alone, too"] = "goroutines have the modules of the script",
+  ["a module that home alone has: the error says what to do"] = "goroutines have the modules of the script",
+})
 local goroutine = require("goroutine")
 
 local async, await = goroutine.async, goroutine.await
@@ -49,7 +57,6 @@ local function run(fn, ...)
   return (table.unpack or unpack)(results, 2, results.n)
 end
 
-unless_local("goroutines have the modules of the script")
 test("require inside finds what home's package.path finds", function()
   gives(values(10, true), run(function()
     local counting = require("counting")
@@ -67,7 +74,6 @@ test("package.path inside is home's, also after a change", function()
   equal(changed, path .. ";./nowhere/?.lua")
 end)
 
-unless_local("goroutines have the modules of the script")
 test("a loaded module that is captured arrives as what require gives there", function()
   local counting = require("counting")
   counting.n = 100
@@ -115,7 +121,6 @@ test("a module that does not load is an error of the goroutine that requires it"
   equal(run(function() return "alive" end), "alive")
 end)
 
-unless_local("goroutines have the modules of the script")
 test("a captured module that isolates cannot load fails when the goroutine is to start there", function()
   package.loaded.only_at_home = { here = true }
   local only = require("only_at_home")
@@ -192,7 +197,6 @@ package.path = path_before
 for _, path in ipairs(names) do os.remove(path) end
 os.execute('rmdir "' .. folder .. '"')
 
-unless_local("goroutines have the modules of the script")
 test("an entry of package.preload that cannot cross fails where it is required, and no other does", function()
   local file = io.tmpfile()
   package.preload.holds_a_file = function() return file end
@@ -210,7 +214,6 @@ test("an entry of package.preload that cannot cross fails where it is required, 
   package.preload.holds_a_file, package.preload.is_fine = nil, nil
 end)
 
-unless_local("goroutines have the modules of the script")
 test("one that cannot be received fails alone, too", function()
   local alone = { floor = math.floor }
   package.loaded.at_home_alone = alone
@@ -223,7 +226,6 @@ test("one that cannot be received fails alone, too", function()
   package.preload.needs_it, package.preload.does_not = nil, nil
 end)
 
-unless_local("goroutines have the modules of the script")
 test("a module that home alone has: the error says what to do", function()
   local alone = { name = "alone" }
   package.loaded.home_alone = alone

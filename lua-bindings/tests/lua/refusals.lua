@@ -2,7 +2,7 @@
 if not test then
   dofile((arg[0]:match("^.*/") or "") .. "support/prelude.lua")
 end
-never_local("nothing is copied, so nothing is refused")
+differs_locally("nothing is copied, so nothing is refused")
 local goroutine = require("goroutine")
 
 local async, await, spawn = goroutine.async, goroutine.await, goroutine.spawn

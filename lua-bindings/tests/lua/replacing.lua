@@ -2,7 +2,7 @@
 if not test then
   dofile((arg[0]:match("^.*/") or "") .. "support/prelude.lua")
 end
-never_local("nothing is copied, so nothing is replaced")
+differs_locally("nothing is copied, so nothing is replaced")
 local goroutine = require("goroutine")
 
 local async, await = goroutine.async, goroutine.await
@@ -312,7 +312,6 @@ everywhere("a key that becomes no key is refused where it is sent", function()
   equal(ch:len(), 0)
 end)
 
-unless_local("nothing interrupts what computes in the script's own state")
 unless_lua("jit", "what is compiled is not interrupted")
 test("a goroutine that is cancelled in such a function has been cancelled, wherever it was sending", function()
   local computing = goroutine.channel(10)

@@ -3,6 +3,9 @@
 if not test then
   dofile((arg[0]:match("^.*/") or "") .. "support/prelude.lua")
 end
+differs_locally({
+  ["goroutine refuses to start it, and names the variable and its line: *"] = "these are the goroutines that share",
+})
 local flavours = { shared = require("goroutine.local"), apart = require("goroutine") }
 
 local scripts = {}
@@ -95,7 +98,6 @@ for name, script in pairs(scripts) do
     gives(values(true), flavours.shared.wait_all(30000))
   end)
 
-  unless_local("these are the goroutines that share")
   test("goroutine refuses to start it, and names the variable and its line: " .. name, function()
     local err = raises("cannot start a function that assigns to a variable it captured: '" .. variables[name] .. "'", script, flavours.apart)
     assert(err:find(":" .. line_of(variables[name]) .. ")", 1, true), err)

@@ -2,6 +2,14 @@
 if not test then
   dofile((arg[0]:match("^.*/") or "") .. "support/prelude.lua")
 end
+differs_locally({
+  ["they are copies, taken when the goroutine starts"] = "captured variables are shared",
+  ["a variable that changes after the start has its old value there"] = "captured variables are shared",
+  ["two closures that share a variable share it on arrival"] = "captured variables are shared",
+  ["closures in a table share, and two such tables do not"] = "nothing is copied",
+  ["a helper keeps state of its own in each goroutine"] = "captured variables are shared",
+  ["a chunk loaded with an environment keeps a copy of it"] = "nothing is copied",
+})
 local goroutine = require("goroutine")
 
 local async, await = goroutine.async, goroutine.await
@@ -19,7 +27,6 @@ everywhere("captured variables of every kind are there", function()
   end))
 end)
 
-unless_local("captured variables are shared")
 everywhere("they are copies, taken when the goroutine starts", function()
   local list = { 1 }
   local gate = goroutine.channel()
@@ -32,7 +39,6 @@ everywhere("they are copies, taken when the goroutine starts", function()
   gives(values(true, 1), await(handle))
 end)
 
-unless_local("captured variables are shared")
 everywhere("a variable that changes after the start has its old value there", function()
   local n = 1
   local handle = async(function() return n end)
@@ -47,7 +53,6 @@ everywhere("the loop's variable is the one of its turn", function()
   for i = 1, 20 do gives(values(true, i * i), await(handles[i])) end
 end)
 
-unless_local("captured variables are shared")
 unless_lua("5.1", "closures that share a variable get a copy each")
 everywhere("two closures that share a variable share it on arrival", function()
   local function counter()
@@ -63,7 +68,6 @@ everywhere("two closures that share a variable share it on arrival", function()
   equal(get(), 1)
 end)
 
-unless_local("nothing is copied")
 unless_lua("5.1", "closures that share a variable get a copy each")
 everywhere("closures in a table share, and two such tables do not", function()
   local function account(balance)
@@ -91,7 +95,6 @@ everywhere("a result's closures share a variable, too", function()
   equal(pair.get(), 2)
 end)
 
-unless_local("captured variables are shared")
 everywhere("a helper keeps state of its own in each goroutine", function()
   local n = 0
   local function next_number()
@@ -285,7 +288,6 @@ if math.type then
     equal(run(function() return read({ x = "nested" }) end), "nested")
   end)
 
-  unless_local("nothing is copied")
   everywhere("a chunk loaded with an environment keeps a copy of it", function()
     local env = { n = 1 }
     local chunk = load("n = n + 1 return n", "=chunk", "t", env)

@@ -2,7 +2,7 @@
 if not test then
   dofile((arg[0]:match("^.*/") or "") .. "support/prelude.lua")
 end
-never_local("goroutines have the globals of the script")
+differs_locally("goroutines have the globals of the script")
 local goroutine = require("goroutine")
 
 local async, await = goroutine.async, goroutine.await

@@ -3,6 +3,10 @@
 if not test then
   dofile((arg[0]:match("^.*/") or "") .. "../support/prelude.lua")
 end
+differs_locally({
+  ["a global that cannot travel is an error where it is touched, and only there"] = "every global is there",
+  ["what goroutines assign stays with them"] = "goroutines have the globals of the script",
+})
 local goroutine = require("goroutine")
 
 local async, await = goroutine.async, goroutine.await
@@ -48,7 +52,6 @@ everywhere("a method finds the globals that it reads", function()
   gives(values(true, 40), await(async(function() return object:price() end)))
 end)
 
-unless_local("every global is there")
 everywhere("a global that cannot travel is an error where it is touched, and only there", function()
   gives(values(true, "untouched"), await(async(function(touch) return touch and unused_file or "untouched" end, false)))
   local ok, err = await(async(function() return unused_file:read() end))
@@ -56,7 +59,6 @@ everywhere("a global that cannot travel is an error where it is touched, and onl
   contains(err, "unused_file")
 end)
 
-unless_local("goroutines have the globals of the script")
 everywhere("what goroutines assign stays with them", function()
   for _ = 1, 20 do
     gives(values(true, 1, 99), await(async(function()

@@ -3,6 +3,10 @@
 if not test then
   dofile((arg[0]:match("^.*/") or "") .. "../support/prelude.lua")
 end
+differs_locally({
+  ["a module is required where it arrives, once in an isolate, and not copied"] = "goroutines have the modules of the script",
+  ["what several modules have is required by the shortest name"] = "goroutines have the modules of the script",
+})
 local goroutine = require("goroutine")
 
 local async, await = goroutine.async, goroutine.await
@@ -36,7 +40,6 @@ everywhere("libraries, in tables and captured, are the libraries there", functio
   end, list)))
 end)
 
-unless_local("goroutines have the modules of the script")
 test("a module is required where it arrives, once in an isolate, and not copied", function()
   local loads = goroutine.atomic_int()
   package.preload.counted_module = function()
@@ -60,7 +63,6 @@ test("a module is required where it arrives, once in an isolate, and not copied"
   if reports then contains(reports()[1], "field 'load' was changed") end
 end)
 
-unless_local("goroutines have the modules of the script")
 test("what several modules have is required by the shortest name", function()
   -- To Lua this is a C function, and it is in no library.
   local function one_of_c(said)

@@ -3,7 +3,7 @@
 if not test then
   dofile((arg[0]:match("^.*/") or "") .. "../support/prelude.lua")
 end
-never_local("what is sent to the same state can be decoded there")
+differs_locally("what is sent to the same state can be decoded there")
 local goroutine = require("goroutine")
 
 local async, await = goroutine.async, goroutine.await

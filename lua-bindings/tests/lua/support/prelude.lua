@@ -43,23 +43,32 @@ end
 -- Whether the goroutines of this file run in the home state itself: then nothing is copied, and nothing interrupts them.
 local is_local = goroutine == package.loaded["goroutine.local"]
 
--- Says that the test that follows is none for goroutine.local, and why.
-function unless_local(reason)
-  assert(reason)
-  skips = skips or is_local
+-- What differs under goroutine.local, in one place at the head of the file: which tests are none for it, by their names, and why.
+-- A reason alone is for all tests of the file. In a name `*` stands for what a loop puts at its beginning or its end.
+-- (tests/luas.rs sees to it that there are such tests.)
+local differences, all_differ = {}, false
+
+function differs_locally(what)
+  if type(what) == "string" then
+    all_differ = true
+  else
+    differences = what
+  end
 end
 
-local all_skipped = false
-
--- The same for all tests of a file.
-function never_local(reason)
-  assert(reason)
-  all_skipped = is_local
+local function differs(name)
+  for key in pairs(differences) do
+    local first, last = key:sub(1, 1) == "*", key:sub(-1) == "*"
+    if key == name or first and name:sub(1 - #key) == key:sub(2) or last and name:sub(1, #key - 1) == key:sub(1, -2) then
+      return true
+    end
+  end
+  return all_differ
 end
 
 -- Whether the mark before this test is for this Lua. For files with a function of their own that runs tests, too.
 function skipped(name)
-  local skip = skips or all_skipped
+  local skip = skips or is_local and differs(name)
   skips = false
   if skip and hooks then
     hooks.skipped(name)
