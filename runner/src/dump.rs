@@ -28,7 +28,11 @@ pub(crate) struct Answering {
 impl Answering {
     /// Where there can be no socket, there is none. It is there, and the signal is ours, when this returns: the script may tell somebody.
     pub(crate) fn begin(shared: &Arc<Shared>, observer: &Observer) -> Self {
-        let socket = folder().ok().map(|folder| folder.join(format!("{}.socket", std::process::id())));
+        let folder = folder().ok();
+        if let Some(folder) = &folder {
+            remove_stale(folder);
+        }
+        let socket = folder.map(|folder| folder.join(format!("{}.socket", std::process::id())));
         let made = shared.io.within(|| {
             let listener = socket.as_ref().and_then(|at| {
                 let _ = std::fs::remove_file(at); // of a process that had this number, and was killed
@@ -80,6 +84,21 @@ async fn dump(observer: Observer) -> String {
     }
     // The frames of what calls the functions of tasks tell nobody anything.
     text.split_inclusive('\n').filter(|line| !line.trim_start().starts_with("[runner:")).collect()
+}
+
+/// Removes the sockets of processes that were killed, and so could not do it themselves.
+fn remove_stale(folder: &Path) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok) {
+        let name = entry.file_name();
+        let number = name.to_str().and_then(|name| name.strip_suffix(".socket")?.parse().ok());
+        let process = number.and_then(rustix::process::Pid::from_raw);
+        // One of another user's that has the number by now keeps it.
+        if process.is_some_and(|process| {
+            rustix::process::test_kill_process(process) == Err(rustix::io::Errno::SRCH)
+        }) {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
 }
 
 /// A folder of this user's alone.

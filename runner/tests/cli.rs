@@ -216,6 +216,12 @@ fn what_goroutines_do_can_be_asked_for_from_outside() {
 
     let dump = sloth(&root(), &["dump", &child.id().to_string()]);
     assert!(dump.status.code() == Some(1) && dump.stderr.contains("no sloth-runner"), "{dump:#?}");
+
+    // It could not remove its socket; the next one does.
+    sloth_script("", &[]).printed();
+    let above = std::env::var_os("XDG_RUNTIME_DIR").map_or_else(std::env::temp_dir, std::path::PathBuf::from);
+    let folder = above.join(format!("sloth-runner-{}", rustix::process::getuid().as_raw()));
+    assert!(folder.is_dir() && !folder.join(format!("{}.socket", child.id())).exists());
 }
 
 #[test]

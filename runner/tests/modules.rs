@@ -283,6 +283,11 @@ fn files_are_read_and_written() {
         assert(table.concat(fs.ls(folder), " ") == "a copy.txt moved.txt")
         local found = fs.glob(folder .. "/*.txt")
         assert(#found == 2 and fs.basename(found[1]) == "copy.txt" and fs.dirname(found[1]) == folder)
+        os.execute("ln -s .. " .. folder .. "/a/up; ln -s b " .. folder .. "/a/link")
+        assert(fs.write(fs.join(folder, "a", "b", "deep.txt"), ""))
+        local deep = fs.glob(folder .. "/**/*.txt")
+        assert(#deep == 3 and deep[1] == folder .. "/a/b/deep.txt" and #fs.glob(folder .. "/a*/**") == 2)
+        assert(#fs.glob(folder .. "/**/*") == 7 and #fs.glob(folder .. "/a/link/*") == 1)
         assert(fs.rm(found[1]))
         local gone, err = fs.rm(found[1])
         assert(gone == nil and err == found[1] .. ": no such file or folder", err)
@@ -328,6 +333,10 @@ fn time_is_told_and_understood() {
         r#"
         assert(math.abs(time.now() - os.time()) < 2 and math.type(time.unix_ms()) == "integer")
         assert(time.format(0) == "1970-01-01T00:00:00+00:00", time.format(0))
+        for _, directive in ipairs({ "%c", "%x", "%X", "%r", "%%c %D %T" }) do
+          assert(time.format(86400, directive) == os.date("!" .. directive, 86400), time.format(86400, directive))
+        end
+        assert(time.parse("Fri Jan  2 00:00:00 1970", "%c") == 86400)
         assert(time.format(86400.5, "%Y/%m/%d %H:%M:%S") == "1970/01/02 00:00:00")
         assert(time.parse("1970-01-02T00:00:00Z") == 86400 and time.parse("1970-01-02 01:00") == 90000)
         assert(time.parse("02.01.1970", "%d.%m.%Y") == 86400)

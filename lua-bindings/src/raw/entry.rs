@@ -350,6 +350,14 @@ unsafe fn enter_direct(state: *mut ffi::lua_State, parts: [c_int; 2]) -> Option<
         let mut stack = Stack { state, _call: std::marker::PhantomData };
         match catch_unwind(AssertUnwindSafe(|| primitive(&mut stack, &ours))) {
             Ok(Went::Done(results)) => return Some((results, false)),
+            // The general one is mlua's, which is good for nothing then, and whose errors finalizers' warnings do not show.
+            Ok(Went::General) if ours.lua().is_none() => {
+                drop(ours);
+                ffi::lua_settop(state, 0);
+                ffi::lua_pushinteger(state, WRONG as _);
+                ffi::lua_pushstring(state, c"the Lua state is being closed".as_ptr());
+                return Some((2, true));
+            }
             Ok(Went::General) => {}
             Ok(Went::Raise) => {
                 drop(ours);

@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
+use glob::{MatchOptions, Pattern};
 use mlua::{IntoLuaMulti, Lua};
 
 use super::Module;
@@ -192,9 +193,53 @@ fn temporary() -> Result<String, String> {
 
 /// Sorted. What cannot be read is left out.
 fn glob(pattern: String) -> Result<Vec<String>, String> {
-    let found = glob::glob(&pattern).map_err(|error| format!("'{pattern}': {error}"))?;
-    let mut names: Vec<_> =
-        found.filter_map(Result::ok).map(|path| path.to_string_lossy().into_owned()).collect();
+    let found = matching(&pattern).map_err(|error| format!("'{pattern}': {error}"))?;
+    let mut names: Vec<_> = found.into_iter().map(|path| path.to_string_lossy().into_owned()).collect();
     names.sort();
     Ok(names)
+}
+
+/// What fits a pattern. From a `**` on no links to folders are followed: they may lead round in circles.
+pub(crate) fn matching(pattern: &str) -> Result<Vec<PathBuf>, glob::PatternError> {
+    const OPTIONS: MatchOptions = MatchOptions {
+        case_sensitive: true,
+        require_literal_separator: true,
+        require_literal_leading_dot: false,
+    };
+    let parts: Vec<_> = pattern.split('/').collect();
+    let Some(at) = parts.iter().position(|part| *part == "**") else {
+        return Ok(glob::glob(pattern)?.filter_map(Result::ok).collect());
+    };
+    Pattern::new(pattern)?;
+    let rest = Pattern::new(&parts[at..].join("/"))?;
+    // Then folders are what is looked for.
+    let ends = parts[at..].iter().all(|part| *part == "**");
+    let above = parts[..at].join("/");
+    let starts = match (at, &*above) {
+        (0, _) => vec![PathBuf::new()],
+        (_, "") => vec![PathBuf::from("/")],
+        _ => glob::glob(&above)?.filter_map(Result::ok).collect(),
+    };
+    let mut found = Vec::new();
+    for start in starts {
+        let mut folders = vec![PathBuf::new()];
+        if ends && start.is_dir() {
+            found.push(start.clone());
+        }
+        while let Some(folder) = folders.pop() {
+            let at = start.join(&folder);
+            let at = if at.as_os_str().is_empty() { Path::new(".") } else { &at };
+            for entry in fs::read_dir(at).into_iter().flatten().filter_map(Result::ok) {
+                let within = folder.join(entry.file_name());
+                let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+                if if ends { is_folder } else { rest.matches_path_with(&within, OPTIONS) } {
+                    found.push(start.join(&within));
+                }
+                if is_folder {
+                    folders.push(within);
+                }
+            }
+        }
+    }
+    Ok(found)
 }

@@ -11,6 +11,7 @@ mod fs;
 pub(crate) mod http;
 mod log;
 mod time;
+mod warnings;
 
 use std::sync::Arc;
 
@@ -20,6 +21,7 @@ use mlua::{IntoLua, IntoLuaMulti, Lua, MultiValue, Table, Value};
 use crate::io::Job;
 use crate::shared::Shared;
 use args::Args;
+pub(crate) use fs::matching as files_matching;
 
 /// Which kind of state it is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -36,6 +38,7 @@ pub(crate) fn install(lua: &Lua, shared: &Arc<Shared>, place: Place) -> mlua::Re
     fs::install(lua, shared)?;
     data::install(lua, shared)?;
     time::install(lua, shared)?;
+    warnings::install(lua, shared);
     let shared = Arc::clone(shared);
     goroutine::print_to(lua, move |printed| {
         if printed.is_error {

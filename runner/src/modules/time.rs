@@ -88,7 +88,30 @@ fn zone(name: Option<String>) -> Result<TimeZone, String> {
 }
 
 fn write(format: &str, time: &ZonedDateTime) -> Result<String, String> {
-    strtime::format(format, time).map_err(|error| error.to_string())
+    strtime::format(expanded(format), time).map_err(|error| error.to_string())
+}
+
+/// The format with what depends on the language as C has it, as in `os.date`.
+fn expanded(format: &str) -> String {
+    let mut expanded = String::with_capacity(format.len());
+    let mut rest = format.chars();
+    while let Some(next) = rest.next() {
+        if next != '%' {
+            expanded.push(next);
+            continue;
+        }
+        match rest.next() {
+            Some('c') => expanded += "%a %b %e %H:%M:%S %Y",
+            Some('x') => expanded += "%m/%d/%y",
+            Some('X') => expanded += "%H:%M:%S",
+            Some('r') => expanded += "%I:%M:%S %p",
+            directive => {
+                expanded.push('%');
+                expanded.extend(directive);
+            }
+        }
+    }
+    expanded
 }
 
 /// What says no offset is a time in `zone`.
@@ -105,7 +128,7 @@ fn parse(text: &str, format: Option<&str>, zone: TimeZone) -> Result<f64, String
             },
         };
     };
-    let parsed = strtime::parse(format, text).map_err(|error| error.to_string())?;
+    let parsed = strtime::parse(expanded(format), text).map_err(|error| error.to_string())?;
     if let Ok(time) = parsed.to_timestamp() {
         return Ok(seconds(time));
     }

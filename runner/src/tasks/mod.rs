@@ -250,8 +250,9 @@ fn artifacts(patterns: &[String], workdir: &Path) -> Result<Vec<String>, String>
     for pattern in patterns {
         let path = workdir.join(pattern);
         let before = files.len();
-        let found = glob::glob(&path.to_string_lossy()).map_err(|error| format!("{pattern}: {error}"))?;
-        files.extend(found.filter_map(Result::ok).map(|file| file.to_string_lossy().into_owned()));
+        let found = modules::files_matching(&path.to_string_lossy())
+            .map_err(|error| format!("{pattern}: {error}"))?;
+        files.extend(found.into_iter().map(|file| file.to_string_lossy().into_owned()));
         if files.len() == before {
             return Err(pattern.clone());
         }

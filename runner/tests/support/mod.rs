@@ -148,3 +148,20 @@ fn collected(mut stream: impl Read + Send + 'static) -> Receiver<String> {
     });
     receiver
 }
+
+/// The lines of the table at the end: name, status, attempts. Names without spaces.
+pub(crate) fn table(run: &Run) -> Vec<(String, String, String)> {
+    let lines = run.stderr.lines().skip_while(|line| !line.starts_with("task ")).skip(1);
+    lines
+        .map(|line| {
+            let mut words = line.split_whitespace().map(str::to_owned);
+            let mut next = || words.next().unwrap_or_default();
+            (next(), next(), next())
+        })
+        .collect()
+}
+
+/// Name and status of every task, in the order in which they ended.
+pub(crate) fn statuses(run: &Run) -> String {
+    table(run).iter().map(|(name, status, _)| format!("{name} {status}")).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,144 @@
+//! What a script defines is looked at as a whole before anything of it runs.
+
+#![allow(clippy::unwrap_used, reason = "all of this is tests")]
+
+mod support;
+
+use support::sloth_script;
+
+#[test]
+fn only_what_is_asked_for_and_what_that_needs_runs() {
+    let script = r#"
+        local function t(name, ...) return task(name):command(function() print(name) end):depends_on({ ... }):build() end
+        workflow.define("w"):tasks({ t("a"), t("b"), t("c", "b"), t("d") })
+    "#;
+    let run = sloth_script(script, &["-t", "c"]);
+    assert_eq!(run.stdout, "b\nc\n", "{run:#?}");
+    let run = sloth_script(script, &["-t", "d", "-t", "a"]);
+    assert_eq!(run.stdout, "a\nd\n", "{run:#?}");
+    let run = sloth_script(script, &["-t", "e", "-t", "dd"]);
+    assert_eq!(run.status.code(), Some(2));
+    assert!(run.stderr.contains("there is no task 'e'"), "{run:#?}");
+    assert!(run.stderr.contains("there is no task 'dd', did you mean 'd'?"), "{run:#?}");
+}
+
+#[test]
+fn a_dry_run_shows_the_plan_and_runs_no_task() {
+    let run = sloth_script(
+        "local a = task('a'):description('first of all'):command('echo a'):timeout('1m30s'):build()
+local b = task('b'):command(function() print('ran') end):depends_on('a'):retries(2, 'linear'):run_if('true'):build()
+local c = task('c'):command('echo c'):build()
+workflow.define('w'):version('1.2'):tasks({ b, a, c })",
+        &["--dry-run", "-t", "b"],
+    );
+    assert_eq!(run.status.code(), Some(0), "{run:#?}");
+    assert_eq!(run.stderr, "");
+    assert_eq!(
+        run.stdout,
+        "workflow w 1.2:
+  1. a: needed by b; first in the list
+     first of all
+     $ echo a
+     timeout 1 m 30 s
+  2. b: asked for; after a
+     function at script.sloth:2
+     run_if $ true
+     retries 2, linear, 1.0 s between
+  not run: c (not asked for)
+"
+    );
+}
+
+#[test]
+fn all_that_is_wrong_is_told_at_once_with_its_lines_and_nothing_runs() {
+    let run = sloth_script(
+        r#"local a = task("a"):comand("x"):timeout("5 bananas"):depends_on("b"):build()
+local b = task("b"):command(5):retries(-1, "expo"):build()
+task("c"):command("x")
+local d = task("d"):command("touch ran"):depends_on({ "a", "bb", "d" }):delegate_to("web"):build()
+a.timeout = 5
+workflow.define("w", { tasks = { a, b, d, d, { name = "e", dependson = { "d" } }, 7 }, config = { max_paralel = 2 } })
+workflow.define("v"):tasks({ { name = "p", command = "x", depends_on = "q" }, { name = "q", command = "x", depends_on = { "p" } } }):on_complet()
+workflow.define("v", { taks = {} })
+"#,
+        &[],
+    );
+    assert_eq!(run.status.code(), Some(2), "{run:#?}");
+    let expected = [
+        "1: task 'a' has no method 'comand', did you mean 'command'?",
+        "1: task 'a': timeout: '5 bananas' is no duration: it should be like \"300ms\", \"30s\" or \"1h30m\"",
+        "1: task 'a' has no command",
+        "2: task 'b': command: a function or a shell line expected, got number",
+        "2: task 'b': retries: a whole number from 0 expected, got -1",
+        "2: task 'b': retries: 'fixed', 'linear' or 'exponential' expected, got 'expo'",
+        "3: task 'c' is not built and in no workflow, so it would never run: end it with :build()",
+        "4: task 'd' depends on 'bb', which is not in workflow 'w', did you mean 'b'?",
+        "4: task 'd' depends on itself",
+        "4: task 'd' is in workflow 'w' twice, first from script.sloth:4",
+        "4: task 'd': delegate_to: agents are not there yet: tasks run on this machine",
+        "5: task 'a': 'timeout' is set by a method, not assigned",
+        "6: task 'e' has no command",
+        "6: task 'e' has no option 'dependson', did you mean 'depends_on'?",
+        "6: workflow 'w': config has no option 'max_paralel', did you mean 'max_parallel'?",
+        "6: workflow 'w': entry 6 of tasks: a task expected, got number",
+        "7: tasks depend on each other in a circle: p -> q -> p",
+        "7: workflow 'v' has no method 'on_complet', did you mean 'on_complete'?",
+        "8: workflow 'v' has no option 'taks', did you mean 'tasks'?",
+        "8: workflow 'v' has no tasks",
+        "8: workflow 'v' is defined twice, first at script.sloth:7",
+    ];
+    let mut told: Vec<_> = run.stderr.lines().collect();
+    assert!(
+        told.is_sorted_by_key(|line| line.split(':').nth(1).unwrap().parse::<u32>().unwrap()),
+        "{told:#?}"
+    );
+    told.sort_unstable();
+    let mut expected: Vec<_> = expected.iter().map(|line| format!("script.sloth:{line}")).collect();
+    expected.sort_unstable();
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn common_mistakes_are_told_with_what_is_meant_and_nothing_that_follows_from_them() {
+    let run = sloth_script(
+        r#"local forgotten = task("forgotten"):command("true")
+        local late = task("late"):command("true"):depends_on("forgotten"):build()
+        local dotted = task("dotted").command("true"):retries(1):build()
+        local counted = task("counted"):command("true"):retries("3"):build()
+        task(5):command("true"):build() task():command("true"):build()
+        workflow.define("one"):tasks(late)
+        workflow.define("listed"):tasks({ dotted, counted })
+        "#,
+        &[],
+    );
+    assert_eq!(run.status.code(), Some(2), "{run:#?}");
+    let expected = [
+        "1: task 'forgotten' is not built and in no workflow, so it would never run: end it with :build()",
+        "2: task 'late' depends on 'forgotten', which is not built",
+        "3: call it with a colon: task:command(...)",
+        "3: task 'dotted' is not built and in no workflow, so it would never run: end it with :build()",
+        "4: task 'counted': retries: a whole number from 0 expected, got the string '3'",
+        "5: task: a name expected, got nil",
+        "5: task: a name expected, got number",
+        "6: workflow 'one' has no tasks",
+        "6: workflow 'one': tasks: a list of tasks expected, got one task: put it in {}",
+    ];
+    let expected: String = expected.iter().map(|line| format!("script.sloth:{line}\n")).collect();
+    assert_eq!(run.stderr, expected);
+    let run = sloth_script("workflow('w')", &[]);
+    assert!(
+        run.stderr.contains("script.sloth:1: workflow is no function: there is workflow.define"),
+        "{run:#?}"
+    );
+}
+
+#[test]
+fn a_script_without_tasks_just_runs() {
+    let run = sloth_script("print('hello', select('#', ...), ...)", &["--", "a", "b"]);
+    assert_eq!(
+        (run.status.code(), run.stdout.as_str(), run.stderr.as_str()),
+        (Some(0), "hello\t2\ta\tb\n", "")
+    );
+    let run = sloth_script("print('hello')", &["-t", "x"]);
+    assert_eq!(run.status.code(), Some(2), "{run:#?}");
+}
