@@ -204,7 +204,7 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
         Ok(file.map(|file| if file.0.is_closed() { "closed file" } else { "file" }))
     })?;
     prim.raw("keep_file_methods", |lua, _, methods: Table| lua.set_named_registry_value(METHODS, methods))?;
-    prim.function("input_begin", |context, _| {
+    prim.add("input_begin", "read", false, |context, _| {
         let wait = input::wait(Arc::clone(&context.state.system.backend));
         Ok(Answer::Wait(Box::pin(async move {
             let turn = wait.await;

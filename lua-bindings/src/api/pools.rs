@@ -133,11 +133,11 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
         }
         submit(context, &Target::Name(name), args.rest(3), priority, Gives::TaskId, None)
     })?;
-    prim.function("pool_map_submit", map_submit)?;
+    prim.add("pool_map_submit", "pool_map", false, map_submit)?;
     prim.raw("pool_map_failed", |lua, _, scope: Value| {
         Ok(super::args::object::<ScopeObject>(lua, &scope).is_some_and(|scope| scope.0.failed().is_some()))
     })?;
-    prim.function("pool_map_wait", map_wait)
+    prim.add("pool_map_wait", "pool_map", false, map_wait)
 }
 
 /// The pool of this name. One that has been closed and has ended is gone, also if who closed it did not wait for that.

@@ -60,7 +60,7 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
         args.object::<ScopeObject>(1)?.0.cancel("the function of its scope failed");
         context.values(())
     })?;
-    prim.function("scope_wait", |context, args| {
+    prim.add("scope_wait", "scope", false, |context, args| {
         wait_for_scope(context, args.object::<ScopeObject>(1)?.0, |scope| {
             scope.close();
             Reply::Nothing

@@ -38,6 +38,23 @@ impl Stack<'_> {
         position_in(self.state, level)
     }
 
+    /// Whether the value at `index` is a Lua function of our own.
+    pub(crate) fn is_ours(&mut self, index: c_int) -> bool {
+        // SAFETY: a zeroed lua_Debug is what lua_getinfo fills, which takes the function that is pushed, for which room is made; its
+        // source lives as long as the function.
+        unsafe {
+            if ffi::lua_type(self.state, index) != ffi::LUA_TFUNCTION
+                || ffi::lua_checkstack(self.state, 1) == 0
+            {
+                return false;
+            }
+            let mut record: ffi::lua_Debug = std::mem::zeroed();
+            ffi::lua_pushvalue(self.state, index);
+            ffi::lua_getinfo(self.state, c">S".as_ptr(), &mut record) != 0
+                && CStr::from_ptr(record.source).to_bytes().starts_with(OURS)
+        }
+    }
+
     /// Pushes the function at `level` of the call stack, and tells the line where it stands: less than
     /// [`Stack::position`] tells, and faster. Pushes nothing if there is none.
     pub(crate) fn push_caller(&mut self, level: usize) -> Option<c_int> {

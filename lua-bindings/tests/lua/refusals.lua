@@ -424,4 +424,10 @@ end)
 
 goroutine.pool_close("refusals")
 
+test("what coroutine.wrap has made is called that, and not by what it holds", function()
+  local ok, err = await(async(function() return { 1, coroutine.wrap(function() end) } end))
+  equal(ok, false)
+  contains(err, "cannot send the result[2] (function that coroutine.wrap has made) out of a goroutine: give what it returns")
+end)
+
 finish()

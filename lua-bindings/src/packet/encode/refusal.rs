@@ -61,8 +61,14 @@ impl Encoder<'_> {
     /// The refusal of the value on top, with the path that leads to it.
     pub(super) fn refuse(&mut self, stack: &mut Stack<'_>) -> Refusal {
         let leaving = self.roots.leave();
+        let wrapped = stack.kind(-1) == Kind::Thread
+            && matches!(self.scratch.frames.last(), Some(Frame::Function { at, .. }) if stack.is_ours(*at));
         let (what, hint) = match self.global_alone(stack) {
             Some((what, hint)) => (what, Cow::Owned(hint)),
+            None if wrapped => {
+                let hint = if leaving { "give what it returns, or use a channel" } else { "make it inside" };
+                ("function that coroutine.wrap has made".to_owned(), Cow::Borrowed(hint))
+            }
             None => {
                 let (what, hint) = describe(stack, leaving);
                 (what, Cow::Borrowed(hint))
@@ -131,6 +137,8 @@ impl Encoder<'_> {
                         other => path.push_str(&format!("[{}]", format!("{other:?}").to_lowercase())),
                     }
                 }
+                // What ours have captured is no concern of the script's.
+                Frame::Function { at, .. } if stack.is_ours(*at) => {}
                 Frame::Function { at, next, .. } => {
                     let name = stack.upvalue_name(*at, i32::from(*next)).unwrap_or_else(|| String::from("?"));
                     if path == "the function" {
