@@ -40,4 +40,10 @@ fn errors_of_finalizers_are_told_wherever_they_run_and_end_nothing() {
 fn warnings_are_off_until_they_are_switched_on() {
     let run = sloth_script("warn('one') warn('@on') warn('t', 'wo') warn('@off') warn('three')", &[]);
     assert_eq!(run.stderr, "Lua warning: two\n");
+    // There are none but the script's.
+    let run = sloth_script(
+        "task('t'):command(function() require('goroutine.local').spawn(print) end):build()",
+        &[],
+    );
+    assert!(run.status.success() && !run.stderr.contains("warning"), "{run:?}");
 }

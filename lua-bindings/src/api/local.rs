@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Instant;
 
-use mlua::{Function, Lua, LuaString, Table, Value};
+use mlua::{Function, Lua, LuaString, MultiValue, Table, Value};
 
 use super::start::{Report, assemble};
 use super::{HandleObject, Primitives, chunk, context, direct, flow, pools, scope, start};
@@ -142,10 +142,15 @@ fn add_home(prim: &Primitives<'_>) -> mlua::Result<()> {
         Ok(())
     })?;
     prim.raw("clean", |_, _, message: LuaString| Ok(fault::clean(&message.to_string_lossy())))?;
-    prim.raw("wind_down", |lua, state, ()| {
-        wind_down(lua, state, state.system.backend.now() + GRACE);
+    let state = Rc::clone(prim.state);
+    let finalizer = prim.lua.create_function(move |lua, _: MultiValue| {
+        // A state of ours is closed by its host, which has wound it down before.
+        if let Some(lua) = lua.weak().try_upgrade() {
+            wind_down(&lua, &state, state.system.backend.now() + GRACE);
+        }
         Ok(())
-    })
+    })?;
+    prim.table.raw_set("wind_down", finalizer)
 }
 
 /// Ends the goroutines that run in this state, at most until `limit`.
