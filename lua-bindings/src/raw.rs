@@ -27,6 +27,7 @@ mod script_hooks;
 #[cfg(unix)]
 mod sigpipe;
 mod switch;
+mod type_name;
 
 use std::any::Any;
 use std::ffi::{CStr, c_char, c_int, c_void};

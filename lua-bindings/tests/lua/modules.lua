@@ -209,7 +209,7 @@ test("an entry of package.preload that cannot cross fails where it is required, 
   local ok, err = goroutine.await(goroutine.async(load, "holds_a_file"))
   equal(ok, false)
   contains(err, "module 'holds_a_file' cannot be loaded in a goroutine: cannot send package.preload.holds_a_file.<upvalue 'file'> "
-    .. (_VERSION < "Lua 5.3" and "(userdata)" or "(userdata 'FILE*')") .. " to a goroutine: ")
+    .. "(userdata 'FILE*') to a goroutine: ")
   contains(err, "inside")
   package.preload.holds_a_file, package.preload.is_fine = nil, nil
 end)

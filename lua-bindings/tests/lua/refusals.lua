@@ -9,8 +9,7 @@ local async, await, spawn = goroutine.async, goroutine.await, goroutine.spawn
 
 local file = io.tmpfile()
 local thread = coroutine.create(function() end)
--- Files have a name as a type only in Lua with integers (5.3 and later).
-local FILE = math.type and "(userdata 'FILE*') to a goroutine: open it inside" or "(userdata) to a goroutine: create it inside"
+local FILE = "(userdata 'FILE*') to a goroutine: open it inside"
 
 -- All that start a function, as functions of the function to start and its arguments. (In parentheses: a tail call would
 -- leave no line to be named in messages.)

@@ -180,7 +180,7 @@ fn describe(stack: &mut Stack<'_>, leaving: bool) -> (String, &'static str) {
         Kind::LightUserdata => ("light userdata".into(), "it is an address of this state"),
         Kind::Table => ("table".into(), "the stack is full"),
         Kind::Userdata => {
-            let name = if stack.push_metafield(-1, c"__name") {
+            let name = if stack.push_type_name(stack.top()) {
                 let name = String::from_utf8_lossy(stack.bytes(-1)).into_owned();
                 stack.pop(1);
                 name
