@@ -130,19 +130,27 @@ unsafe fn install_hook(state: *mut lua_State) {
     // SAFETY: the innermost running coroutine of this very thread; see the module's documentation. Nobody is in the midst of
     // setting its hook: see `Handshake::setting`.
     unsafe {
-        if let Some(hook) = ffi::lua_gethook(state) {
-            if ptr::fn_addr_eq(hook, interrupt_hook as ffi::lua_Hook) {
-                return; // it has not been called yet
-            }
-            if is_fragile(ffi::lua_gethookmask(state))
-                || !displaced::write_down(state, Displaced::of(state, hook))
-            {
+        // If it is ours, it has not been called yet. It is set once more, as something may keep it from that: Lua may have been
+        // about to note in the running function that there is no hook to look at, or to write the count of instructions.
+        let mut mask = ffi::lua_gethookmask(state);
+        if let Some(hook) = ffi::lua_gethook(state)
+            && !ptr::fn_addr_eq(hook, interrupt_hook as ffi::lua_Hook)
+        {
+            if is_fragile(mask) || !displaced::write_down(state, Displaced::of(state, hook)) {
                 return;
             }
+            if !STANDS_IN_FOR_ALL {
+                mask = 0;
+            }
         }
-        ffi::lua_sethook(state, Some(interrupt_hook), ffi::LUA_MASKCOUNT, 1);
+        ffi::lua_sethook(state, Some(interrupt_hook), mask | ffi::LUA_MASKCOUNT, 1);
     }
 }
+
+/// Whether ours is called for the events of the script's hook, too, and passes them on. So none is missed; and where the signal
+/// came as Lua was writing the count of instructions, ours is called at the next line all the same, and not a round of the
+/// counter later. (In Lua 5.2 and 5.3, see [`is_fragile`]; LuaJIT changes its code for such hooks.)
+const STANDS_IN_FOR_ALL: bool = cfg!(any(feature = "lua54", feature = "lua55"));
 
 /// Whether a hook for these events may not be replaced at any moment. Lua 5.2 and 5.3 call a hook that counts, and then tell
 /// by a position which they have remembered whether a line has begun. Setting a hook meanwhile makes that a position in the

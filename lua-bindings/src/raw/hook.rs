@@ -84,9 +84,9 @@ pub(crate) unsafe extern "C-unwind" fn interrupt_hook(state: *mut lua_State, rec
         let Some(ours) = state_of(state) else { return };
         let Some(interrupts) = ours.interrupts() else { return };
         if (*record).event != ffi::LUA_HOOKCOUNT {
-            // The signal came after Lua had seen that the script's hook wants to know of a call, a return or a line, and before
-            // it called the hook. There it must not yield; ours is called at the next instruction.
-            return stand_in(state, record);
+            // For the script's hook, which wants to know of a call, a return or a line. There it must not yield; ours is called at
+            // the next instruction.
+            return stand_in(interrupts, state, record);
         }
         if !interrupts.take_wanted() {
             return restore_hook(interrupts, state);
@@ -140,18 +140,21 @@ unsafe fn yield_nothing(state: *mut lua_State) {
 ///
 /// # Safety
 /// That of a hook.
-unsafe fn stand_in(state: *mut lua_State, record: *mut lua_Debug) {
+unsafe fn stand_in(interrupts: &Interrupts, state: *mut lua_State, record: *mut lua_Debug) {
     // SAFETY: the same arguments. If the coroutine is about to yield, because ours was called for the same instruction before,
     // nothing may run in it.
     unsafe {
         #[cfg(target_os = "linux")]
-        if let Some(displaced) = displaced(state)
-            && ffi::lua_status(state) == ffi::LUA_OK
+        if ffi::lua_status(state) == ffi::LUA_OK
+            && let Some(displaced) = displaced(state)
         {
+            // The count may be wrong, if the signal came while Lua was writing it.
+            let mask = ffi::lua_gethookmask(state);
+            interrupts.setting(|| ffi::lua_sethook(state, Some(interrupt_hook), mask, 1));
             displaced.call(state, record);
         }
         #[cfg(not(target_os = "linux"))]
-        let _ = (state, record);
+        let _ = (interrupts, state, record);
     }
 }
 

@@ -107,9 +107,6 @@ end)
 
 unless_lua("5.1 5.2 jit", "a goroutine that computes keeps its isolate")
 test("a hook of the script's own outlives interrupts, and new coroutines inherit it", function()
-  if not reports then
-    return -- in a stock interpreter it is sometimes lost with time slices this short
-  end
   local before = goroutine.stats().interrupts
   local function hooked()
     local lines = 0
