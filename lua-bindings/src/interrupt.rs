@@ -60,9 +60,11 @@ use crate::raw::Coroutine;
 #[non_exhaustive]
 pub enum Interrupt {
     /// By this signal, sent to the thread of their isolate; a handler that is installed already still gets those that come
-    /// from elsewhere. Costs nothing while nobody is interrupted. Linux only: elsewhere this is [`Interrupt::Hook`].
+    /// from elsewhere. Ours is installed when the first goroutine computes for longer than its time slice, and stays. Costs nothing while
+    /// nobody is interrupted. Linux only: elsewhere this is [`Interrupt::Hook`].
     Signal(i32),
-    /// By a hook that Lua calls every few thousand instructions. Slows code with many calls down to half its speed.
+    /// By a hook that Lua calls every few thousand instructions. Slows code with many calls down to half its speed. LuaJIT calls it in
+    /// interpreted code only.
     Hook,
     /// Not at all. A goroutine runs until it waits, and one that computes without end cannot be stopped.
     Never,

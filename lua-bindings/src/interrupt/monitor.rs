@@ -139,7 +139,7 @@ impl Monitor {
         }
         #[cfg(target_os = "linux")]
         if let Interrupt::Signal(signal) = self.mode {
-            super::signal::install(signal)?;
+            super::signal::check(signal)?;
         }
         let monitor = Arc::downgrade(self);
         let thread = thread::Builder::new()
@@ -246,6 +246,11 @@ impl Monitor {
         match self.mode {
             Interrupt::Signal(signal) => {
                 if pulse.thread.doing() == Doing::Computing {
+                    // With the first goroutine that computes for so long, and not before.
+                    #[cfg(target_os = "linux")]
+                    if super::signal::install(signal).is_err() {
+                        return;
+                    }
                     pulse.handshake.want();
                     #[cfg(target_os = "linux")]
                     pulse.thread.signal(signal);

@@ -36,14 +36,32 @@ static PLACING: Mutex<()> = Mutex::new(());
 /// What was installed before, by number of signal. Set before our handler is, and never changed.
 static BEFORE: [OnceLock<libc::sigaction>; 65] = [const { OnceLock::new() }; 65];
 
+/// Whether there can be a handler for `signal`. Installs none.
+pub(super) fn check(signal: c_int) -> io::Result<()> {
+    before(signal)?;
+    // SAFETY: a record of integers and pointers, for which zero is a value; the call gets a valid pointer to it, and changes nothing
+    // else. That of a signal which cannot be caught can be asked for, too.
+    let known = unsafe {
+        let mut old: libc::sigaction = mem::zeroed();
+        libc::sigaction(signal, ptr::null(), &mut old) == 0
+    };
+    match signal {
+        libc::SIGKILL | libc::SIGSTOP => Err(io::Error::from(io::ErrorKind::InvalidInput)),
+        _ if known => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+fn before(signal: c_int) -> io::Result<&'static OnceLock<libc::sigaction>> {
+    let before = usize::try_from(signal).ok().and_then(|signal| BEFORE.get(signal));
+    before.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))
+}
+
 /// Installs the handler for `signal`, once.
 pub(super) fn install(signal: c_int) -> io::Result<()> {
     static INSTALLING: Mutex<()> = Mutex::new(());
+    let before = before(signal)?;
     let _one_at_a_time = INSTALLING.lock();
-    let before = usize::try_from(signal).ok().and_then(|signal| BEFORE.get(signal));
-    let Some(before) = before else {
-        return Err(io::Error::from(io::ErrorKind::InvalidInput));
-    };
     if before.get().is_some() {
         return Ok(());
     }

@@ -114,8 +114,14 @@ pub(crate) unsafe extern "C-unwind" fn interrupt_hook(state: *mut lua_State, rec
             let pushed = stack.reserve(8)
                 && catch_unwind(AssertUnwindSafe(|| ours.push_cancelled(&mut stack))).is_ok();
             if pushed {
-                // The coroutine may end by it, and then this is called no more.
-                restore_hook(interrupts, state);
+                if verdict == Verdict::Stop {
+                    // It has caught the error for too long. Whoever catches it now gets it again at the next instruction, and so
+                    // does a loop around that.
+                    keep_on(interrupts, state);
+                } else {
+                    // The coroutine may end by it, and then this is called no more.
+                    restore_hook(interrupts, state);
+                }
                 ffi::lua_error(state);
             }
         }
@@ -176,6 +182,31 @@ unsafe fn restore_hook(interrupts: &Interrupts, state: *mut lua_State) {
             ffi::lua_sethook(state, None, 0, 0);
         }
     });
+}
+
+/// Has our hook called at the next instruction of this coroutine.
+///
+/// # Safety
+/// `state` is the innermost running coroutine of this thread.
+unsafe fn keep_on(interrupts: &Interrupts, state: *mut lua_State) {
+    interrupts.put_off();
+    // SAFETY: the caller's promise.
+    interrupts.setting(|| unsafe { ffi::lua_sethook(state, Some(interrupt_hook), ffi::LUA_MASKCOUNT, 1) });
+}
+
+/// Goes on with stopping a goroutine, one of whose coroutines has failed: in the coroutine that has resumed it, which is `state`.
+///
+/// # Safety
+/// `state` is the innermost running coroutine of this thread, and of an isolate.
+pub(super) unsafe fn go_on_stopping(state: *mut lua_State) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let Some(ours) = state_of(state) else { return };
+        let Some(interrupts) = ours.interrupts() else { return };
+        if ours.interrupted() == Verdict::Stop {
+            keep_on(interrupts, state);
+        }
+    }
 }
 
 /// Gives a new coroutine the hook of the one that has made it, if it has got ours from there.

@@ -7,7 +7,7 @@ use std::marker::PhantomData;
 use mlua::ffi::{self, lua_State};
 use mlua::{Function, Lua, Value};
 
-use super::hook::{interrupts_of, state_of};
+use super::hook::{go_on_stopping, interrupts_of, state_of};
 use super::local::home_of;
 use super::{Stack, protected};
 
@@ -90,6 +90,9 @@ unsafe extern "C-unwind" fn resume(state: *mut lua_State) -> c_int {
                 ffi::lua_pushboolean(state, 1);
                 ffi::lua_pushvalue(state, ffi::lua_upvalueindex(1));
                 return 2;
+            }
+            if !matches!(status, ffi::LUA_OK | ffi::LUA_YIELD) {
+                go_on_stopping(state);
             }
         }
         resumed(state, inner, status, results)

@@ -21,6 +21,7 @@ mod executors;
 mod foreign;
 mod functions;
 mod homes;
+mod interrupting;
 mod local;
 mod refusing;
 mod shutting_down;

@@ -86,6 +86,106 @@ everywhere("blocking three coroutines deep", function()
   same(results, { 11, 21, 31 })
 end)
 
+-- As copas has it: tasks are coroutines that yield to one loop, which resumes those that are ready and sleeps while none is.
+unless_lua("5.1", "a goroutine cannot wait inside `pcall`, `xpcall`, a metamethod or an iterator")
+everywhere("a scheduler of the script's own", function()
+  local ready, sleeping, trace = {}, {}, {}
+  local scheduler = {}
+
+  function scheduler.add(task, ...)
+    ready[#ready + 1] = { co = coroutine.create(task), arguments = values(...) }
+  end
+
+  function scheduler.sleep(ms) coroutine.yield("sleep", ms) end
+
+  function scheduler.lock(mutex)
+    while mutex.taken do coroutine.yield("sleep", 0.2) end
+    mutex.taken = true
+  end
+
+  local function step(one)
+    local ok, what, ms = coroutine.resume(one.co, (table.unpack or unpack)(one.arguments, 1, one.arguments.n))
+    one.arguments = values()
+    if not ok then
+      trace[#trace + 1] = "failed: " .. tostring(what):gsub("^.*: ", "")
+    elseif what == "sleep" then
+      sleeping[#sleeping + 1] = { one = one, at = goroutine.now() + ms }
+    end
+  end
+
+  function scheduler.loop()
+    while #ready > 0 or #sleeping > 0 do
+      if #ready == 0 then
+        table.sort(sleeping, function(a, b) return a.at < b.at end)
+        -- The loop's only wait; it may just as well be that of a goroutine.
+        goroutine.sleep(math.max(0, sleeping[1].at - goroutine.now()))
+        ready[1] = table.remove(sleeping, 1).one
+      end
+      step(table.remove(ready, 1))
+    end
+  end
+
+  -- Sockets are channels here, on which goroutines answer; a task that waits at one holds up its own scheduler alone.
+  local asked, answers = goroutine.channel(4), goroutine.channel(4)
+  local served = async(function() for n in asked:iter() do answers:send(n * n) end end)
+  local mutex, sum = { taken = false }, 0
+  for i = 1, 20 do
+    scheduler.add(function(n)
+      scheduler.lock(mutex)
+      asked:send(n)
+      scheduler.sleep(n % 3)
+      sum = sum + answers:receive()
+      mutex.taken = false
+      if n == 7 then error("seven") end
+      -- A generator inside a task: its yields are its own.
+      for word in coroutine.wrap(function() for w in ("a b"):gmatch("%a") do coroutine.yield(w) end end) do
+        if n == 1 then trace[#trace + 1] = word end
+      end
+    end, i)
+  end
+  scheduler.add(function()
+    scheduler.sleep(1)
+    assert(coroutine.isyieldable == nil or coroutine.isyieldable())
+    trace[#trace + 1] = coroutine.status(coroutine.running())
+  end)
+  scheduler.loop()
+  asked:close()
+  served:await()
+  equal(sum, 2870)
+  table.sort(trace)
+  same(trace, { "a", "b", "failed: seven", "running" })
+end)
+
+everywhere("a parser that is fed piece by piece", function()
+  local parser = coroutine.wrap(function(piece)
+    local words, text = {}, piece
+    while true do
+      local first, last = text:find("%s+")
+      if first then
+        words[#words + 1], text = text:sub(1, first - 1), text:sub(last + 1)
+      else
+        local more = coroutine.yield(#words)
+        if not more then
+          words[#words + 1] = text
+          return words
+        end
+        text = text .. more
+      end
+    end
+  end)
+  local pieces = goroutine.channel(4)
+  for _, piece in ipairs({ "one tw", "o  thr", "ee fo", "ur" }) do pieces:send(piece) end
+  pieces:close()
+  local counts = {}
+  while true do
+    local piece, open = pieces:receive()
+    if not open then break end
+    counts[#counts + 1] = parser(piece)
+  end
+  same(counts, { 1, 2, 3, 3 })
+  same(parser(nil), { "one", "two", "three", "four" })
+end)
+
 test("while a coroutine of a goroutine waits, its neighbours run", function()
   local gate, turns = goroutine.channel(), goroutine.atomic_int()
   local waiting = async(function()
