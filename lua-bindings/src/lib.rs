@@ -81,6 +81,7 @@ mod observer;
 mod origin;
 mod packet;
 mod place;
+mod places;
 mod pool;
 mod raw;
 mod registry;

@@ -68,7 +68,14 @@ impl Object {
         let top = stack.top();
         state.push_vitals(stack);
         stack.raw_get_index(top + 1, vital::OBJECTS);
-        stack.raw_get_pointer(top + 2, self.key());
+        let place = match self {
+            Self::Handle(handle) => state.places.of(&handle.0),
+            _ => None,
+        };
+        if place.is_none_or(|place| stack.raw_get_index(top + 2, place) != Kind::Userdata) {
+            stack.truncate(top + 2);
+            stack.raw_get_pointer(top + 2, self.key());
+        }
         if stack.kind(-1) != Kind::Userdata {
             stack.pop(3);
             return self.clone().push_new(stack, state);
@@ -79,13 +86,25 @@ impl Object {
 
     /// The same for an object that was just made, and so is not there already.
     pub(crate) fn push_new(self, stack: &mut Stack<'_>, state: &State) {
-        let (top, key, class, outside) = (stack.top(), self.key(), self.class(), self.outside());
+        let key = self.key();
+        self.push_at(stack, state, |stack, objects| stack.raw_set_pointer(objects, key));
+    }
+
+    /// The same for the handle of a goroutine that was just made, which no other state knows: it gets a place.
+    pub(crate) fn push_new_handle(handle: HandleObject, stack: &mut Stack<'_>, state: &State) {
+        let place = state.places.claim(&handle.0);
+        Self::Handle(handle).push_at(stack, state, |stack, objects| stack.raw_set_index(objects, place));
+    }
+
+    /// Pushes a new userdata. `enter` sets what is on top, which is that, in the list of objects.
+    fn push_at(self, stack: &mut Stack<'_>, state: &State, enter: impl FnOnce(&mut Stack<'_>, i32)) {
+        let (top, class, outside) = (stack.top(), self.class(), self.outside());
         state.push_vitals(stack);
         stack.raw_get_index(top + 1, vital::METATABLES + class);
         stack.push_object(self, top + 2);
         stack.raw_get_index(top + 1, vital::OBJECTS);
         stack.push_copy(top + 3);
-        stack.raw_set_pointer(top + 4, key);
+        enter(stack, top + 4);
         stack.pop(1);
         stack.replace(top + 1);
         stack.pop(1);

@@ -24,6 +24,7 @@ use crate::object::Object;
 use crate::origin::Children;
 use crate::packet::{Definitions, Scratch, Spare};
 use crate::place::LastPlace;
+use crate::places::Places;
 use crate::pool::LuaPool;
 use crate::raw::{Key, Prototypes, Stack};
 use crate::registry::Meter;
@@ -67,6 +68,8 @@ pub(crate) struct State {
     /// The address of the module `goroutine`, once a start has sent it by name, with all that the first time takes; 0 until then.
     pub(crate) our_module: Cell<usize>,
     pub(crate) last_place: RefCell<LastPlace>,
+    /// Of the handles in its list of objects.
+    pub(crate) places: Rc<Places>,
     /// The pool that was submitted to last.
     pub(crate) recent_pool: RefCell<Option<LuaPool>>,
     /// A submit on its way from the direct primitive to the general one, which waits for it.
@@ -134,7 +137,7 @@ pub(crate) mod vital {
     pub(crate) const LAST_CALLER: usize = super::code::RECENT + 1;
     /// See [`Loaded`].
     pub(crate) const LOADED: usize = 7;
-    /// Reference objects that are values of this state, weakly, by their key.
+    /// Reference objects that are values of this state, weakly, by their key; handles also by their place ([`Places`]).
     pub(crate) const OBJECTS: usize = 8;
     /// The goroutines' globals, by slot, for those that have some.
     pub(crate) const ENVIRONMENTS: usize = 9;
@@ -220,6 +223,7 @@ impl State {
             named: RefCell::new(None),
             our_module: Cell::new(0),
             last_place: RefCell::default(),
+            places: Rc::new(Places::new()),
             recent_pool: RefCell::default(),
             submitting: Cell::new(None),
             outside: Cell::new(0),

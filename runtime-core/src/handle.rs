@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use event_listener::Event;
 
 use crate::outcome::{Outcome, Status};
-use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering, fence};
+use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
 use crate::sync::{self, AtomicWaker, Mutex, OnceLock};
 
 /// Told of a failure that nobody will await. A plain function, so that a task carries no count of those who share it:
@@ -87,6 +87,7 @@ struct Shared<T, E, Q> {
     runner: AtomicWaker,
     /// Whether others than the runner's thread may await it.
     shared: AtomicBool,
+    mark: AtomicU64,
     reporting: Reporting<E>,
 }
 
@@ -118,6 +119,7 @@ impl<T, E, Q> Handle<T, E, Q> {
             ends_by_cancel: AtomicBool::new(false),
             runner: AtomicWaker::new(),
             shared: AtomicBool::new(false),
+            mark: AtomicU64::new(0),
             reporting,
         });
         (Self { shared: sync::Arc::clone(&shared) }, Completer { shared })
@@ -162,6 +164,16 @@ impl<T, E, Q> Handle<T, E, Q> {
     /// Whether [`share`](Self::share) was called.
     pub fn is_shared(&self) -> bool {
         self.shared.shared.load(Ordering::SeqCst)
+    }
+
+    /// Leaves a number with the task, for one who has many handles to find this one's by. 0 is none, as at first.
+    pub fn set_mark(&self, mark: u64) {
+        self.shared.mark.store(mark, Ordering::Relaxed);
+    }
+
+    /// The number that [`set_mark`](Self::set_mark) has left last.
+    pub fn mark(&self) -> u64 {
+        self.shared.mark.load(Ordering::Relaxed)
     }
 
     /// How it ended, or `None` while it has not. Counts as having been seen: a failure returned here is not

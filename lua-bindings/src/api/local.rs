@@ -179,6 +179,6 @@ fn begin(stack: &mut Stack<'_>, state: &Rc<State>, report: Report) -> Went {
     stack.truncate(0);
     let (start, handle) = assemble(state, Shipped::Here(parcel), None, started_at, report);
     local.post().start(start.queue(None));
-    Object::Handle(HandleObject(handle)).push_new(stack, state);
+    Object::push_new_handle(HandleObject(handle), stack, state);
     Went::Done(1)
 }

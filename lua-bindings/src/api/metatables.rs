@@ -1,8 +1,10 @@
 //! The metatables of reference objects.
 
+use std::rc::Rc;
+
 use mlua::{Lua, Table, Value};
 
-use super::{CancelledObject, Named, cancelled};
+use super::{CancelledObject, HandleObject, Named, cancelled};
 use crate::object::CLASSES;
 use crate::raw::protected;
 use crate::state::{State, vital};
@@ -27,9 +29,11 @@ pub(super) fn make(lua: &Lua, state: &State, methods: &Table) -> mlua::Result<Ta
             metatable.raw_set("__index", &of_class)?;
             methods.raw_set(class, of_class)?;
         }
+        // Those of handles.
+        let mut places = (class == HandleObject::CLASS).then(|| Rc::clone(&state.places));
         protected(lua, &metatable, |stack| {
-            if stack.reserve(4) {
-                stack.adopt_object_metatable();
+            if stack.reserve(8) {
+                stack.adopt_object_metatable(&mut places);
             }
             stack.truncate(0);
         })?;

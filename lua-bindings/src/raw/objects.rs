@@ -6,6 +6,7 @@
 use std::any::Any;
 use std::ffi::{c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
 
 use mlua::ffi;
 use mlua::{AnyUserData, Lua};
@@ -13,6 +14,7 @@ use mlua::{AnyUserData, Lua};
 use super::Stack;
 use super::local::sweep_home;
 use crate::object::Object;
+use crate::places::Places;
 
 /// The contents of such a userdata; empty once it has been collected.
 type Block = Option<Object>;
@@ -25,15 +27,25 @@ fn mark() -> *const c_void {
 }
 
 impl Stack<'_> {
-    /// Makes the table on top a metatable of reference objects: marks it, and gives it a finalizer.
-    pub(crate) fn adopt_object_metatable(&mut self) {
-        // SAFETY: the callers push a table and have reserved room; each push below is popped by what follows it.
+    /// Makes the table on top a metatable of reference objects: marks it, and gives it a finalizer. `places`: those of
+    /// handles, which are taken.
+    pub(crate) fn adopt_object_metatable(&mut self, places: &mut Option<Rc<Places>>) {
+        // SAFETY: the callers push a table and have reserved room; each push below is popped by what follows it. The block is
+        // written before the metatable makes it known to the collector.
         unsafe {
             ffi::lua_pushboolean(self.state, 1);
             ffi::lua_rawsetp(self.state, -2, mark());
             ffi::lua_pushstring(self.state, c"__gc".as_ptr());
             ffi::lua_pushlightuserdata(self.state, ffi::lua_topointer(self.state, -2).cast_mut());
-            ffi::lua_pushcclosure(self.state, collect, 1);
+            let block = new_block::<Rc<Places>>(self.state);
+            block.write(None);
+            ffi::lua_createtable(self.state, 0, 1);
+            ffi::lua_pushstring(self.state, c"__gc".as_ptr());
+            ffi::lua_pushcclosure(self.state, release, 0);
+            ffi::lua_rawset(self.state, -3);
+            ffi::lua_setmetatable(self.state, -2);
+            *block = places.take();
+            ffi::lua_pushcclosure(self.state, collect, 2);
             ffi::lua_rawset(self.state, -3);
         }
     }
@@ -132,6 +144,14 @@ unsafe fn block(state: *mut ffi::lua_State, index: c_int) -> Option<*mut Block> 
     }
 }
 
+/// The finalizer of a block with places: the state is being closed.
+unsafe extern "C-unwind" fn release(state: *mut ffi::lua_State) -> c_int {
+    // SAFETY: only Lua's collector has this function, and calls it with the block.
+    let places = unsafe { (*ffi::lua_touserdata(state, 1).cast::<Option<Rc<Places>>>()).take() };
+    drop_contained(places);
+    0
+}
+
 /// The finalizer. Called a second time, or with something else, it does nothing.
 unsafe extern "C-unwind" fn collect(state: *mut ffi::lua_State) -> c_int {
     // SAFETY: the upvalue is the address of the metatable that has this function, so what has that metatable is one of
@@ -147,6 +167,14 @@ unsafe extern "C-unwind" fn collect(state: *mut ffi::lua_State) -> c_int {
         }
         (*ffi::lua_touserdata(state, 1).cast::<Block>()).take()
     };
+    if let Some(Object::Handle(handle)) = &object {
+        // SAFETY: the second upvalue lives as long as this function; nothing else of it runs meanwhile.
+        let places =
+            unsafe { &*ffi::lua_touserdata(state, ffi::lua_upvalueindex(2)).cast::<Option<Rc<Places>>>() };
+        if let Some(places) = places {
+            places.give_back(&handle.0);
+        }
+    }
     // It may be the last handle of a goroutine whose error nobody has seen, which is reported then.
     // What is kept for it may be let go at once.
     let keeps = matches!(&object, Some(Object::Handle(handle)) if handle.keeps());

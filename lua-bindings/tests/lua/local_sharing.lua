@@ -332,6 +332,38 @@ both("handles tell: current, list, id, name, status", function()
   equal(handle:status(), "done")
 end)
 
+both("a goroutine has one handle for all, however many handles come and go", function()
+  local gate, kept, told, echo = goroutine.channel(), {}, {}, goroutine.channel(1)
+  for round = 1, 3 do
+    for i = 1, 60 do
+      local handle = goroutine.async(function(key)
+        told[key] = goroutine.current()
+        gate:receive()
+      end, round * 100 + i)
+      -- The others are forgotten, and those to come take their places.
+      if i % 3 == 0 then kept[round * 100 + i] = handle end
+    end
+    goroutine.yield()
+    for key, handle in pairs(kept) do
+      equal(rawequal(handle, told[key]), true)
+      echo:send({ handle })
+      equal(rawequal(handle, (echo:receive())[1]), true)
+      equal(handle:id(), told[key]:id())
+    end
+    local keys = {}
+    for _, handle in ipairs(goroutine.list()) do keys[handle] = true end
+    for _, handle in pairs(kept) do equal(keys[handle], true) end
+    keys = nil
+    for key in pairs(told) do
+      if not kept[key] then told[key] = nil end
+    end
+    collectgarbage()
+    collectgarbage()
+  end
+  gate:close()
+  for _, handle in pairs(kept) do equal(goroutine.await(handle), true) end
+end)
+
 both("one that is cancelled before it starts never runs, and what it held is let go", function()
   local weak, ran = setmetatable({}, { __mode = "k" }), false
   local handle
