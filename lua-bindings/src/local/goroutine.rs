@@ -32,12 +32,11 @@ const TOO_MANY: &str = "too many arguments for a goroutine";
 /// A goroutine that has started.
 pub(super) struct Goroutine {
     running: Rc<Running>,
-    /// Its function and arguments, until it first runs.
-    parcel: Option<Parcel>,
+    /// Its function and arguments, until it first runs. Then there are none in it.
+    parcel: Parcel,
     coroutine: Coroutine,
     /// Whether its slot is its own still, and not somebody's who needs its results.
     has_slot: bool,
-    post: Arc<Post>,
     /// Made when it first parks.
     bell: Option<(Arc<Bell>, Waker)>,
     wait: Option<Wait>,
@@ -78,15 +77,14 @@ impl Goroutine {
     pub(super) fn new(start: Start, slot: usize, coroutine: Coroutine, post: &Arc<Post>) -> Self {
         let Start { shipped, completer, member, mut ties } = start;
         let parcel = match shipped {
-            Shipped::Here(parcel) => Some(parcel),
-            _ => None,
+            Shipped::Here(parcel) => parcel,
+            _ => Parcel::nothing(post),
         };
         Self {
             running: Rc::new(Running::new(completer, &member, slot, ties.begin())),
             parcel,
             coroutine,
             has_slot: true,
-            post: Arc::clone(post),
             bell: None,
             wait: None,
             driven: None,
@@ -138,18 +136,16 @@ impl Goroutine {
     /// Resumes the coroutine. `None` if it parked.
     fn resume(&mut self, local: &Local, lua: &Lua, state: &Rc<State>) -> Option<End> {
         let coroutine = self.coroutine;
-        let mut parcel = self.parcel.take();
+        let parcel = &mut self.parcel;
         let mut came = Came::Ended(End::Kept);
         let resumed = protected_bare(lua, &mut |stack| {
-            let arguments = match parcel.take() {
-                None => 0,
-                Some(parcel) => match local.unpack(stack, parcel, coroutine) {
-                    Some(arguments) => arguments,
-                    None => {
-                        came = Came::Failed(TOO_MANY.into(), String::from("stack traceback:"));
-                        return;
-                    }
-                },
+            let arguments = match parcel.count {
+                0 => Some(0),
+                _ => local.unpack(stack, parcel, coroutine),
+            };
+            let Some(arguments) = arguments else {
+                came = Came::Failed(TOO_MANY.into(), String::from("stack traceback:"));
+                return;
             };
             came = match stack.resume(coroutine, arguments) {
                 Resumed::Returned(count) => Came::Ended(results(stack, coroutine, count)),
@@ -344,7 +340,7 @@ impl Goroutine {
     /// What is on the coroutine's stack, for whoever awaits.
     fn keep(&mut self, local: &Local, lua: &Lua, state: &Rc<State>, noun: &'static str) -> Packet {
         self.has_slot = false;
-        let kept = Arc::new(Kept::new(self.running.slot, Arc::clone(&self.post)));
+        let kept = Arc::new(Kept::new(self.running.slot, Arc::clone(self.parcel.post())));
         if self.running.handle.is_shared() {
             local.copy(lua, state, &kept, noun);
         }
@@ -390,9 +386,9 @@ impl Goroutine {
         self.wait = None;
         self.driven = None;
         self.awaits_outside = None;
-        self.parcel = None;
+        self.parcel.let_go();
         if std::mem::take(&mut self.has_slot) {
-            self.post.free_slot(self.running.slot);
+            self.parcel.post().free_slot(self.running.slot);
         }
         self.running.end(outcome, std::mem::take(&mut self.ties), self.member.take());
     }

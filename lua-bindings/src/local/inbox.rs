@@ -32,13 +32,23 @@ impl Parcel {
     pub(crate) fn post(&self) -> &Arc<Post> {
         &self.post
     }
+
+    /// One without a function.
+    pub(super) fn nothing(post: &Arc<Post>) -> Self {
+        Self { at: 0, count: 0, post: Arc::clone(post) }
+    }
+
+    /// Nobody will start what is in it.
+    pub(super) fn let_go(&mut self) {
+        if self.count > 0 {
+            self.post.free_parcel(self.at, std::mem::take(&mut self.count));
+        }
+    }
 }
 
 impl Drop for Parcel {
     fn drop(&mut self) {
-        if self.count > 0 {
-            self.post.free_parcel(self.at, self.count);
-        }
+        self.let_go();
     }
 }
 
