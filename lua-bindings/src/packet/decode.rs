@@ -4,6 +4,8 @@ mod classes;
 mod globals;
 mod load;
 mod malformed;
+mod objects;
+mod open;
 mod plain;
 mod references;
 mod values;
@@ -16,12 +18,13 @@ use rustc_hash::FxHashMap;
 use super::classes::Mark;
 use super::likeness::Likenesses;
 use super::read::Reader;
-use super::{Flat, MAX_DEPTH, Packet, Reference, flag, tag};
+use super::{Flat, MAX_DEPTH, Packet, Reference, tag};
 use crate::loaded::Lent;
 use crate::raw::{Coroutine, Kind, Stack, protected};
 use crate::state::{State, vital};
 
 pub(crate) use malformed::Malformed;
+use open::{Frame, Phase};
 
 /// Rebuilds the values of a packet in `lua`.
 ///
@@ -184,42 +187,6 @@ struct Global {
     set: bool,
 }
 
-enum Frame {
-    /// `object`: its number. `instead`: the place among the objects of what is taken in its place; 0 for itself.
-    Table {
-        object: u32,
-        at: i32,
-        array: u32,
-        filled: u32,
-        hash: u32,
-        metatable: bool,
-        phase: Phase,
-        instead: usize,
-    },
-    Function {
-        object: u32,
-        at: i32,
-        next: u8,
-        count: u8,
-        environment: bool,
-    },
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    List,
-    Key,
-    Value,
-    Metatable,
-}
-
-/// What the innermost open object takes next.
-enum Wants {
-    Value,
-    Upvalue,
-    Nothing,
-}
-
 impl<'a> Decoder<'a> {
     fn new(lua: &'a Lua, state: &'a State, flat: &'a Flat) -> Self {
         Self {
@@ -324,156 +291,6 @@ impl<'a> Decoder<'a> {
             self.state
                 .poison_globals(self.lua, &poison)
                 .map_err(|error| Malformed::Name(error.to_string()))?;
-        }
-        Ok(())
-    }
-
-    /// Reads one value with everything in it, and leaves it on top.
-    fn whole(&mut self, stack: &mut Stack<'_>) -> Result<(), Malformed> {
-        if !self.value(stack)? {
-            self.drain(stack, 0)?;
-        }
-        Ok(())
-    }
-
-    /// Reads until no more than `depth` objects are open; the outermost of those that were is left on top.
-    fn drain(&mut self, stack: &mut Stack<'_>, depth: usize) -> Result<(), Malformed> {
-        while self.frames.len() > depth {
-            self.plain_entries(stack)?;
-            let complete = match self.wants() {
-                Wants::Value => self.value(stack)?,
-                Wants::Upvalue => self.upvalue(stack)?,
-                Wants::Nothing => {
-                    if let Some(Frame::Table { instead: 1.., .. }) = self.frames.last() {
-                        self.take_instead(stack);
-                    }
-                    self.frames.pop();
-                    self.frames.len() > depth
-                }
-            };
-            if complete {
-                self.accept(stack)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn wants(&mut self) -> Wants {
-        match self.frames.last_mut() {
-            None => Wants::Nothing,
-            Some(Frame::Table { array, filled, hash, metatable, phase, .. }) => {
-                if *phase == Phase::List && filled == array {
-                    *phase = Phase::Key;
-                }
-                if *phase == Phase::Key && *hash == 0 {
-                    *phase = Phase::Metatable;
-                }
-                if *phase == Phase::Metatable && !*metatable { Wants::Nothing } else { Wants::Value }
-            }
-            Some(Frame::Function { next, count, environment, .. }) => {
-                if next < count {
-                    Wants::Upvalue
-                } else if *environment {
-                    Wants::Value
-                } else {
-                    Wants::Nothing
-                }
-            }
-        }
-    }
-
-    /// Gives the value on top to the innermost open object.
-    fn accept(&mut self, stack: &mut Stack<'_>) -> Result<(), Malformed> {
-        match self.frames.last_mut() {
-            None => {}
-            Some(Frame::Table { at, filled, hash, metatable, phase, .. }) => match *phase {
-                Phase::List => {
-                    *filled += 1;
-                    stack.raw_set_index(*at, *filled as usize);
-                }
-                Phase::Key => *phase = Phase::Value,
-                Phase::Value => {
-                    *phase = Phase::Key;
-                    *hash -= 1;
-                    if !stack.raw_set(*at) && self.unresolved.is_none() {
-                        return Err(Malformed::Key);
-                    }
-                }
-                Phase::Metatable => {
-                    *metatable = false;
-                    if !stack.set_metatable(*at) && self.unresolved.is_none() {
-                        return Err(Malformed::Metatable);
-                    }
-                }
-            },
-            Some(Frame::Function { at, next, count, environment, .. }) => {
-                if next < count {
-                    *next += 1;
-                    if !stack.set_upvalue(*at, i32::from(*next)) {
-                        return Err(Malformed::Upvalue(*next));
-                    }
-                } else {
-                    *environment = false;
-                    #[cfg(any(feature = "lua51", feature = "luajit"))]
-                    stack.set_environment(*at);
-                    #[cfg(not(any(feature = "lua51", feature = "luajit")))]
-                    return Err(Malformed::Tag(flag::ENVIRONMENT));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Counts the object on top, and keeps it if it appears again. Gives the place of what is to be taken in its place,
-    /// or 0.
-    fn remember(&mut self, stack: &mut Stack<'_>, flags: u8) -> Result<usize, Malformed> {
-        self.objects += 1;
-        if let Some((mark, rest)) = self.marks.split_first()
-            && mark.object + 1 == self.objects
-        {
-            self.marks = rest;
-            let instead = self.class_arrives(stack, *mark)?;
-            if instead != 0 {
-                return Ok(instead);
-            }
-        }
-        if flags & flag::SHARED != 0 {
-            self.make_objects(stack);
-            stack.push_copy(-1);
-            stack.raw_set_index(OBJECTS, self.objects as usize);
-        }
-        Ok(0)
-    }
-
-    /// Something could not be found in the global that is being read: it is missing in all objects that are open.
-    fn lacks(&mut self, message: String) {
-        for frame in &self.frames {
-            let (Frame::Table { object, .. } | Frame::Function { object, .. }) = frame;
-            self.incomplete.push((*object..*object + 1, message.clone()));
-        }
-        self.unresolved = Some(message);
-    }
-
-    fn make_objects(&mut self, stack: &mut Stack<'_>) {
-        if stack.kind(OBJECTS) != Kind::Table {
-            stack.push_table(0, 0);
-            stack.replace(OBJECTS);
-        }
-    }
-
-    fn push_seen(&mut self, stack: &mut Stack<'_>, number: u64) -> Result<(), Malformed> {
-        if stack.kind(OBJECTS) != Kind::Table || number >= u64::from(self.objects) {
-            return Err(Malformed::NoObject(number));
-        }
-        stack.raw_get_index(OBJECTS, number as usize + 1);
-        if stack.kind(-1) == Kind::Nil {
-            return Err(Malformed::NoObject(number));
-        }
-        let number = number as u32;
-        if self.in_global
-            && let Some((_, message)) = self.incomplete.iter().find(|(range, _)| range.contains(&number))
-        {
-            self.lacks(message.clone());
         }
         Ok(())
     }
