@@ -8,7 +8,7 @@ use futures_lite::future;
 use mlua::{IntoLuaMulti, Lua, MultiValue, Value};
 use runtime_core::deadline;
 
-use super::{AWAIT, DONE, MUST_NOT_BLOCK, PARK, RAISE, Role, State, TOO_LATE, WRONG, vital};
+use super::{Role, State, vital};
 use crate::fault::Fault;
 use crate::goroutine::{Reply, Wait};
 use crate::local::Local;
@@ -16,9 +16,42 @@ use crate::object::Object;
 use crate::system::{Ending, GRACE};
 use crate::{packet, raw};
 
+/// What is said where a wait would stop an embedder's runtime.
+pub(crate) const MUST_NOT_BLOCK: &str = "a blocking call on the only thread of an async runtime, which would stand still: run the \
+    script with call_async, and wait in no coroutine that it has made itself, or run it on a thread that may block (spawn_blocking)";
+
+/// What is said to a finalizer that waits for too long.
+const TOO_LATE: &str = "the script has ended, and its finalizers may wait for 2 s in all";
+
+// What the first value of a primitive tells the Lua function around it. `lua/base.lua` has the same numbers.
+/// Values follow.
+pub(crate) const DONE: i64 = 0;
+/// The goroutine has to park.
+pub(crate) const PARK: i64 = 1;
+/// A message follows, to be raised with the caller's position.
+pub(crate) const WRONG: i64 = 2;
+/// An error value follows, to be raised as it is.
+const RAISE: i64 = 3;
+/// Two functions follow, one of which is to be called: the first waits by yielding to the embedder's executor, the other by
+/// blocking, where nothing can be yielded. They give what a primitive gives.
+pub(crate) const AWAIT: i64 = 4;
+
 const NOTHING: &str = "nothing is to be waited for";
 
 impl State {
+    /// The values of a primitive for its outcome.
+    pub(crate) fn values(&self, lua: &Lua, outcome: Result<MultiValue, Fault>) -> mlua::Result<MultiValue> {
+        match outcome {
+            Ok(mut values) => {
+                values.push_front(Value::Integer(DONE));
+                Ok(values)
+            }
+            Err(Fault::Wrong(message)) => (WRONG, message).into_lua_multi(lua),
+            Err(Fault::Raise(error)) => (RAISE, error).into_lua_multi(lua),
+            Err(Fault::Cancelled) => self.reply_values(lua, Reply::Cancelled),
+        }
+    }
+
     /// Waits: parks the running goroutine; at home yields to the embedder's executor, if one runs the script, and blocks the
     /// thread otherwise. The values are those of a primitive. A `shielded` wait is not ended by cancelling: it sees to its own
     /// end then.
