@@ -11,8 +11,8 @@ use rustc_hash::FxHashSet;
 use super::globals::{chunk, keep_globals};
 use super::{
     Primitives, atomic_int, broadcaster, cancelled, channel, circuit_breaker, classes, configure, context,
-    direct, flow, handle, local, locks, look, metatables, pools, rate_limiter, retry, scope, select, shared,
-    start, time, timers, wait_group,
+    direct, flow, handle, local, locks, look, metatables, pools, prints, rate_limiter, retry, scope, select,
+    shared, start, time, timers, wait_group,
 };
 #[cfg(unix)]
 use super::{commands, processes};
@@ -227,6 +227,7 @@ pub(crate) fn install(lua: &Lua, system: Arc<System>, role: Role) -> mlua::Resul
         prim.table.raw_set("in_main", in_main)?;
         prim.table.raw_set("close", close)?;
         prim.coroutines(&park)?;
+        prim.table.raw_set("printed", prints::printed(lua)?)?;
         let (pcall, xpcall) = protect.unzip();
         let handler: Value = chunk(
             lua,

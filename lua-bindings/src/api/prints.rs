@@ -15,7 +15,7 @@ use mlua::{Function, Lua, MultiValue, Table};
 use super::{FACE, chunk};
 use crate::fault::{self, Fault};
 use crate::goroutine::Reply;
-use crate::raw::{self, Number, Stack, Went};
+use crate::raw::{self, Number, Refusals, Stack, Went};
 use crate::state::{DONE, Role, State};
 
 /// What somebody who has printed is to wait for.
@@ -95,7 +95,7 @@ pub fn print_to(lua: &Lua, printer: impl Fn(Printed<'_>) -> Option<Pause> + 'sta
     };
     let put = raw::closure(lua, &state, put, &general, false)?;
     let put: Function = lua.named_registry_value::<Function>(FACE)?.call(put)?;
-    let made: Table = chunk(lua, "prints", include_str!("../lua/prints.lua"), put)?;
+    let made: Table = chunk(lua, "prints", include_str!("../lua/prints.lua"), (put, printed(lua)?))?;
     let (print, write): (Function, Function) = (made.raw_get("print")?, made.raw_get("write")?);
     if state.role == Role::Home {
         // They are Lua functions, and travel as the isolates' own.
@@ -105,6 +105,11 @@ pub fn print_to(lua: &Lua, printer: impl Fn(Printed<'_>) -> Option<Pause> + 'sta
     }
     lua.globals().raw_set("print", print)?;
     super::globals(lua)?.raw_get::<Table>("io")?.raw_set("write", write)
+}
+
+/// What makes the text of a `print`.
+pub(super) fn printed(lua: &Lua) -> mlua::Result<Function> {
+    chunk(lua, "printed", include_str!("../lua/printed.lua"), Refusals::new(lua)?.refuse)
 }
 
 /// The primitive behind those: 1 or 2 for the stream, and the text.

@@ -143,31 +143,10 @@ end
 local stdout = io.stdout
 local write = stdout.write
 
-local metatable_of = debug and debug.getmetatable or getmetatable
-local older = _VERSION == "Lua 5.1" or _VERSION == "Lua 5.2"
-local NO_TEXT = older and "'tostring' must return a string to 'print'" or "'__tostring' must return a string"
+local printed = prim.printed
 
 function print(...)
-  local parts = { ... }
-  local n = select("#", ...)
-  for i = 1, n do
-    local value = parts[i]
-    local metatable = type(value) ~= "string" and metatable_of(value)
-    local telling = type(metatable) == "table" and rawget(metatable, "__tostring")
-    if telling then
-      parts[i] = telling(value)
-      if type(parts[i]) ~= "string" and type(parts[i]) ~= "number" then
-        if _VERSION == "Lua 5.3" then
-          error(NO_TEXT, 0) -- its `print` calls the function `tostring`, whose caller has no line
-        end
-        refuse(false, NO_TEXT)
-      end
-    else
-      parts[i] = tostring(value)
-    end
-  end
-  parts[n + 1] = "\n"
-  write(stdout, concat(parts, "\t", 1, n) .. "\n")
+  write(stdout, printed(...))
 end
 
 local raw_write = io.write

@@ -1,9 +1,10 @@
 -- `print`, `io.write`, and the method `write` of standard output and standard error, where the host takes what they write. They are in
 -- Lua, and need no reference of Rust's, so that they do their work while the state is being closed, too.
--- Called with: put(stream, text), which gives the text to the host, and waits where that has to be. Gives the first two.
-local put = ...
+-- Called with: put(stream, text), which gives the text to the host, and waits where that has to be; printed(...), what `print` writes
+-- (printed.lua). Gives the first two.
+local put, printed = ...
 
-local io, concat, error, getmetatable, select, tostring, type = io, table.concat, error, getmetatable, select, tostring, type
+local io, concat, error, getmetatable, select, type = io, table.concat, error, getmetatable, select, type
 local io_type, output = io.type, io.output
 local out, err = io.stdout, io.stderr
 local methods = getmetatable(out).__index
@@ -44,16 +45,6 @@ return {
     return write(output(), ...)
   end,
   print = function(...)
-    local n = select("#", ...)
-    if n == 1 then
-      put(STDOUT, tostring((...)) .. "\n")
-      return
-    end
-    local parts = { ... }
-    for i = 1, n do
-      parts[i] = tostring(parts[i])
-    end
-    parts[n + 1] = "\n"
-    put(STDOUT, concat(parts, "\t", 1, n) .. "\n")
+    put(STDOUT, (printed(...)))
   end,
 }
