@@ -6,6 +6,7 @@ use std::sync::Arc;
 use runtime_core::{PoolStats, Status, block_on};
 
 use crate::api;
+use crate::pool::has_ended;
 use crate::system::System;
 
 /// Looks at a runtime from any thread, also while the home state is busy. Made by
@@ -53,7 +54,8 @@ impl Observer {
 
     /// What the pools that are open do, by name.
     pub fn pools(&self) -> Vec<PoolStats> {
-        let mut pools: Vec<_> = self.0.pools.iter().map(|pool| pool.stats()).collect();
+        let open = self.0.pools.iter().filter(|pool| !has_ended(pool));
+        let mut pools: Vec<_> = open.map(|pool| pool.stats()).collect();
         pools.sort_by(|a, b| a.name.cmp(&b.name));
         pools
     }

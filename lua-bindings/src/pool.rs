@@ -12,6 +12,14 @@ use crate::goroutine::{GoroutineHandle, Start, Waiting};
 /// A pool by which goroutines are started.
 pub(crate) type LuaPool = Pool<PoolTask>;
 
+/// Whether it has been closed and has nothing to do any more. It may still be under its name, if who closed it was cancelled meanwhile.
+pub(crate) fn has_ended(pool: &LuaPool) -> bool {
+    pool.is_closed() && {
+        let stats = pool.stats();
+        stats.queued == 0 && stats.active == 0
+    }
+}
+
 /// The place in its pool that a goroutine holds.
 pub(crate) type Slot = runtime_core::Slot<PoolTask>;
 

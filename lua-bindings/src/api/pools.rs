@@ -20,7 +20,7 @@ use crate::fault::Fault;
 use crate::goroutine::{GoroutineHandle, Reply};
 use crate::local::{Flavour, POOL_KIND};
 use crate::object::Object;
-use crate::pool::{LuaPool, PoolTask, Slot};
+use crate::pool::{LuaPool, PoolTask, Slot, has_ended};
 use crate::scope::Scope;
 use crate::state::State;
 use crate::system::System;
@@ -144,12 +144,9 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
 pub(super) fn find(state: &State, name: &str) -> Option<LuaPool> {
     let pools = &state.system.pools;
     let pool = pools.get(name).map(|pool| pool.clone())?;
-    if pool.is_closed() {
-        let stats = pool.stats();
-        if stats.queued == 0 && stats.active == 0 {
-            pools.remove_if(name, |_, current| current.same(&pool));
-            return None;
-        }
+    if has_ended(&pool) {
+        pools.remove_if(name, |_, current| current.same(&pool));
+        return None;
     }
     Some(pool)
 }
