@@ -18,6 +18,11 @@ pub(crate) const TIME_SLICE: Duration = Duration::from_millis(10);
 /// at least half the time between two looks, and has not just stood in line for a processor.
 const LONG: u32 = 2;
 
+/// An isolate that has not got to an interrupt is asked again when it has computed for twice as long as before, and for no longer than
+/// this. The handler takes the longer the deeper the calls are: a signal that came each time before it had ended would let nothing
+/// else run.
+const PATIENCE: Duration = Duration::from_millis(200);
+
 /// After so long in the same turn an isolate that is asleep counts as blocked.
 const ASLEEP: Duration = Duration::from_millis(15);
 
@@ -48,6 +53,8 @@ struct Watched {
     turn: u64,
     /// Looks at the same turn, since it was last interrupted.
     looks: u32,
+    /// How often it was asked for an interrupt in vain, until now.
+    unheard: u32,
     /// How long its thread had computed when these began.
     before: Option<Duration>,
     /// When this turn was first seen.
@@ -85,6 +92,11 @@ impl Watched {
     fn has_computed(&self, long: Duration) -> bool {
         let computed = self.pulse.thread.processor_time();
         self.before.zip(computed).is_none_or(|(before, computed)| computed.saturating_sub(before) >= long)
+    }
+
+    /// For how long it is to have computed, where `long` is enough the first time.
+    fn patience(&self, long: Duration) -> Duration {
+        long.max(long.saturating_mul(1 << self.unheard).min(PATIENCE))
     }
 
     /// Whether the isolate is blocked by what it has run for so long.
@@ -174,6 +186,7 @@ impl Monitor {
             pulse: Arc::clone(pulse),
             turn: 0,
             looks: 0,
+            unheard: 0,
             before: None,
             since: Instant::now(),
             first: None,
@@ -220,6 +233,7 @@ impl Monitor {
             let turn = watched.pulse.handshake.turn();
             if turn != watched.turn {
                 (watched.turn, watched.since) = (turn, now);
+                watched.unheard = 0;
                 (watched.first, watched.last) = (None, None);
                 watched.begin();
                 continue;
@@ -233,7 +247,13 @@ impl Monitor {
                     None => {}
                 }
             }
-            if watched.looks >= LONG && watched.has_computed(tick / 2) {
+            if !watched.pulse.handshake.is_wanted() {
+                watched.unheard = 0;
+            }
+            if watched.looks >= LONG && watched.has_computed(watched.patience(tick / 2)) {
+                if watched.pulse.handshake.is_wanted() {
+                    watched.unheard = (watched.unheard + 1).min(31);
+                }
                 self.interrupt(&watched.pulse);
                 watched.begin();
             }
