@@ -155,7 +155,13 @@ fn convert_table(table: &Table, null: &LuaValue, strict: Strict, depth: usize) -
         match &key {
             LuaValue::Integer(index) if (1..=length as i64).contains(index) => entries += 1,
             LuaValue::String(name) if length == 0 || strict == Strict::No => {
-                let name = name.to_string_lossy();
+                let name = match name.to_str() {
+                    Ok(name) => name.to_owned(),
+                    Err(_) if strict == Strict::No => name.to_string_lossy(),
+                    Err(_) => {
+                        return Err((String::new(), "a key that is not UTF-8 cannot be written".into()));
+                    }
+                };
                 let value = convert(&value, null, strict, depth + 1)
                     .map_err(|(path, why)| (join(&name, path), why))?;
                 fields.insert(name, value);

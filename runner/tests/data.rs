@@ -57,6 +57,7 @@ fn what_is_no_json_is_told_with_its_place() {
             gives_nothing("holes", json.encode, { [1] = 1, [3] = 3 })
             gives_nothing("both a list and named fields", json.encode, { 1, x = 1 })
             gives_nothing("not UTF-8", json.encode, { "\xff" })
+            gives_nothing("a key that is not UTF-8", json.encode, { ["\xff"] = 1, ["\xfe"] = 2 })
             local round = {}
             round.again = round
             gives_nothing("is it within itself? (at again.again.", json.encode, round)

@@ -131,6 +131,7 @@ fn commands_run_and_end_with_who_runs_them() {
         r = assert(exec.run("cat; echo $WHO; pwd", { stdin = "in ", env = { WHO = "me" }, workdir = "/" }))
         assert(r.stdout == "in me\n/\n" and r.success, r.stdout)
         assert(exec.run({ "printf", "%s-", "a b", "c" }).stdout == "a b-c-")
+        assert(not pcall(exec.run, { "echo", "a", nil, "c" }) and not pcall(exec.run, { "echo", option = "a" }))
         assert(exec.run("kill -9 $$").exit_code == 137)
         assert(#exec.run("head -c 300000 /dev/zero").stdout == 300000)
         -- It need not read what it is given.

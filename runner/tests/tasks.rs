@@ -115,6 +115,10 @@ fn a_timeout_stops_whatever_a_task_does() {
         workflow.define("w"):tasks({
           t("computes", function() while true do end end),
           t("catches", function() while true do pcall(function() while true do end end) end end),
+          t("in a coroutine", function() coroutine.wrap(function() while true do end end)() end),
+          t("in coroutines", function()
+            while true do pcall(coroutine.wrap(function() pcall(function() while true do end end) end)) end
+          end),
           t("sleeps", function() goroutine.sleep(60000) end),
           t("awaits", function() goroutine.async(goroutine.sleep, 60000):await() end),
           t("waits", function() time.sleep(60) end),
@@ -127,7 +131,17 @@ fn a_timeout_stops_whatever_a_task_does() {
     );
     assert_eq!(run.status.code(), Some(1), "{run:#?}");
     assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
-    let expected = ["computes", "catches", "sleeps", "awaits", "waits", "execs", "shell"];
+    let expected = [
+        "computes",
+        "catches",
+        "in a coroutine",
+        "in coroutines",
+        "sleeps",
+        "awaits",
+        "waits",
+        "execs",
+        "shell",
+    ];
     assert_eq!(run.stdout, expected.map(|name| format!("{name}\ttimeout exceeded\n")).concat());
     assert!(statuses(&run).ends_with("shell timeout, quick ok"), "{run:#?}");
 }

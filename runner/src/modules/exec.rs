@@ -178,9 +178,12 @@ fn replace_popen(lua: &Lua, shared: &Arc<Shared>, place: Place) -> mlua::Result<
 fn wanted(lua: &Lua, shared: &Arc<Shared>, args: &Args) -> mlua::Result<Wanted> {
     let mut command = match args.value(1) {
         Value::Table(words) => {
-            let words: Vec<Value> = words.sequence_values().collect::<mlua::Result<_>>()?;
+            let list: Vec<Value> = words.sequence_values().collect::<mlua::Result<_>>()?;
+            // A hole, or a named field, would be left out silently.
+            let is_list = words.pairs::<Value, Value>().count() == list.len();
             let words: Option<Vec<_>> =
-                words.iter().map(|word| String::from_utf8(bytes(word)?).ok()).collect();
+                list.iter().map(|word| String::from_utf8(bytes(word)?).ok()).collect();
+            let words = words.filter(|_| is_list);
             match words.as_deref() {
                 Some([program, args @ ..]) => {
                     let mut command = Command::new(program);

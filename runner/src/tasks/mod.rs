@@ -168,8 +168,10 @@ impl Definitions {
 fn limits(lua: &Lua, shared: &Arc<Shared>) -> mlua::Result<[Function; 3]> {
     // When each began, and when it returned, if it has.
     let begun = Arc::new(Mutex::new(HashMap::<u64, (Instant, Option<Instant>)>::new()));
+    // Until when those may run that have a limit.
+    let until = Arc::new(Mutex::new(HashMap::<u64, Instant>::new()));
     let enter = {
-        let (shared, begun) = (Arc::clone(shared), Arc::clone(&begun));
+        let (shared, begun, until) = (Arc::clone(shared), Arc::clone(&begun), Arc::clone(&until));
         lua.create_function(move |lua, (task, limit): (Table, Option<f64>)| {
             let Some(goroutine) = goroutine::current_id(lua) else {
                 return Ok(());
@@ -182,23 +184,35 @@ fn limits(lua: &Lua, shared: &Arc<Shared>) -> mlua::Result<[Function; 3]> {
             if let Some(limit) =
                 limit.and_then(|limit| now.checked_add(Duration::try_from_secs_f64(limit).ok()?))
             {
-                lua.set_hook(HookTriggers::new().every_nth_instruction(INSTRUCTIONS), move |lua, _| {
-                    goroutine::answer_observers(lua);
-                    if Instant::now() < limit {
-                        return Ok(VmState::Continue);
-                    }
-                    // From now on at every instruction: one who has caught it gets it again, outside of what caught it.
-                    lua.set_hook(HookTriggers::new().every_nth_instruction(1), |_, _| Err(overdue()))?;
-                    Err(overdue())
-                })?;
+                until.lock().unwrap_or_else(PoisonError::into_inner).insert(goroutine, limit);
+                let until = Arc::clone(&until);
+                // One for all: the coroutines that such a function makes have it from the one that makes them.
+                lua.set_global_hook(
+                    HookTriggers::new().every_nth_instruction(INSTRUCTIONS),
+                    move |lua, _| {
+                        goroutine::answer_observers(lua);
+                        let until = until.lock().unwrap_or_else(PoisonError::into_inner);
+                        let limit = goroutine::current_id(lua).and_then(|id| until.get(&id));
+                        if limit.is_none_or(|limit| Instant::now() < *limit) {
+                            return Ok(VmState::Continue);
+                        }
+                        drop(until);
+                        // From now on at every instruction: one who has caught it gets it again, outside of what caught it.
+                        lua.set_hook(HookTriggers::new().every_nth_instruction(1), |_, _| Err(overdue()))?;
+                        Err(overdue())
+                    },
+                )?;
             }
             Ok(())
         })?
     };
     let quiet = {
-        let begun = Arc::clone(&begun);
+        let (begun, until) = (Arc::clone(&begun), Arc::clone(&until));
         lua.create_function(move |lua, ()| {
             lua.remove_hook();
+            if let Some(id) = goroutine::current_id(lua) {
+                until.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+            }
             let mut begun = begun.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some((_, end)) = goroutine::current_id(lua).and_then(|id| begun.get_mut(&id)) {
                 *end = Some(Instant::now());
@@ -209,6 +223,7 @@ fn limits(lua: &Lua, shared: &Arc<Shared>) -> mlua::Result<[Function; 3]> {
     let shared = Arc::clone(shared);
     let leave = lua.create_function(move |_, (goroutine, limit): (u64, Option<f64>)| {
         shared.end_function(goroutine);
+        until.lock().unwrap_or_else(PoisonError::into_inner).remove(&goroutine);
         let begun = begun.lock().unwrap_or_else(PoisonError::into_inner).remove(&goroutine);
         let passed = begun.map(|(begin, end)| (end.unwrap_or_else(Instant::now) - begin).as_secs_f64());
         Ok(matches!((passed, limit), (Some(passed), Some(limit)) if passed >= limit))
