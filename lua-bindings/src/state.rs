@@ -31,7 +31,9 @@ use crate::registry::Meter;
 use crate::system::System;
 
 pub(crate) use running::Verdict;
-pub(crate) use waits::{AWAIT, DONE, MUST_NOT_BLOCK, PARK, WRONG};
+#[cfg(any(feature = "lua53", feature = "lua54", feature = "lua55"))]
+pub(crate) use waits::AWAIT;
+pub(crate) use waits::{DONE, MUST_NOT_BLOCK, PARK, WRONG};
 
 /// Which state this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
