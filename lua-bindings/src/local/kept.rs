@@ -12,7 +12,7 @@ use crate::packet::Packet;
 pub(crate) struct Kept {
     pub(super) slot: usize,
     pub(super) post: Arc<Post>,
-    copy: OnceLock<Packet>,
+    copy: OnceLock<Result<Packet, String>>,
 }
 
 impl Kept {
@@ -20,13 +20,13 @@ impl Kept {
         Self { slot, post, copy: OnceLock::new() }
     }
 
-    /// The copy for other states.
-    pub(crate) fn copy(&self) -> Option<&Packet> {
+    /// The copy for other states, once there is one, or why there can be none.
+    pub(crate) fn copy(&self) -> Option<&Result<Packet, String>> {
         self.copy.get()
     }
 
-    pub(super) fn set_copy(&self, packet: Packet) {
-        let _ = self.copy.set(packet);
+    pub(super) fn set_copy(&self, copy: Result<Packet, String>) {
+        let _ = self.copy.set(copy);
     }
 }
 

@@ -327,20 +327,21 @@ impl Local {
             if !handle.status().is_ended() {
                 continue;
             }
-            let (packet, noun) = match handle.peek() {
-                Some(Outcome::Done(packet)) => (packet, "result"),
-                Some(Outcome::Failed(failure)) => (&failure.error, "error"),
-                _ => continue,
-            };
-            if let Packet::Kept(kept) = packet {
-                self.copy(lua, state, kept, noun);
+            match handle.peek() {
+                Some(Outcome::Done(Packet::Kept(kept))) => self.copy(lua, state, kept, "result"),
+                Some(Outcome::Failed(failure)) => {
+                    if let Packet::Kept(kept) = &failure.error {
+                        self.copy(lua, state, kept, "error");
+                    }
+                }
+                _ => {}
             }
         }
         self.copying.set(false);
     }
 
-    /// Makes the copy for other states, if these values are of this one and have none. What cannot be copied has a text
-    /// that says why.
+    /// Makes the copy for other states, if these values are of this one and have none. In the place of an error that cannot be copied
+    /// there is a text that says why.
     fn copy(&self, lua: &Lua, state: &State, kept: &Kept, noun: &'static str) {
         if !self.has(kept) || kept.copy().is_some() {
             return;
@@ -351,7 +352,10 @@ impl Local {
         let copied = values.map_err(|error| crate::fault::text(&error)).and_then(|values| {
             packet::encode(lua, state, values, Roots::Values(noun)).map_err(|why| why.to_string())
         });
-        kept.set_copy(copied.unwrap_or_else(|why| Packet::text(&why)));
+        kept.set_copy(match copied {
+            Err(why) if noun == "error" => Ok(Packet::text(&why)),
+            copied => copied,
+        });
     }
 
     // Running.

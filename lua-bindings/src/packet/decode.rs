@@ -119,7 +119,8 @@ pub(crate) fn decode_stack(
         }
         Packet::Kept(kept) => match (state.local().filter(|local| local.has(kept)), kept.copy()) {
             (Some(local), _) => return local.push_kept(stack, kept).ok_or(Malformed::TooMany),
-            (None, Some(copy)) => return decode_stack(stack, lua, state, copy),
+            (None, Some(Ok(copy))) => return decode_stack(stack, lua, state, copy),
+            (None, Some(Err(why))) => return Err(Malformed::NotCopied(why.clone())),
             (None, None) => return Err(Malformed::Elsewhere),
         },
     }

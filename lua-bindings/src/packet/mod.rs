@@ -144,7 +144,12 @@ impl Packet {
             Self::One(Plain::Integer(value)) => Some(value.to_string()),
             Self::One(Plain::Float(value)) => Some(value.to_string()),
             Self::Flat(flat) => flat.text(),
-            Self::Kept(kept) => return kept.copy().map_or_else(|| NO_TEXT.into(), Self::shown),
+            Self::Kept(kept) => {
+                return match kept.copy() {
+                    Some(Ok(copy)) => copy.shown(),
+                    _ => NO_TEXT.into(),
+                };
+            }
         };
         text.unwrap_or_else(|| NO_TEXT.into())
     }

@@ -9,6 +9,9 @@ pub(crate) enum Malformed {
         "what a goroutine of goroutine.local has come to is in the state that it ran in, and was not copied in time"
     )]
     Elsewhere,
+    /// Such results cannot be copied.
+    #[error("{0}")]
+    NotCopied(String),
     #[error("malformed packet: it ends too early")]
     Short,
     #[error("malformed packet: unknown tag {0}")]
