@@ -99,6 +99,7 @@ impl Object {
     /// Pushes a new userdata. `enter` sets what is on top, which is that, in the list of objects.
     fn push_at(self, stack: &mut Stack<'_>, state: &State, enter: impl FnOnce(&mut Stack<'_>, i32)) {
         let (top, class, outside) = (stack.top(), self.class(), self.outside());
+        state.made_objects.set(true);
         state.push_vitals(stack);
         stack.raw_get_index(top + 1, vital::METATABLES + class);
         stack.push_object(self, top + 2);

@@ -86,7 +86,9 @@ pub(crate) struct State {
     /// The goroutines that the home state has started.
     children: Children,
     /// Once the home state is known to be closed: until when its finalizers may wait.
-    closing_until: Cell<Option<Instant>>,
+    pub(crate) closing_until: Cell<Option<Instant>>,
+    /// Whether reference objects were made here since what is finalized first was made anew.
+    pub(crate) made_objects: Cell<bool>,
     /// What the code outside goroutines holds of locks, once it has locked one.
     holder: OnceCell<Holder>,
     /// In isolates: how its goroutines are interrupted.
@@ -158,6 +160,7 @@ impl State {
             current: RefCell::new(None),
             children: Children::default(),
             closing_until: Cell::new(None),
+            made_objects: Cell::new(false),
             holder: OnceCell::new(),
             interrupts: OnceCell::new(),
             waits_in: Cell::new("a blocking call"),

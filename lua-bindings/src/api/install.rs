@@ -293,7 +293,9 @@ fn end_with_process(lua: &Lua, state: &Rc<State>) -> mlua::Result<()> {
                 }
                 Ok(())
             })?;
-            local::wind_down(lua, &state, state.system.backend.now() + GRACE);
+            let until = state.system.backend.now() + GRACE;
+            state.closing_until.set(Some(until));
+            local::wind_down(lua, &state, until);
             state.system.shutdown(GRACE);
             state.system.end_with_process();
             Ok(())

@@ -103,10 +103,10 @@ fn make(lua: &Lua, state: &Rc<State>, parts: &Table) -> mlua::Result<Table> {
         prim.coroutines(&park)?;
         state.set_local(local);
     }
-    let (made, sentinel, handler): (Table, Value, Value) =
+    let (made, renew, handler): (Table, Value, Value) =
         chunk(lua, "local", include_str!("../lua/local.lua"), (&prim.table, module, face))?;
     if state.role == Role::Home {
-        parts.raw_set("sentinel", sentinel)?;
+        state.tables.vitals.raw_set(vital::RENEW, renew)?;
         state.tables.vitals.raw_set(vital::HANDLER, handler)?;
         if let Some(local) = state.local() {
             local.set_runner(lua, state)?;
@@ -146,7 +146,9 @@ fn add_home(prim: &Primitives<'_>) -> mlua::Result<()> {
     let finalizer = prim.lua.create_function(move |lua, _: MultiValue| {
         // A state of ours is closed by its host, which has wound it down before.
         if let Some(lua) = lua.weak().try_upgrade() {
-            wind_down(&lua, &state, state.system.backend.now() + GRACE);
+            // If `os.exit` has begun to end them, what is left of its time is left for this.
+            let until = state.closing_until.get();
+            wind_down(&lua, &state, until.unwrap_or_else(|| state.system.backend.now() + GRACE));
         }
         Ok(())
     })?;

@@ -5,12 +5,12 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use futures_lite::future;
-use mlua::{IntoLuaMulti, Lua, MultiValue};
+use mlua::{Function, IntoLuaMulti, Lua, MultiValue};
 use runtime_core::block_on;
 
 use crate::goroutine::{Reply, Running, Wait};
 use crate::raw::{CANNOT_PARK, Coroutine};
-use crate::state::{MUST_NOT_BLOCK, State, WRONG};
+use crate::state::{MUST_NOT_BLOCK, State, WRONG, vital};
 
 /// How many calls may block in place, each inside the one before.
 const DEEPEST: usize = 24;
@@ -28,7 +28,22 @@ impl State {
         let backend = &*self.system.backend;
         match self.local() {
             None => block_on(backend, future),
-            Some(local) => block_on(backend, local.drive(lua, self, future)),
+            Some(local) => {
+                let done = block_on(backend, local.drive(lua, self, future));
+                self.renew_sentinel();
+                done
+            }
+        }
+    }
+
+    /// The script goes on, and may end. Finalizers are called for the youngest object first: so that goroutines are ended before the
+    /// objects that they use, what ends them has to be younger than these.
+    fn renew_sentinel(&self) {
+        if self.made_objects.replace(false)
+            && let Ok(Some(renew)) = self.tables.vitals.raw_get::<Option<Function>>(vital::RENEW)
+        {
+            // Without memory for it the old one does, later.
+            let _ = renew.call::<()>(());
         }
     }
 

@@ -1,6 +1,6 @@
 -- The module `goroutine.local`: what `goroutine` has, with goroutines that run in the home state itself. Called with: the
 -- primitives of this flavour, and those of both in `shared`; the module of the other flavour; face (base.lua). Gives the
--- module, something to keep as long as the state lives, and the error handler of its goroutines.
+-- module, a function to be kept as long as the state lives and called once objects were made, and the error handler of its goroutines.
 local prim, parallel, face = ...
 
 local type, tostring, rawget = type, tostring, rawget
@@ -30,14 +30,23 @@ for name, standard in next, { pcall = prim.pcall and pcall, xpcall = prim.pcall 
   end
 end
 
--- Closing a stock interpreter's state calls finalizers, the youngest object's first: the goroutines end before the module does.
-local sentinel
-if newproxy then -- Lua 5.1 and LuaJIT, where tables have no finalizers
-  sentinel = newproxy(true)
-  getmetatable(sentinel).__gc = prim.wind_down
-else
-  sentinel = setmetatable({}, { __gc = prim.wind_down })
+-- Closing a stock interpreter's state calls finalizers, the youngest object's first. The last sentinel ends the goroutines: before
+-- the module goes, and the objects that were there when it was made.
+local wind_down, sentinel, renew = prim.wind_down, nil, nil
+local function finalize(self)
+  if self == sentinel then
+    wind_down()
+  end
 end
+if newproxy then -- Lua 5.1 and LuaJIT, where tables have no finalizers
+  local newproxy, first = newproxy, newproxy(true)
+  getmetatable(first).__gc = finalize
+  function renew() sentinel = newproxy(first) end
+else
+  local finalized = { __gc = finalize }
+  function renew() sentinel = setmetatable({}, finalized) end
+end
+renew()
 
 -- The error handler of every goroutine: called where the failing functions are still on the stack.
 
@@ -45,7 +54,7 @@ local traceback = debug and debug.traceback
 local getmetatable = debug and debug.getmetatable or getmetatable
 local keep, clean = prim.keep_traceback, prim.clean
 
-return M, sentinel, function(err)
+return M, renew, function(err)
   if type(err) == "userdata" then
     local mt = getmetatable(err)
     if type(mt) == "table" and rawget(mt, "__type") == "error" then

@@ -39,5 +39,7 @@ pub(crate) const AWAITING: usize = 15;
 pub(crate) const BLOCKING: usize = 16;
 /// What looks like a class and came as a copy, since the receiver's own was another by then: to the id it came under. Weak.
 pub(crate) const ECHOES: usize = 17;
+/// At home, once goroutines run there: makes what is finalized first when the state is closed.
+pub(crate) const RENEW: usize = 18;
 /// The metatables of reference objects, in the order of their classes: this one and all that follow.
-pub(crate) const METATABLES: usize = 18;
+pub(crate) const METATABLES: usize = 19;
