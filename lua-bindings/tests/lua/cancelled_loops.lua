@@ -5,8 +5,8 @@ if not test then
 end
 local goroutine = require("goroutine")
 
--- How often it tries, at most: others have had their turns long before.
-local TRIES = 20000
+-- For how many milliseconds it tries, at most: others have had their turns long before, also on a busy machine.
+local PATIENCE = 10000
 
 -- `prepare()` runs in the goroutine, before it is cancelled, and gives the function that is called again and again.
 local function lets_others_run(prepare)
@@ -15,12 +15,9 @@ local function lets_others_run(prepare)
     local act = prepare()
     ready:send(true)
     pcall(gate.receive, gate) -- it is cancelled here
-    local tries = 0
-    while over:load() == 0 and tries < TRIES do
-      pcall(act)
-      tries = tries + 1
-    end
-    over:store(tries < TRIES and 1 or 2)
+    local until_then = goroutine.now() + PATIENCE
+    while over:load() == 0 and goroutine.now() < until_then do pcall(act) end
+    over:compare_and_swap(0, 2)
   end)
   ready:receive()
   parked(handle)
