@@ -27,7 +27,7 @@ use runtime_core::Outcome;
 
 use crate::deadlock::Pending;
 use crate::fault;
-use crate::goroutine::{Failure, GoroutineCompleter, Reply, Running, Shipped, Start, Ties, Wait};
+use crate::goroutine::{Failure, Reply, Running, Shipped, Start, Ties, Wait};
 use crate::interrupt::{Interrupts, Yielded};
 use crate::isolate::Isolate;
 use crate::loaded::Lent;
@@ -123,7 +123,7 @@ impl Task {
 
     /// Resumes the goroutine. True if that was its end.
     fn run(&mut self, shipped: Option<Shipped>) -> bool {
-        self.status(|completer| completer.running());
+        self.running.tell(|completer| completer.running());
         let before = self.isolate.state.set_current(Some(Rc::clone(&self.running)));
         let end = catch_unwind(AssertUnwindSafe(|| self.resume(shipped).or_else(|| self.parked())));
         self.put_down();
@@ -168,12 +168,6 @@ impl Task {
     /// Whether the coroutine has just yielded because it was interrupted.
     fn take_yielded(&self) -> Yielded {
         self.isolate.state.interrupts().map_or(Yielded::No, Interrupts::take_yielded)
-    }
-
-    fn status(&self, tell: impl FnOnce(&GoroutineCompleter)) {
-        if let Some(completer) = &*self.running.completer.borrow() {
-            tell(completer);
-        }
     }
 
     /// Polls mlua's future. `Some` once the goroutine has ended.
@@ -244,7 +238,7 @@ impl Future for Task {
                     }
                     Poll::Pending => {
                         // Said only now: whoever sees it finds the goroutine where it waits.
-                        task.status(|completer| completer.waiting());
+                        task.running.tell(|completer| completer.waiting());
                         return Poll::Pending;
                     }
                 };
@@ -262,7 +256,7 @@ impl Future for Task {
             }
             // The coroutine is in an async function of the embedder's, or was resumed from one of our waits.
             let resumed = task.running.is_answered();
-            task.status(|completer| completer.running());
+            task.running.tell(|completer| completer.running());
             let end = match task.poll_driven(cx) {
                 None if task.wait.is_none() && cancelled && !resumed && !task.interrupted => {
                     Some(task.stop_driven())
@@ -275,7 +269,7 @@ impl Future for Task {
                 return Poll::Ready(());
             }
             if task.wait.is_none() {
-                task.status(|completer| completer.waiting());
+                task.running.tell(|completer| completer.waiting());
                 return Poll::Pending;
             }
         }

@@ -313,7 +313,8 @@ fn checked_exit(lua: &Lua, (exit, before): (Function, Function)) -> mlua::Result
     chunk(lua, "exit", include_str!("../lua/exit.lua"), (exit, before, refuse))
 }
 
-fn add_isolate(prim: &Primitives<'_>) -> mlua::Result<()> {
+/// What both flavours' own Lua code does in the goroutine that runs.
+pub(super) fn add_running(prim: &Primitives<'_>) -> mlua::Result<()> {
     prim.raw("expose", |_, state, ()| {
         if let Some(running) = state.current() {
             running.exposed.set(true);
@@ -330,10 +331,14 @@ fn add_isolate(prim: &Primitives<'_>) -> mlua::Result<()> {
         }
         Ok(())
     })?;
+    prim.raw("clean", |_, _, message: mlua::LuaString| Ok(fault::clean(&message.to_string_lossy())))
+}
+
+fn add_isolate(prim: &Primitives<'_>) -> mlua::Result<()> {
+    add_running(prim)?;
     prim.raw("loaded_at_home", |_, state, name: mlua::LuaString| {
         Ok(state.system.is_loaded_at_home(&name.as_bytes()))
     })?;
-    prim.raw("clean", |_, _, message: mlua::LuaString| Ok(fault::clean(&message.to_string_lossy())))?;
     prim.raw("exit", |_, state, code: f64| {
         // The system takes the lowest byte of it, as everywhere.
         state.system.exit(code as i64 as i32);

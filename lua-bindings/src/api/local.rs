@@ -3,11 +3,11 @@
 use std::rc::Rc;
 use std::time::Instant;
 
-use mlua::{Function, Lua, LuaString, MultiValue, Table, Value};
+use mlua::{Function, Lua, MultiValue, Table, Value};
 
+use super::install::add_running;
 use super::start::{Report, assemble};
 use super::{HandleObject, Primitives, chunk, context, direct, flow, pools, scope, start};
-use crate::fault;
 use crate::goroutine::Shipped;
 use crate::local::{Flavour, Local};
 use crate::object::Object;
@@ -125,23 +125,7 @@ fn make(lua: &Lua, state: &Rc<State>, parts: &Table) -> mlua::Result<Table> {
 }
 
 fn add_home(prim: &Primitives<'_>) -> mlua::Result<()> {
-    prim.raw("expose", |_, state, ()| {
-        if let Some(running) = state.current() {
-            running.exposed.set(true);
-        }
-        Ok(())
-    })?;
-    prim.raw("raising", |_, state, ()| {
-        state.raising_cancelled();
-        Ok(())
-    })?;
-    prim.raw("keep_traceback", |_, state, traceback: LuaString| {
-        if let Some(running) = state.current() {
-            *running.rare().traceback.borrow_mut() = Some(fault::traceback(&traceback.to_string_lossy()));
-        }
-        Ok(())
-    })?;
-    prim.raw("clean", |_, _, message: LuaString| Ok(fault::clean(&message.to_string_lossy())))?;
+    add_running(prim)?;
     let state = Rc::clone(prim.state);
     let finalizer = prim.lua.create_function(move |lua, _: MultiValue| {
         // A state of ours is closed by its host, which has wound it down before.

@@ -39,16 +39,23 @@ static BEFORE: [OnceLock<libc::sigaction>; 65] = [const { OnceLock::new() }; 65]
 /// Whether there can be a handler for `signal`. Installs none.
 pub(super) fn check(signal: c_int) -> io::Result<()> {
     before(signal)?;
-    // SAFETY: a record of integers and pointers, for which zero is a value; the call gets a valid pointer to it, and changes nothing
-    // else. That of a signal which cannot be caught can be asked for, too.
-    let known = unsafe {
-        let mut old: libc::sigaction = mem::zeroed();
-        libc::sigaction(signal, ptr::null(), &mut old) == 0
-    };
     match signal {
+        // What these do can be asked for, too.
         libc::SIGKILL | libc::SIGSTOP => Err(io::Error::from(io::ErrorKind::InvalidInput)),
-        _ if known => Ok(()),
-        _ => Err(io::Error::last_os_error()),
+        _ => installed(signal).map(drop),
+    }
+}
+
+/// What the process does at `signal`.
+fn installed(signal: c_int) -> io::Result<libc::sigaction> {
+    // SAFETY: a record of integers and pointers, for which zero is a value; the call gets a valid pointer to it, and changes nothing
+    // else.
+    unsafe {
+        let mut found: libc::sigaction = mem::zeroed();
+        if libc::sigaction(signal, ptr::null(), &mut found) != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(found)
     }
 }
 
@@ -65,14 +72,10 @@ pub(super) fn install(signal: c_int) -> io::Result<()> {
     if before.get().is_some() {
         return Ok(());
     }
-    // SAFETY: records of integers and pointers, for which zero is a value; the calls get valid pointers to them. The
+    // SAFETY: a record of integers and pointers, for which zero is a value; the call gets a valid pointer to it. The
     // handler is ready to run when it is installed, since what was there before is noted first.
     unsafe {
-        let mut old: libc::sigaction = mem::zeroed();
-        if libc::sigaction(signal, ptr::null(), &mut old) != 0 {
-            return Err(io::Error::last_os_error());
-        }
-        let _ = before.set(old);
+        let _ = before.set(installed(signal)?);
         let mut new: libc::sigaction = mem::zeroed();
         new.sa_sigaction = handle as *const () as usize;
         new.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART | libc::SA_ONSTACK;

@@ -161,42 +161,53 @@ impl Definitions {
     }
 }
 
+/// A function of the script's that runs for a task.
+struct Call {
+    begin: Instant,
+    /// When it returned, if it has.
+    end: Option<Instant>,
+    /// How long it may run, if there is a limit.
+    until: Option<Instant>,
+}
+
+impl Call {
+    fn is_overdue(&self) -> bool {
+        self.end.is_none() && self.until.is_some_and(|until| Instant::now() >= until)
+    }
+}
+
 /// What goes round a function of the script's that runs for a task: `enter(task, limit)` and `quiet()` in its goroutine, before and
 /// after; `leave(id, limit)` when it has ended, which says whether its time was up.
 ///
 /// Whatever waits is ended by cancelling; a function that computes, by a hook. While there is no limit, nothing is paid.
 fn limits(lua: &Lua, shared: &Arc<Shared>) -> mlua::Result<[Function; 3]> {
-    // When each began, and when it returned, if it has.
-    let begun = Arc::new(Mutex::new(HashMap::<u64, (Instant, Option<Instant>)>::new()));
-    // Until when those may run that have a limit.
-    let until = Arc::new(Mutex::new(HashMap::<u64, Instant>::new()));
+    let calls = Arc::new(Mutex::new(HashMap::<u64, Call>::new()));
     let enter = {
-        let (shared, begun, until) = (Arc::clone(shared), Arc::clone(&begun), Arc::clone(&until));
+        let (shared, calls) = (Arc::clone(shared), Arc::clone(&calls));
         lua.create_function(move |lua, (task, limit): (Table, Option<f64>)| {
             let Some(goroutine) = goroutine::current_id(lua) else {
                 return Ok(());
             };
             let now = Instant::now();
-            begun.lock().unwrap_or_else(PoisonError::into_inner).insert(goroutine, (now, None));
+            let until = limit.and_then(|limit| now.checked_add(Duration::try_from_secs_f64(limit).ok()?));
+            let call = Call { begin: now, end: None, until };
+            calls.lock().unwrap_or_else(PoisonError::into_inner).insert(goroutine, call);
             let is_task = !task.raw_get::<Option<bool>>("is_workflow")?.unwrap_or_default();
             let task = is_task.then(|| task_of(&task)).transpose()?;
             shared.begin_function(lua, task);
-            if let Some(limit) =
-                limit.and_then(|limit| now.checked_add(Duration::try_from_secs_f64(limit).ok()?))
-            {
-                until.lock().unwrap_or_else(PoisonError::into_inner).insert(goroutine, limit);
-                let until = Arc::clone(&until);
+            if until.is_some() {
+                let calls = Arc::clone(&calls);
                 // One for all: the coroutines that such a function makes have it from the one that makes them.
                 lua.set_global_hook(
                     HookTriggers::new().every_nth_instruction(INSTRUCTIONS),
                     move |lua, _| {
                         goroutine::answer_observers(lua);
-                        let until = until.lock().unwrap_or_else(PoisonError::into_inner);
-                        let limit = goroutine::current_id(lua).and_then(|id| until.get(&id));
-                        if limit.is_none_or(|limit| Instant::now() < *limit) {
+                        let calls = calls.lock().unwrap_or_else(PoisonError::into_inner);
+                        let call = goroutine::current_id(lua).and_then(|id| calls.get(&id));
+                        if !call.is_some_and(Call::is_overdue) {
                             return Ok(VmState::Continue);
                         }
-                        drop(until);
+                        drop(calls);
                         // From now on at every instruction: one who has caught it gets it again, outside of what caught it.
                         lua.set_hook(HookTriggers::new().every_nth_instruction(1), |_, _| Err(overdue()))?;
                         Err(overdue())
@@ -207,15 +218,12 @@ fn limits(lua: &Lua, shared: &Arc<Shared>) -> mlua::Result<[Function; 3]> {
         })?
     };
     let quiet = {
-        let (begun, until) = (Arc::clone(&begun), Arc::clone(&until));
+        let calls = Arc::clone(&calls);
         lua.create_function(move |lua, ()| {
             lua.remove_hook();
-            if let Some(id) = goroutine::current_id(lua) {
-                until.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
-            }
-            let mut begun = begun.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some((_, end)) = goroutine::current_id(lua).and_then(|id| begun.get_mut(&id)) {
-                *end = Some(Instant::now());
+            let mut calls = calls.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(call) = goroutine::current_id(lua).and_then(|id| calls.get_mut(&id)) {
+                call.end = Some(Instant::now());
             }
             Ok(())
         })?
@@ -223,9 +231,8 @@ fn limits(lua: &Lua, shared: &Arc<Shared>) -> mlua::Result<[Function; 3]> {
     let shared = Arc::clone(shared);
     let leave = lua.create_function(move |_, (goroutine, limit): (u64, Option<f64>)| {
         shared.end_function(goroutine);
-        until.lock().unwrap_or_else(PoisonError::into_inner).remove(&goroutine);
-        let begun = begun.lock().unwrap_or_else(PoisonError::into_inner).remove(&goroutine);
-        let passed = begun.map(|(begin, end)| (end.unwrap_or_else(Instant::now) - begin).as_secs_f64());
+        let call = calls.lock().unwrap_or_else(PoisonError::into_inner).remove(&goroutine);
+        let passed = call.map(|call| (call.end.unwrap_or_else(Instant::now) - call.begin).as_secs_f64());
         Ok(matches!((passed, limit), (Some(passed), Some(limit)) if passed >= limit))
     })?;
     Ok([enter, leave, quiet])

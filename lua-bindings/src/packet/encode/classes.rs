@@ -230,15 +230,7 @@ impl Encoder<'_> {
 
     /// The table on top looks like a class. If it is an echo, it is that still, and has no id of its own.
     pub(super) fn echo(&mut self, stack: &mut Stack<'_>) -> bool {
-        let echoes = self.base_classes() + ECHOES;
-        if stack.kind(echoes) == Kind::Nil {
-            stack.raw_get_index(self.vitals(), vital::ECHOES);
-            stack.replace(echoes);
-        }
-        stack.push_copy(-1);
-        stack.raw_get(echoes);
-        let id = number(stack);
-        stack.pop(1);
+        let id = self.number_in(stack, ECHOES, vital::ECHOES);
         if id == 0 {
             return false;
         }
@@ -372,17 +364,23 @@ impl Encoder<'_> {
         }
     }
 
-    /// The definition of the class on top, if there is one.
-    fn defined(&mut self, stack: &mut Stack<'_>) -> Option<Arc<Definition>> {
-        let defined = self.base_classes() + DEFINED;
-        if stack.kind(defined) == Kind::Nil {
-            stack.raw_get_index(self.vitals(), vital::DEFINED);
-            stack.replace(defined);
+    /// The number of the value on top in a list of the state's, which is fetched to this place when it is first asked. 0: none.
+    fn number_in(&self, stack: &mut Stack<'_>, place: i32, list: usize) -> u64 {
+        let at = self.base_classes() + place;
+        if stack.kind(at) == Kind::Nil {
+            stack.raw_get_index(self.vitals(), list);
+            stack.replace(at);
         }
         stack.push_copy(-1);
-        stack.raw_get(defined);
+        stack.raw_get(at);
         let number = number(stack);
         stack.pop(1);
+        number
+    }
+
+    /// The definition of the class on top, if there is one.
+    fn defined(&mut self, stack: &mut Stack<'_>) -> Option<Arc<Definition>> {
+        let number = self.number_in(stack, DEFINED, vital::DEFINED);
         if number == 0 { None } else { self.state.definitions.borrow().get(number) }
     }
 
