@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::duration;
+use crate::visible::{INDENT, line, lines};
 
 /// How a task ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -147,26 +148,28 @@ impl Event<'_> {
             Self::WorkflowStart { workflow, tasks } => {
                 format!(
                     "{}: {tasks} task{}",
-                    paint(workflow, "1", colour),
+                    paint(&line(workflow), "1", colour),
                     if *tasks == 1 { "" } else { "s" }
                 )
             }
             Self::WorkflowEnd { workflow, success, duration, error } => {
                 let status = if *success { Status::Ok } else { Status::Failed };
-                let error = error.map(|error| format!(": {error}")).unwrap_or_default();
-                let name = paint(workflow, "1", colour);
+                let error = error.map(|error| format!(": {}", lines(error, INDENT))).unwrap_or_default();
+                let name = paint(&line(workflow), "1", colour);
                 format!("{name}: {} in {}{error}", status.shown(colour), duration::show(*duration))
             }
-            Self::TaskStart { task, attempt: 1, .. } => format!("  {task}: started"),
-            Self::TaskStart { task, attempt, .. } => format!("  {task}: attempt {attempt} started"),
+            Self::TaskStart { task, attempt: 1, .. } => format!("  {}: started", line(task)),
+            Self::TaskStart { task, attempt, .. } => format!("  {}: attempt {attempt} started", line(task)),
             Self::TaskRetry { task, attempt, error, delay, .. } => {
-                let error = error.replace('\n', "\n    ");
+                let (task, error) = (line(task), lines(error, INDENT));
                 format!("  {task}: attempt {attempt} failed: {error}; again in {}", duration::show(*delay))
             }
             Self::TaskEnd(result) => result.text(colour),
-            Self::Error { message, place: Some(place) } => format!("{place}: {message}"),
-            Self::Error { message, place: None } => format!("sloth-runner: {message}"),
-            Self::Unhandled { report } => (*report).to_owned(),
+            Self::Error { message, place: Some(place) } => {
+                format!("{}: {}", line(place), lines(message, INDENT))
+            }
+            Self::Error { message, place: None } => format!("sloth-runner: {}", lines(message, INDENT)),
+            Self::Unhandled { report } => lines(report, INDENT).into_owned(),
         }
     }
 }
@@ -190,15 +193,15 @@ impl TaskResult {
     }
 
     fn text(&self, colour: bool) -> String {
-        let mut text = format!("  {}: {}", self.task, self.status.shown(colour));
+        let mut text = format!("  {}: {}", line(&self.task), self.status.shown(colour));
         if self.attempts > 0 {
             text += &format!(" in {}", duration::show(self.duration));
         }
         if let Some(why) = self.error.as_ref().or(self.message.as_ref()) {
-            text += &format!(": {}", why.replace('\n', "\n    "));
+            text += &format!(": {}", lines(why, INDENT));
         }
         if let Some(traceback) = &self.traceback {
-            text += &format!("\n    {}", traceback.replace('\n', "\n    "));
+            text += &format!("\n{INDENT}{}", lines(traceback, INDENT));
         }
         text
     }

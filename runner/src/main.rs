@@ -21,6 +21,7 @@ mod sink;
 mod summary;
 mod tasks;
 mod values;
+mod visible;
 mod yaml;
 
 use std::io::Write;

@@ -11,6 +11,7 @@ use goroutine::{Observer, PoolStats};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use crate::event::Event;
+use crate::visible;
 
 /// How often it is redrawn.
 const TICK: Duration = Duration::from_millis(120);
@@ -86,7 +87,12 @@ impl Progress {
                     bar.enable_steady_tick(TICK);
                     bar
                 });
-                bar.set_message(if attempt > 1 { format!("{task} (attempt {attempt})") } else { task });
+                let task = visible::line(&task);
+                bar.set_message(if attempt > 1 {
+                    format!("{task} (attempt {attempt})")
+                } else {
+                    task.into_owned()
+                });
             }
             Draw::End { workflow, task } => {
                 if let Some(bar) = tasks.remove(&(workflow, task)) {
@@ -156,7 +162,9 @@ impl Pools {
             let rate = done as f64 / bar.elapsed().as_secs_f64().max(0.001);
             bar.set_message(format!(
                 "{}: {} running, {} queued, {rate:.0}/s",
-                pool.name, pool.active, pool.queued
+                visible::line(&pool.name),
+                pool.active,
+                pool.queued
             ));
         }
     }

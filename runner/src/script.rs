@@ -19,6 +19,7 @@ use crate::modules::{self, Place};
 use crate::shared::Shared;
 use crate::sink::Sink;
 use crate::tasks::{self, Definitions, Outcome};
+use crate::visible::{self, INDENT};
 use crate::{convert, pipe, values};
 
 /// The script, or one of its tasks, failed.
@@ -336,6 +337,8 @@ pub(crate) fn absent(what: &str) -> ExitCode {
 }
 
 pub(crate) fn fail(code: u8, why: impl Display) -> ExitCode {
+    let why = why.to_string();
+    let why = visible::lines(&why, INDENT);
     let _ = std::io::stderr().write_all(format!("sloth-runner: {why}\n").as_bytes());
     ExitCode::from(code)
 }

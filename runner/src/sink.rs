@@ -18,6 +18,7 @@ use crate::output::Output;
 use crate::progress::{Draw, Progress};
 use crate::summary;
 use crate::tasks::{Coming, Ledger};
+use crate::visible::{self, INDENT};
 
 pub(crate) use crate::output::Stream;
 
@@ -56,7 +57,7 @@ pub(crate) struct Origin {
 impl Origin {
     /// In brackets, with a space behind: the task, and the goroutine unless it is clear from the task which one that is.
     fn text(&self) -> String {
-        match (&self.task, self.goroutine.filter(|_| !self.is_function)) {
+        match (self.task.as_deref().map(visible::line), self.goroutine.filter(|_| !self.is_function)) {
             (Some(task), Some(goroutine)) => format!("[{task}, goroutine {goroutine}] "),
             (Some(task), None) => format!("[{task}] "),
             (None, Some(goroutine)) => format!("[goroutine {goroutine}] "),
@@ -142,7 +143,7 @@ impl Sink {
         };
         let level = format!("{:5}", level.to_uppercase());
         // A line break in the message does not end the line.
-        let message = message.replace('\n', "\n      ");
+        let message = visible::lines(message, "      ");
         let level = paint(&level, colour, self.colour && colour != "0");
         self.to_stderr(&format!("{level} {}{message}", origin.text()));
     }
@@ -164,8 +165,10 @@ impl Sink {
                 let stream = if stream == Stream::Stdout { "stdout" } else { "stderr" };
                 self.event(json!({"event": "shell", "task": task, "stream": stream, "text": text}));
             }
-            (Format::Text, Stream::Stdout) => self.to_stdout(format!("[{task}] {text}\n").as_bytes()),
-            (Format::Text, Stream::Stderr) => self.to_stderr(&format!("[{task}] {text}")),
+            (Format::Text, Stream::Stdout) => {
+                self.to_stdout(format!("[{}] {text}\n", visible::line(task)).as_bytes())
+            }
+            (Format::Text, Stream::Stderr) => self.to_stderr(&format!("[{}] {text}", visible::line(task))),
         }
     }
 
@@ -266,6 +269,7 @@ impl Sink {
         }
         for living in left {
             let Living { id, status, started_at, .. } = living;
+            let started_at = visible::line(started_at);
             self.to_stderr(&format!(
                 "goroutine {id} (started at {started_at}) was {status} at the end, and is cancelled"
             ));
@@ -286,9 +290,14 @@ impl Sink {
         }
     }
 
-    /// A message of the runner's own about the run as a whole.
+    /// A message of the runner's own about the run as a whole, in lines of its own.
     pub(crate) fn note(&self, text: &str) {
         self.to_stderr(text);
+    }
+
+    /// What `warn` says.
+    pub(crate) fn warning(&self, text: &str) {
+        self.to_stderr(&format!("Lua warning: {}", visible::lines(text, INDENT)));
     }
 
     fn event(&self, event: Value) {
@@ -314,12 +323,16 @@ impl Sink {
 
 /// What `outputs` holds: a line an entry, or one line if it is no table. Nothing is no text.
 fn shown(outputs: &Value) -> String {
-    let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let plain = |value: &Value| {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        visible::lines(&text, INDENT).into_owned()
+    };
     let lines: Vec<_> = match outputs {
         Value::Null => return String::new(),
-        Value::Object(fields) => {
-            fields.iter().map(|(name, value)| format!("  {name}: {}\n", plain(value))).collect()
-        }
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, value)| format!("  {}: {}\n", visible::line(name), plain(value)))
+            .collect(),
         Value::Array(values) => {
             values.iter().zip(1..).map(|(value, index)| format!("  {index}: {}\n", plain(value))).collect()
         }

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use crate::duration;
 use crate::event::TaskResult;
+use crate::visible;
 
 /// How much of an error stands in the table; all of it was told when it happened.
 const ERROR: usize = 60;
@@ -13,7 +14,8 @@ pub(crate) fn table(results: &[TaskResult], colour: bool) -> String {
     let workflows =
         results.first().is_some_and(|first| results.iter().any(|result| result.workflow != first.workflow));
     let name = |result: &TaskResult| {
-        if workflows { format!("{}: {}", result.workflow, result.task) } else { result.task.clone() }
+        let task = visible::line(&result.task);
+        if workflows { format!("{}: {task}", visible::line(&result.workflow)) } else { task.into_owned() }
     };
     let width = results.iter().map(|result| name(result).chars().count()).max().unwrap_or(0).max(4);
     let mut text = format!(
@@ -40,9 +42,10 @@ pub(crate) fn table(results: &[TaskResult], colour: bool) -> String {
 
 /// The first line of an error, or the beginning of that.
 fn short(error: &str) -> String {
-    let line = error.lines().next().unwrap_or_default();
+    // Not by `lines`, which takes a CR for a part of the line break.
+    let line = visible::line(error.split('\n').next().unwrap_or_default());
     match line.char_indices().nth(ERROR) {
         Some((end, _)) => format!("{}...", &line[..end]),
-        None => line.to_owned(),
+        None => line.into_owned(),
     }
 }

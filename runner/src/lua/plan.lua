@@ -1,5 +1,6 @@
--- What a dry run shows. Called with: the workflows, and show(seconds), how people read a duration. Gives a table for the event, and text.
-local workflows, show = ...
+-- What a dry run shows. Called with: the workflows; show(seconds), how people read a duration; visible(text [, indent]), the text with its
+-- control characters written out, or all but its line breaks. Gives a table for the event, and text.
+local workflows, show, visible = ...
 
 local lines, event = {}, {}
 
@@ -38,18 +39,18 @@ end
 for _, workflow in ipairs(workflows) do
   local tasks = {}
   if #workflow.order > 0 then
-    line("workflow ", workflow.name, workflow.version and " " .. workflow.version or "", ":")
+    line("workflow ", visible(workflow.name), workflow.version and " " .. visible(workflow.version) or "", ":")
   end
   for i, task in ipairs(workflow.order) do
     local why = reasons(workflow, task, i)
-    line("  ", i, ". ", task.name, ": ", why)
+    line("  ", i, ". ", visible(task.name), ": ", visible(why))
     if task.description then
-      line("     ", task.description)
+      line("     ", visible(task.description, "       "))
     end
-    line("     ", (what(task.command):gsub("\n", "\n       ")))
+    line("     ", visible(what(task.command), "       "))
     for _, condition in ipairs({ "abort_if", "run_if" }) do
       if task[condition] then
-        line("     ", condition, " ", what(task[condition]))
+        line("     ", condition, " ", visible(what(task[condition]), "       "))
       end
     end
     if task.timeout then
@@ -67,7 +68,7 @@ for _, workflow in ipairs(workflows) do
   if workflow.chosen then
     for _, task in ipairs(workflow.tasks) do
       if not workflow.chosen[task] then
-        line("  not run: ", task.name, " (not asked for)")
+        line("  not run: ", visible(task.name), " (not asked for)")
       end
     end
   end

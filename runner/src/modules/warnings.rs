@@ -31,7 +31,7 @@ pub(super) fn install(lua: &Lua, shared: &Arc<Shared>) {
         if !goes_on {
             let text = std::mem::take(&mut state.text);
             if state.is_on || text.starts_with("error in ") {
-                shared.sink.note(&format!("Lua warning: {text}"));
+                shared.sink.warning(&text);
             }
         }
         Ok(())

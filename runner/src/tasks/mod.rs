@@ -19,7 +19,7 @@ use crate::cli::Run;
 use crate::event::Event;
 use crate::script::memory_advice;
 use crate::shared::{Shared, Task};
-use crate::{convert, duration, modules};
+use crate::{convert, duration, modules, visible};
 
 pub(crate) use ledger::{Coming, Ledger};
 
@@ -94,8 +94,15 @@ impl Definitions {
         if run.dry_run {
             let show =
                 lua.create_function(|_, seconds: f64| Ok(duration::show(Duration::from_secs_f64(seconds))))?;
+            let visible = lua.create_function(|_, (text, indent): (LuaString, Option<String>)| {
+                let text = text.to_string_lossy();
+                Ok(match indent {
+                    Some(indent) => visible::lines(&text, &indent).into_owned(),
+                    None => visible::line(&text).into_owned(),
+                })
+            })?;
             let (plan, text): (Value, LuaString) =
-                chunk(lua, "plan", include_str!("../lua/plan.lua"), (workflows, show))?;
+                chunk(lua, "plan", include_str!("../lua/plan.lua"), (workflows, show, visible))?;
             let text = text.to_string_lossy();
             shared.sink.plan(convert::shown(lua, &plan), if none { "there are no tasks\n" } else { &text });
             return Ok(Outcome::Well);
