@@ -111,7 +111,10 @@ fn build(run: &Run, shared: &Arc<Shared>) -> Result<Goroutines, goroutine::Build
     let ending = Arc::clone(shared);
     let mut builder = Goroutines::builder()
         .shared_backend(backend)
-        .setup(move |lua| modules::install(lua, &setup, Place::Isolate))
+        .setup(move |lua| {
+            modules::install(lua, &setup, Place::Isolate)?;
+            tasks::refuse(lua)
+        })
         .on_unhandled_error(move |text| report.sink.tell(&Event::Unhandled { report: text }))
         .before_exit(move || {
             ending.commands.end();

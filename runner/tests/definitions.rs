@@ -69,7 +69,7 @@ workflow.define("v", { taks = {} })
         "1: task 'a': timeout: '5 bananas' is no duration: it should be like \"300ms\", \"30s\" or \"1h30m\"",
         "1: task 'a' has no command",
         "2: task 'b': command: a function or a shell line expected, got number",
-        "2: task 'b': retries: a whole number from 0 expected, got -1",
+        "2: task 'b': retries: a whole number from 0 to 1000000 expected, got -1",
         "2: task 'b': retries: 'fixed', 'linear' or 'exponential' expected, got 'expo'",
         "3: task 'c' is not built and in no workflow, so it would never run: end it with :build()",
         "4: task 'd' depends on 'bb', which is not in workflow 'w', did you mean 'b'?",
@@ -117,7 +117,7 @@ fn common_mistakes_are_told_with_what_is_meant_and_nothing_that_follows_from_the
         "2: task 'late' depends on 'forgotten', which is not built",
         "3: call it with a colon: task:command(...)",
         "3: task 'dotted' is not built and in no workflow, so it would never run: end it with :build()",
-        "4: task 'counted': retries: a whole number from 0 expected, got the string '3'",
+        "4: task 'counted': retries: a whole number from 0 to 1000000 expected, got the string '3'",
         "5: task: a name expected, got nil",
         "5: task: a name expected, got number",
         "6: workflow 'one' has no tasks",
@@ -141,4 +141,73 @@ fn a_script_without_tasks_just_runs() {
     );
     let run = sloth_script("print('hello')", &["-t", "x"]);
     assert_eq!(run.status.code(), Some(2), "{run:#?}");
+}
+
+#[test]
+fn what_the_system_would_refuse_is_refused_before_anything_runs() {
+    let run = sloth_script(
+        r#"local function t(name) return task(name):command("touch ran") end
+t("a"):env({ ["A=B"] = "1" }):build()
+t("b"):env({ ["B\0"] = "1" }):build()
+t("c"):env({ C = "x\0y" }):build()
+t("d"):env({ [""] = "1" }):build()
+t("e"):workdir(""):build()
+t("f"):workdir("/\0"):build()
+t("g"):command("echo \0"):build()
+t("h"):run_if("echo \0"):build()
+t("i"):artifacts("[a"):build()
+t("j"):artifacts({ "fine", "a**b" }):build()
+t("k"):artifacts(""):build()
+workflow.define("w", { tasks = { { name = "l", command = "touch ran" } }, config = { max_parallel = 1e10 } })
+workflow.define("v", { tasks = { { name = "m", command = "touch ran" } }, config = { max_parallel = 2.5 } })
+params = nil
+"#,
+        &[],
+    );
+    assert_eq!(run.status.code(), Some(2), "{run:#?}");
+    let expected = [
+        ":2: task 'a': env: the name 'A=B' has a '=' in it",
+        ":3: task 'b': env: 'B\\u{0}': it has a NUL byte in it",
+        ":4: task 'c': env: 'C': it has a NUL byte in it",
+        ":5: task 'd': env: a name is empty",
+        ":6: task 'e': workdir: the path is empty",
+        ":7: task 'f': workdir: it has a NUL byte in it",
+        ":8: task 'g': command: it has a NUL byte in it",
+        ":9: task 'h': run_if: it has a NUL byte in it",
+        ":10: task 'i': artifacts: '[a': Pattern syntax error near position 0: invalid range pattern",
+        ":11: task 'j': artifacts: 'a**b': Pattern syntax error near position 0: \
+recursive wildcards must form a single path component",
+        ":12: task 'k': artifacts: a path is empty",
+        ":13: workflow 'w': config.max_parallel: a whole number from 1 to 1000000 expected, got 10000000000.0",
+        ":14: workflow 'v': config.max_parallel: a whole number from 1 to 1000000 expected, got 2.5",
+        ": the global 'params', which tasks get, is set to nil: it has to be a table",
+    ];
+    let mut expected: Vec<_> = expected.iter().map(|line| format!("script.sloth{line}")).collect();
+    let mut told: Vec<_> = run.stderr.lines().collect();
+    expected.sort_unstable();
+    told.sort_unstable();
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn a_goroutine_that_defines_a_task_or_a_workflow_is_told_at_that_line() {
+    let run = sloth_script(
+        r#"local captured, define = task, workflow.define
+local function refused(fn) print((select(2, goroutine.async(fn):await()))) end
+refused(function() task("a"):command("true"):build() end)
+refused(function() workflow.define("w", {}) end)
+refused(function() captured("b") end)
+refused(function() return define("v") end)
+refused(function() load("task('c')", "=loaded")() end)
+-- Those of the script's own state may.
+print(require("goroutine.local").async(function() task("mine"):command("true"):build() end):await())
+"#,
+        &["--dry-run"],
+    );
+    let told = "tasks and workflows are defined by the script itself: a goroutine that runs beside it has a state of its own";
+    let mut expected: String = (3..=5).map(|line| format!("script.sloth:{line}: {told}\n")).collect();
+    // A tail call leaves no line behind.
+    expected += &format!("{told}\nloaded:1: {told}\ntrue\n");
+    assert!(run.stdout.starts_with(&expected), "{run:#?}");
+    assert!(run.stdout.contains("  1. mine: "), "{run:#?}");
 }

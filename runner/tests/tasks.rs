@@ -233,17 +233,46 @@ fn a_workflow_has_a_time_limit_of_its_own() {
 }
 
 #[test]
+fn a_hook_may_take_as_long_as_an_attempt_from_when_it_begins() {
+    let run = sloth_script(
+        r#"
+        local function endless() while true do goroutine.sleep(10) end end
+        local hooked = task("hooked"):command("true"):timeout("300ms")
+          :on_success(endless):build()
+        local tidy = task("tidy"):command("sleep 60"):on_timeout(function() goroutine.sleep(50) print("tidied up") end):build()
+        workflow.define("w", { tasks = { hooked } })
+        workflow.define("v", {
+          tasks = { tidy },
+          config = { timeout = "500ms" },
+          on_complete = endless,
+        })
+        "#,
+        &[],
+    );
+    assert_eq!((run.status.code(), run.stdout.as_str()), (Some(1), "tidied up\n"), "{run:#?}");
+    for told in [
+        "  hooked: timeout in ",
+        "on_success (script.sloth:2): timeout exceeded\n",
+        "on_complete (script.sloth:2): timeout exceeded\n",
+    ] {
+        assert!(run.stderr.contains(told), "{told} in {run:#?}");
+    }
+}
+
+#[test]
 fn artifacts_have_to_be_there() {
     let run = sloth_script(
         r#"
         local made = task("made"):command("echo x > made.txt"):artifacts({ "*.txt" }):build()
         local missing = task("missing"):command("true"):artifacts("*.zip"):build()
-        workflow.define("w"):tasks({ made, missing })
+        assert(fs.mkdir("a [b]"))
+        local folder = task("folder"):workdir("a [b]"):command("echo x > made.txt"):artifacts({ "*.txt" }):build()
+        workflow.define("w"):tasks({ made, missing, folder })
         "#,
         &[],
     );
     assert_eq!(run.status.code(), Some(1), "{run:#?}");
-    assert_eq!(statuses(&run), "made ok, missing failed");
+    assert_eq!(statuses(&run), "made ok, missing failed, folder ok");
     assert!(run.stderr.contains("artifact not found: *.zip"), "{run:#?}");
 }
 

@@ -1,8 +1,8 @@
 -- What is wrong with the definitions as a whole, and in which order tasks come. Nothing has run yet.
 --
 -- Called with: what define.lua gives; the name of the workflow for tasks that are in none; the tasks that were asked for (a list, or nil for
--- all).
-local M, file, wanted = ...
+-- all); the global `params`; the script's path.
+local M, file, wanted, params, script = ...
 
 local meant, errors = M.meant, M.errors
 
@@ -136,6 +136,11 @@ if wanted then
       wrong(nil, "there is no task '" .. name .. "'" .. meant(name, all_names))
     end
   end
+end
+
+if type(params) ~= "table" and #M.workflows > 0 then
+  -- Nobody knows in which line.
+  wrong(script, "the global 'params', which tasks get, is set to " .. (params == nil and "nil" or "a " .. type(params)) .. ": it has to be a table")
 end
 
 if #errors > 0 then

@@ -1,13 +1,13 @@
 -- `task` and `workflow`: what a script defines, with the place of each definition. What is wrong is noted, not raised, so that all
 -- of it can be told at once.
 --
--- Called with: nearest(name, names), the one of the names that may be meant, or nil; duration(value), which gives seconds, or
--- nil and a message.
-local nearest, duration = ...
+-- Called with: what fields.lua gives.
+local fields = ...
+local TASK, CONFIG, text, readable, fn = fields.TASK, fields.CONFIG, fields.text, fields.readable, fields.fn
 
 local getinfo, getmetatable, setmetatable, type, pairs, ipairs, tostring, math_type =
   debug.getinfo, getmetatable, setmetatable, type, pairs, ipairs, tostring, math.type
-local error, utf8_length = error, utf8.len
+local error = error
 
 local M = { errors = {}, workflows = {}, tasks = {} }
 
@@ -35,10 +35,7 @@ local function wrong(place, message)
   M.errors[#M.errors + 1] = { place = place, message = message }
 end
 
-local function meant(name, names)
-  local near = type(name) == "string" and nearest(name, names)
-  return near and ", did you mean '" .. near .. "'?" or ""
-end
+local meant = fields.meant
 M.meant = meant
 
 local function names_of(t)
@@ -49,144 +46,6 @@ local function names_of(t)
   table.sort(names)
   return names
 end
-
--- What a field may be: gives what is kept, or nil and what was expected.
-
-local function expected(what, value)
-  return nil, what .. " expected, got " .. (value == nil and "nothing" or type(value))
-end
-
--- Names and paths, lines for the shell: they are told in events, and what runs them takes no other bytes.
-local function readable(value)
-  if utf8_length(value) then
-    return value
-  end
-  return nil, "text in UTF-8 expected, got other bytes"
-end
-
-local function text(value)
-  if type(value) == "string" then
-    return readable(value)
-  end
-  return expected("a string", value)
-end
-
-local function flag(value)
-  if type(value) == "boolean" then
-    return value
-  end
-  return expected("true or false", value)
-end
-
-local function fn(value)
-  if type(value) == "function" then
-    return value
-  end
-  return expected("a function", value)
-end
-
-local function fn_or_line(value)
-  if type(value) == "function" then
-    return value
-  elseif type(value) ~= "string" then
-    return expected("a function or a shell line", value)
-  elseif not value:find("%S") then
-    return nil, "the shell line is empty"
-  end
-  return readable(value)
-end
-
-local function time(value)
-  local seconds, why = duration(value)
-  if seconds == 0 then
-    return nil, "a timeout has to be more than 0"
-  end
-  return seconds, why
-end
-
-local function list(value)
-  if type(value) == "string" then
-    value = { value }
-  elseif type(value) ~= "table" then
-    return expected("a string or a list of strings", value)
-  end
-  local copy = {}
-  for key in pairs(value) do
-    if math_type(key) ~= "integer" or key < 1 or key > #value then
-      return nil, "a list of strings expected, but it has the key '" .. tostring(key) .. "'"
-    end
-  end
-  for i, item in ipairs(value) do
-    if type(item) ~= "string" then
-      return nil, "a list of strings expected, but entry " .. i .. " is a " .. type(item)
-    end
-    local kept, why = readable(item)
-    if not kept then
-      return nil, why
-    end
-    copy[i] = item
-  end
-  return copy
-end
-
-local function map(value)
-  if type(value) ~= "table" then
-    return expected("a table", value)
-  end
-  local copy = {}
-  for key, item in pairs(value) do
-    local kind = type(item)
-    if type(key) ~= "string" then
-      return nil, "names have to be strings, not " .. tostring(key)
-    elseif kind ~= "string" and kind ~= "number" and kind ~= "boolean" then
-      return nil, "the value of '" .. key .. "' has to be a string or a number, not a " .. kind
-    end
-    copy[key] = tostring(item)
-    local kept, why = readable(key .. copy[key])
-    if not kept then
-      return nil, why
-    end
-  end
-  return copy
-end
-
--- A value in a message: a string that looks like a number is none.
-local function shown(value)
-  if type(value) == "string" then
-    return "the string '" .. value .. "'"
-  end
-  return value == nil and "nothing" or type(value)
-end
-
-local function count(least)
-  return function(value)
-    if math_type(value) == "integer" and value >= least and value <= 1000000 then
-      return value
-    end
-    return nil, "a whole number from " .. least .. " expected, got " .. (type(value) == "number" and value or shown(value))
-  end
-end
-
-local policies = { "fixed", "linear", "exponential" }
-local function policy(value)
-  for _, known in ipairs(policies) do
-    if value == known then
-      return value
-    end
-  end
-  return nil, "'fixed', 'linear' or 'exponential' expected, got '" .. tostring(value) .. "'" .. meant(value, policies)
-end
-
-local function refused()
-  return nil, "agents are not there yet: tasks run on this machine"
-end
-
-local TASK = {
-  description = text, workdir = text, env = map, tags = list, command = fn_or_line, timeout = time, retries = count(0),
-  retry_policy = policy, retry_delay = duration, depends_on = list, run_if = fn_or_line, abort_if = fn_or_line, on_success = fn,
-  on_failure = fn, on_timeout = fn, async = flag, artifacts = list, delegate_to = refused,
-}
-local CONFIG = { timeout = time, retry_policy = policy, max_parallel = count(1) }
 
 -- Notes a field of `record`; `what` is how it is called in messages.
 local function set(record, fields, field, value, place, what)
@@ -412,8 +271,25 @@ local function define(name, spec)
   return object
 end
 
-_G.task = task
-_G.workflow = setmetatable({ define = define }, {
+-- A table that can be called: goroutines know it by a name (what is in a module travels by that), and find there what refuses.
+local function callable(fn, form)
+  local name = form:match("^[%w.]+")
+  return setmetatable({}, {
+    __call = function(_, ...)
+      return fn(...)
+    end,
+    __index = function(_, field)
+      error(name .. " has no field '" .. tostring(field) .. "': it is called, as " .. form, 2)
+    end,
+    __newindex = function()
+      error(name .. " is called, as " .. form .. ", and takes no fields", 2)
+    end,
+    __name = name,
+  })
+end
+
+_G.task = callable(task, 'task("name")')
+_G.workflow = setmetatable({ define = callable(define, 'workflow.define("name", {...})') }, {
   __index = function(_, name)
     error("workflow has no function '" .. tostring(name) .. "': there is workflow.define", 2)
   end,

@@ -102,6 +102,15 @@ local function condition(task, field, deps, limit)
   return nil, outcome
 end
 
+-- What a hook is called in a message: an error has a line, that its time is over has none.
+local function hook_name(name, fn, how)
+  if how ~= "timeout" then
+    return name
+  end
+  local info = debug.getinfo(fn, "S")
+  return name .. " (" .. info.short_src .. ":" .. info.linedefined .. ")"
+end
+
 local function delay_of(policy, base, attempt)
   if policy == "linear" then
     return base * attempt
@@ -131,14 +140,15 @@ local function run_workflow(workflow)
     tell("task_end", result)
   end
 
-  -- Runs a hook of the task; its error makes the task a failure.
+  -- Runs a hook of the task; its error makes the task a failure. It may take as long as an attempt, from when it begins: what tidies up
+  -- after a task whose time is over needs some.
   local function hook(task, name, outcome, attempt, ...)
     if not task[name] then
       return
     end
-    local how, message, trace = strand.call(left(), task, task[name], this_of(task, attempt), ...)
+    local how, message, trace = strand.call(task.timeout or config.timeout, task, task[name], this_of(task, attempt), ...)
     if how ~= "ok" then
-      local why = name .. ": " .. message
+      local why = hook_name(name, task[name], how) .. ": " .. message
       outcome.error = outcome.error and outcome.error .. "\n" .. why or why
       outcome.traceback = outcome.traceback or trace ~= "" and trace or nil
       outcome.status = outcome.status == "ok" and STATUS[how] or outcome.status
@@ -238,7 +248,7 @@ local function run_workflow(workflow)
   if workflow.on_start then
     local how, message, trace = strand.call(left(), { name = workflow.name, is_workflow = true }, workflow.on_start)
     if how ~= "ok" then
-      failed = "on_start: " .. message .. (trace ~= "" and "\n" .. trace or "")
+      failed = hook_name("on_start", workflow.on_start, how) .. ": " .. message .. (trace ~= "" and "\n" .. trace or "")
       aborted = "on_start failed"
     end
   end
@@ -296,9 +306,10 @@ local function run_workflow(workflow)
     end
   end
   if workflow.on_complete and not interrupted() then
-    local how, message, trace = strand.call(nil, { name = workflow.name, is_workflow = true }, workflow.on_complete, success, results)
+    local how, message, trace = strand.call(config.timeout, { name = workflow.name, is_workflow = true }, workflow.on_complete,
+      success, results)
     if how ~= "ok" then
-      success, failed = false, "on_complete: " .. message .. (trace ~= "" and "\n" .. trace or "")
+      success, failed = false, hook_name("on_complete", workflow.on_complete, how) .. ": " .. message .. (trace ~= "" and "\n" .. trace or "")
     end
   end
   tell("workflow_end", { workflow = workflow.name, success = success, duration = (now() - begin) / 1000, error = failed })

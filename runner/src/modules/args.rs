@@ -171,6 +171,19 @@ impl Options {
         }
     }
 
+    /// The same, of variables of the environment.
+    pub(super) fn variables(&self, key: &str) -> mlua::Result<BTreeMap<String, String>> {
+        let fields = self.fields(key)?;
+        for (name, value) in &fields {
+            if name.is_empty() || name.contains(['=', '\0']) {
+                return Err(self.bad(key, &format!("'{name}' is no name for a variable")));
+            } else if value.contains('\0') {
+                return Err(self.bad(key, &format!("the value of '{name}' has a NUL byte in it")));
+            }
+        }
+        Ok(fields)
+    }
+
     /// A table of strings and numbers, by name.
     pub(super) fn fields(&self, key: &str) -> mlua::Result<BTreeMap<String, String>> {
         let mut fields = BTreeMap::new();

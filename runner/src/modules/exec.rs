@@ -203,7 +203,7 @@ fn wanted(lua: &Lua, shared: &Arc<Shared>, args: &Args) -> mlua::Result<Wanted> 
     // What a task says of itself holds for what its function runs.
     let task = shared.task(lua);
     let (workdir, mut env) = task.map_or((None, BTreeMap::new()), |task| (task.workdir, task.env));
-    env.extend(options.fields("env")?);
+    env.extend(options.variables("env")?);
     if let Some(workdir) = options.text("workdir")?.map(PathBuf::from).or(workdir) {
         command.current_dir(workdir);
     }

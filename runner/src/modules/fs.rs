@@ -199,6 +199,11 @@ fn glob(pattern: String) -> Result<Vec<String>, String> {
     Ok(names)
 }
 
+/// What is wrong with a pattern, if anything is.
+pub(crate) fn wrong_pattern(pattern: &str) -> Option<String> {
+    Pattern::new(pattern).err().map(|error| error.to_string())
+}
+
 /// What fits a pattern. From a `**` on no links to folders are followed: they may lead round in circles.
 pub(crate) fn matching(pattern: &str) -> Result<Vec<PathBuf>, glob::PatternError> {
     const OPTIONS: MatchOptions = MatchOptions {

@@ -21,7 +21,7 @@ use mlua::{IntoLua, IntoLuaMulti, Lua, MultiValue, Table, Value};
 use crate::io::Job;
 use crate::shared::Shared;
 use args::Args;
-pub(crate) use fs::matching as files_matching;
+pub(crate) use fs::{matching as files_matching, wrong_pattern};
 
 /// Which kind of state it is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

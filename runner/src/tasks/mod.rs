@@ -1,6 +1,6 @@
 //! Tasks: what a script defines by `task` and `workflow`, and how that runs.
 //!
-//! Most of it is written in Lua, in `src/lua`: `define.lua` notes what the script defines, `check.lua` looks for all that is wrong with
+//! Most of it is written in Lua, in `src/lua`: `define.lua` notes what the script defines, and `fields.lua` looks at each of it, `check.lua` looks for all that is wrong with
 //! it, `plan.lua` is the dry run, `engine.lua` runs it. How tasks overlap and are stopped is `strand.lua`'s alone.
 
 mod ledger;
@@ -57,7 +57,27 @@ pub(crate) fn install(lua: &Lua) -> mlua::Result<Definitions> {
         Ok(duration) => duration.as_secs_f64().into_lua_multi(lua),
         Err(why) => (Value::Nil, why).into_lua_multi(lua),
     })?;
-    chunk(lua, "define", include_str!("../lua/define.lua"), (nearest, seconds)).map(Definitions)
+    let pattern = lua.create_function(|_, pattern: String| Ok(modules::wrong_pattern(&pattern)))?;
+    let fields: Table = chunk(lua, "fields", include_str!("../lua/fields.lua"), (nearest, seconds, pattern))?;
+    let definitions: Table = chunk(lua, "define", include_str!("../lua/define.lua"), fields)?;
+    known(lua)?;
+    Ok(Definitions(definitions))
+}
+
+/// Where there are no tasks, in an isolate, what defines them says so.
+pub(crate) fn refuse(lua: &Lua) -> mlua::Result<()> {
+    lua.load(include_str!("../lua/refuse.lua")).set_name("=[goroutine:refuse]").exec()?;
+    known(lua)
+}
+
+/// Goroutines find `task` and `workflow` by a name, which is that of no module of anybody's: what is in a module is not copied.
+fn known(lua: &Lua) -> mlua::Result<()> {
+    let loaded: Table = lua.globals().get::<Table>("package")?.get("loaded")?;
+    let (task, workflow): (Table, Table) =
+        (lua.globals().raw_get("task")?, lua.globals().raw_get("workflow")?);
+    loaded.raw_set("runner:workflow.define", workflow.raw_get::<Table>("define")?)?;
+    loaded.raw_set("runner:task", task)?;
+    loaded.raw_set("runner:workflow", workflow)
 }
 
 impl Definitions {
@@ -86,8 +106,9 @@ impl Definitions {
             run.file().file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
         let file = if file == "-" { "stdin".to_owned() } else { file };
         let wanted = (!run.tasks.is_empty()).then(|| run.tasks.clone());
-        let errors: Table =
-            chunk(lua, "check", include_str!("../lua/check.lua"), (definitions.clone(), file, wanted))?;
+        let params: Value = lua.globals().raw_get("params")?;
+        let about = (definitions.clone(), file, wanted, params, run.file().display().to_string());
+        let errors: Table = chunk(lua, "check", include_str!("../lua/check.lua"), about)?;
         if tell_errors(shared, &errors)? {
             return Ok(Outcome::Wrong);
         }
@@ -277,7 +298,9 @@ fn overdue() -> mlua::Error {
 fn artifacts(patterns: &[String], workdir: &Path) -> Result<Vec<String>, String> {
     let mut files = Vec::new();
     for pattern in patterns {
-        let path = workdir.join(pattern);
+        // What is said of the folder is no pattern.
+        let workdir = glob::Pattern::escape(&workdir.to_string_lossy());
+        let path = Path::new(&workdir).join(pattern);
         let before = files.len();
         let found = modules::files_matching(&path.to_string_lossy())
             .map_err(|error| format!("{pattern}: {error}"))?;
