@@ -3,6 +3,7 @@
 //! In text, standard output is the script's: what it prints, what its shell lines print, and `outputs`. What the runner says about
 //! tasks, log lines and errors are on standard error. As JSON all of it are events on standard output.
 
+use std::borrow::Cow;
 use std::future::Future;
 use std::io::{self, IsTerminal};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -131,10 +132,12 @@ impl Sink {
     }
 
     /// A line of the script's log.
-    pub(crate) fn log(&self, level: &str, message: &str, origin: &Origin) {
+    pub(crate) fn log(&self, level: &str, message: &[u8], origin: &Origin) {
         if self.is_json() {
-            return self.event(with(origin, json!({"event": "log", "level": level, "message": message})));
+            let event = json!({"event": "log", "level": level});
+            return self.event(with(origin, said(event, "message", message)));
         }
+        let message = String::from_utf8_lossy(message);
         let colour = match level {
             "error" => "31",
             "warn" => "33",
@@ -143,7 +146,7 @@ impl Sink {
         };
         let level = format!("{:5}", level.to_uppercase());
         // A line break in the message does not end the line.
-        let message = visible::lines(message, "      ");
+        let message = visible::lines(&message, "      ");
         let level = paint(&level, colour, self.colour && colour != "0");
         self.to_stderr(&format!("{level} {}{message}", origin.text()));
     }
@@ -153,23 +156,17 @@ impl Sink {
         if !self.is_json() {
             return self.to_stdout(text);
         }
-        let text = String::from_utf8_lossy(text.strip_suffix(b"\n").unwrap_or(text));
-        self.event(with(&origin(), json!({"event": "print", "text": text})));
+        let text = text.strip_suffix(b"\n").unwrap_or(text);
+        self.event(with(&origin(), said(json!({"event": "print"}), "text", text)));
     }
 
     /// A line of what a command prints. Without its line break.
     pub(crate) fn shell(&self, task: &str, stream: Stream, line: &[u8]) {
-        let text = String::from_utf8_lossy(line);
-        match (self.format, stream) {
-            (Format::Json, _) => {
-                let stream = if stream == Stream::Stdout { "stdout" } else { "stderr" };
-                self.event(json!({"event": "shell", "task": task, "stream": stream, "text": text}));
-            }
-            (Format::Text, Stream::Stdout) => {
-                self.to_stdout(format!("[{}] {text}\n", visible::line(task)).as_bytes())
-            }
-            (Format::Text, Stream::Stderr) => self.to_stderr(&format!("[{}] {text}", visible::line(task))),
+        if self.is_json() {
+            let stream = if stream == Stream::Stdout { "stdout" } else { "stderr" };
+            return self.event(said(json!({"event": "shell", "task": task, "stream": stream}), "text", line));
         }
+        self.output.put(stream, [b"[", visible::line(task).as_bytes(), b"] ", line, b"\n"].concat());
     }
 
     /// Bytes for standard error, as they are.
@@ -339,6 +336,18 @@ fn shown(outputs: &Value) -> String {
         value => return format!("outputs: {}\n", plain(value)),
     };
     if lines.is_empty() { String::new() } else { format!("outputs:\n{}", lines.concat()) }
+}
+
+/// The event with what was said, as far as that is text, and a note where it is not.
+fn said(mut event: Value, name: &str, bytes: &[u8]) -> Value {
+    if let Value::Object(fields) = &mut event {
+        let text = String::from_utf8_lossy(bytes);
+        if matches!(text, Cow::Owned(_)) {
+            fields.insert("lossy".into(), true.into());
+        }
+        fields.insert(name.into(), text.into());
+    }
+    event
 }
 
 fn with(origin: &Origin, mut event: Value) -> Value {

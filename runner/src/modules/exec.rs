@@ -1,6 +1,8 @@
 //! The module `exec`: commands, in process groups of their own, so that what they start ends with them.
 
 use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
@@ -91,9 +93,8 @@ fn replace_execute(lua: &Lua, shared: &Arc<Shared>, place: Place) -> mlua::Resul
         "os.execute",
         move |lua, values| if events { Ok(None) } else { standard(lua, &own, place, &plain, values) },
         |lua, shared, args| {
-            let command = if args.value(1).is_nil() { None } else { Some(args.text(1)?) };
-            let asked = command.is_none();
-            let mut command = shell(command.as_deref().unwrap_or("exit 0"));
+            let asked = args.value(1).is_nil();
+            let mut command = shell(if asked { "exit 0".into() } else { OsString::from_vec(args.bytes(1)?) });
             command.stdin(Stdio::null());
             let origin = shared.origin(lua);
             let shared = Arc::clone(shared);
@@ -152,7 +153,7 @@ fn replace_popen(lua: &Lua, shared: &Arc<Shared>, place: Place) -> mlua::Result<
         }
         let args = Args::new("io.popen", values);
         let mut command = std::process::Command::new("sh");
-        command.arg("-c").arg(args.text(1)?);
+        command.arg("-c").arg(OsString::from_vec(args.bytes(1)?));
         let direction = match args.optional_text(2)?.as_deref() {
             None | Some("r") => Direction::Read,
             Some("w") => Direction::Write,
@@ -182,7 +183,7 @@ fn wanted(lua: &Lua, shared: &Arc<Shared>, args: &Args) -> mlua::Result<Wanted> 
             // A hole, or a named field, would be left out silently.
             let is_list = words.pairs::<Value, Value>().count() == list.len();
             let words: Option<Vec<_>> =
-                list.iter().map(|word| String::from_utf8(bytes(word)?).ok()).collect();
+                list.iter().map(|word| Some(OsString::from_vec(bytes(word)?))).collect();
             let words = words.filter(|_| is_list);
             match words.as_deref() {
                 Some([program, args @ ..]) => {
@@ -197,7 +198,7 @@ fn wanted(lua: &Lua, shared: &Arc<Shared>, args: &Args) -> mlua::Result<Wanted> 
                 }
             }
         }
-        _ => shell(&args.text(1)?),
+        _ => shell(OsString::from_vec(args.bytes(1)?)),
     };
     let options = args.options(2, &["workdir", "env", "timeout", "stdin", "stream"])?;
     // What a task says of itself holds for what its function runs.
@@ -217,7 +218,7 @@ fn wanted(lua: &Lua, shared: &Arc<Shared>, args: &Args) -> mlua::Result<Wanted> 
     })
 }
 
-fn shell(line: &str) -> Command {
+fn shell(line: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new("sh");
     command.arg("-c").arg(line);
     command

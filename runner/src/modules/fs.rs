@@ -1,16 +1,18 @@
-//! The module `fs`. Files are read and written on threads of their own.
+//! The module `fs`. Files are read and written on threads of their own. Paths are bytes, as they are to the system.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
+use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use glob::{MatchOptions, Pattern};
 use mlua::{IntoLuaMulti, Lua};
 
-use super::Module;
 use super::args::Args;
+use super::paths::{base_name, folder_name, joined};
+use super::{Module, glob};
 use crate::convert;
 use crate::shared::Shared;
 
@@ -20,12 +22,15 @@ const MAX_SIZE: u64 = 1 << 30;
 pub(super) fn install(lua: &Lua, shared: &Arc<Shared>) -> mlua::Result<()> {
     let module = Module::new(lua, shared)?;
     let bytes = |lua: &Lua, bytes: Vec<u8>| lua.create_string(bytes);
-    let list = |lua: &Lua, names: Vec<String>| {
+    let list = |lua: &Lua, names: Vec<Vec<u8>>| {
         // An empty one is a list to `json` and `yaml`, too.
-        if names.is_empty() { convert::empty_list(lua) } else { lua.create_sequence_from(names) }
+        if names.is_empty() {
+            return convert::empty_list(lua);
+        }
+        let names: Vec<_> = names.iter().map(|name| lua.create_string(name)).collect::<mlua::Result<_>>()?;
+        lua.create_sequence_from(names)
     };
     let yes = |_: &Lua, ()| Ok(true);
-    let text = |lua: &Lua, path: String| lua.create_string(path);
     blocking(&module, "fs.read", |args| path(args, 1), read, bytes)?;
     blocking(
         &module,
@@ -44,30 +49,18 @@ pub(super) fn install(lua: &Lua, shared: &Arc<Shared>) -> mlua::Result<()> {
         |_, size| Ok(size),
     )?;
     blocking(&module, "fs.ls", |args| path(args, 1), ls, list)?;
-    blocking(&module, "fs.mkdir", |args| path(args, 1), |path| told(fs::create_dir_all(&path), &path), yes)?;
+    blocking(&module, "fs.mkdir", |args| path(args, 1), make_folder, yes)?;
     blocking(&module, "fs.rm", |args| path(args, 1), |path| told(fs::remove_file(&path), &path), yes)?;
     blocking(&module, "fs.rmr", |args| path(args, 1), remove_all, yes)?;
     blocking(&module, "fs.copy", |args| Ok((path(args, 1)?, path(args, 2)?)), copy, yes)?;
     blocking(&module, "fs.move", |args| Ok((path(args, 1)?, path(args, 2)?)), rename, yes)?;
-    blocking(&module, "fs.tmpname", |_| Ok(()), |()| temporary(), text)?;
-    blocking(&module, "fs.glob", |args| args.text(1), glob, list)?;
-    module.now("fs.basename", |_, _, args| {
-        let path = args.text(1)?;
-        Ok(Path::new(&path).file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default())
-    })?;
-    module.now("fs.dirname", |_, _, args| {
-        let path = args.text(1)?;
-        let folder = Path::new(&path).parent().map(|folder| folder.to_string_lossy().into_owned());
-        Ok(folder
-            .filter(|folder| !folder.is_empty())
-            .unwrap_or_else(|| if path.starts_with('/') { "/" } else { "." }.into()))
-    })?;
-    module.now("fs.join", |_, _, args| {
-        let mut path = PathBuf::new();
-        for at in 1..=args.values.len().max(1) {
-            path.push(args.text(at)?);
-        }
-        Ok(path.to_string_lossy().into_owned())
+    blocking(&module, "fs.tmpname", |_| Ok(()), |()| temporary(), bytes)?;
+    blocking(&module, "fs.glob", |args| args.bytes(1), matching, list)?;
+    module.now("fs.basename", |lua, _, args| lua.create_string(base_name(&args.bytes(1)?)))?;
+    module.now("fs.dirname", |lua, _, args| lua.create_string(folder_name(&args.bytes(1)?)))?;
+    module.now("fs.join", |lua, _, args| {
+        let parts = (1..=args.values.len().max(1)).map(|at| args.bytes(at));
+        lua.create_string(joined(parts.collect::<mlua::Result<Vec<_>>>()?))
     })?;
     module.finish("fs")
 }
@@ -90,9 +83,8 @@ fn blocking<A: Send + 'static, T: Send + 'static, R: IntoLuaMulti + 'static>(
     )
 }
 
-/// Paths are text here.
 fn path(args: &Args, at: usize) -> mlua::Result<PathBuf> {
-    args.text(at).map(PathBuf::from)
+    Ok(OsString::from_vec(args.bytes(at)?).into())
 }
 
 /// The error names the path.
@@ -103,8 +95,16 @@ fn told<T>(outcome: std::io::Result<T>, path: &Path) -> Result<T, String> {
             ErrorKind::PermissionDenied => "permission denied".into(),
             _ => error.to_string(),
         };
-        format!("{}: {why}", path.display())
+        // An empty one would be seen as nothing.
+        if path.as_os_str().is_empty() { format!("'': {why}") } else { format!("{}: {why}", path.display()) }
     })
+}
+
+/// With the folders above it. It is no success to make nothing.
+fn make_folder(path: PathBuf) -> Result<(), String> {
+    let made =
+        if path.as_os_str().is_empty() { Err(ErrorKind::NotFound.into()) } else { fs::create_dir_all(&path) };
+    told(made, &path)
 }
 
 fn read(path: PathBuf) -> Result<Vec<u8>, String> {
@@ -124,10 +124,10 @@ fn append((path, bytes): (PathBuf, Vec<u8>)) -> Result<(), String> {
 }
 
 /// Sorted.
-fn ls(path: PathBuf) -> Result<Vec<String>, String> {
+fn ls(path: PathBuf) -> Result<Vec<Vec<u8>>, String> {
     let mut names = Vec::new();
     for entry in told(fs::read_dir(&path), &path)? {
-        names.push(told(entry, &path)?.file_name().to_string_lossy().into_owned());
+        names.push(told(entry, &path)?.file_name().into_vec());
     }
     names.sort();
     Ok(names)
@@ -185,66 +185,17 @@ fn rename((from, to): (PathBuf, PathBuf)) -> Result<(), String> {
 }
 
 /// A new empty file that is this user's alone.
-fn temporary() -> Result<String, String> {
+fn temporary() -> Result<Vec<u8>, String> {
     let file = tempfile::Builder::new().prefix("sloth-").tempfile().map_err(|error| error.to_string())?;
     let (_, path) = file.keep().map_err(|error| error.to_string())?;
-    Ok(path.to_string_lossy().into_owned())
+    Ok(path.into_os_string().into_vec())
 }
 
 /// Sorted. What cannot be read is left out.
-fn glob(pattern: String) -> Result<Vec<String>, String> {
-    let found = matching(&pattern).map_err(|error| format!("'{pattern}': {error}"))?;
-    let mut names: Vec<_> = found.into_iter().map(|path| path.to_string_lossy().into_owned()).collect();
+fn matching(pattern: Vec<u8>) -> Result<Vec<Vec<u8>>, String> {
+    let found = glob::matching(Path::new("."), &pattern)
+        .map_err(|error| format!("'{}': {error}", String::from_utf8_lossy(&pattern)))?;
+    let mut names: Vec<_> = found.into_iter().map(|path| path.into_os_string().into_vec()).collect();
     names.sort();
     Ok(names)
-}
-
-/// What is wrong with a pattern, if anything is.
-pub(crate) fn wrong_pattern(pattern: &str) -> Option<String> {
-    Pattern::new(pattern).err().map(|error| error.to_string())
-}
-
-/// What fits a pattern. From a `**` on no links to folders are followed: they may lead round in circles.
-pub(crate) fn matching(pattern: &str) -> Result<Vec<PathBuf>, glob::PatternError> {
-    const OPTIONS: MatchOptions = MatchOptions {
-        case_sensitive: true,
-        require_literal_separator: true,
-        require_literal_leading_dot: false,
-    };
-    let parts: Vec<_> = pattern.split('/').collect();
-    let Some(at) = parts.iter().position(|part| *part == "**") else {
-        return Ok(glob::glob(pattern)?.filter_map(Result::ok).collect());
-    };
-    Pattern::new(pattern)?;
-    let rest = Pattern::new(&parts[at..].join("/"))?;
-    // Then folders are what is looked for.
-    let ends = parts[at..].iter().all(|part| *part == "**");
-    let above = parts[..at].join("/");
-    let starts = match (at, &*above) {
-        (0, _) => vec![PathBuf::new()],
-        (_, "") => vec![PathBuf::from("/")],
-        _ => glob::glob(&above)?.filter_map(Result::ok).collect(),
-    };
-    let mut found = Vec::new();
-    for start in starts {
-        let mut folders = vec![PathBuf::new()];
-        if ends && start.is_dir() {
-            found.push(start.clone());
-        }
-        while let Some(folder) = folders.pop() {
-            let at = start.join(&folder);
-            let at = if at.as_os_str().is_empty() { Path::new(".") } else { &at };
-            for entry in fs::read_dir(at).into_iter().flatten().filter_map(Result::ok) {
-                let within = folder.join(entry.file_name());
-                let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-                if if ends { is_folder } else { rest.matches_path_with(&within, OPTIONS) } {
-                    found.push(start.join(&within));
-                }
-                if is_folder {
-                    folders.push(within);
-                }
-            }
-        }
-    }
-    Ok(found)
 }

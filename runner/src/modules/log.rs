@@ -15,7 +15,7 @@ pub(super) fn install(lua: &Lua, shared: &Arc<Shared>) -> mlua::Result<()> {
     {
         module.saying(name, move |lua, shared, args| {
             let message = joined(lua, args.values, " ")?;
-            shared.sink.log(level, &String::from_utf8_lossy(&message), &shared.origin(lua));
+            shared.sink.log(level, &message, &shared.origin(lua));
             Ok(())
         })?;
     }
@@ -29,7 +29,7 @@ pub(super) fn install(lua: &Lua, shared: &Arc<Shared>) -> mlua::Result<()> {
         let value = convert::shown(lua, &args.value(1));
         let title = args.optional_text(2)?.map(|title| title + " ").unwrap_or_default();
         let text = serde_json::to_string_pretty(&value).map_err(mlua::Error::external)?;
-        shared.sink.log("info", &format!("{title}{text}"), &shared.origin(lua));
+        shared.sink.log("info", format!("{title}{text}").as_bytes(), &shared.origin(lua));
         Ok(())
     })?;
     module.finish("log")

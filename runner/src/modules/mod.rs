@@ -8,8 +8,10 @@ mod args;
 mod data;
 mod exec;
 mod fs;
+pub(crate) mod glob;
 pub(crate) mod http;
 mod log;
+mod paths;
 mod time;
 mod warnings;
 
@@ -21,7 +23,6 @@ use mlua::{IntoLua, IntoLuaMulti, Lua, MultiValue, Table, Value};
 use crate::io::Job;
 use crate::shared::Shared;
 use args::Args;
-pub(crate) use fs::{matching as files_matching, wrong_pattern};
 
 /// Which kind of state it is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -57,7 +57,7 @@ pub(crate) fn install(lua: &Lua) -> mlua::Result<Definitions> {
         Ok(duration) => duration.as_secs_f64().into_lua_multi(lua),
         Err(why) => (Value::Nil, why).into_lua_multi(lua),
     })?;
-    let pattern = lua.create_function(|_, pattern: String| Ok(modules::wrong_pattern(&pattern)))?;
+    let pattern = lua.create_function(|_, pattern: String| Ok(modules::glob::wrong(&pattern)))?;
     let fields: Table = chunk(lua, "fields", include_str!("../lua/fields.lua"), (nearest, seconds, pattern))?;
     let definitions: Table = chunk(lua, "define", include_str!("../lua/define.lua"), fields)?;
     known(lua)?;
@@ -298,11 +298,8 @@ fn overdue() -> mlua::Error {
 fn artifacts(patterns: &[String], workdir: &Path) -> Result<Vec<String>, String> {
     let mut files = Vec::new();
     for pattern in patterns {
-        // What is said of the folder is no pattern.
-        let workdir = glob::Pattern::escape(&workdir.to_string_lossy());
-        let path = Path::new(&workdir).join(pattern);
         let before = files.len();
-        let found = modules::files_matching(&path.to_string_lossy())
+        let found = modules::glob::matching(workdir, pattern.as_bytes())
             .map_err(|error| format!("{pattern}: {error}"))?;
         files.extend(found.into_iter().map(|file| file.to_string_lossy().into_owned()));
         if files.len() == before {
