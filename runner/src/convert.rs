@@ -8,7 +8,10 @@ use mlua::{Lua, Table, Value as LuaValue};
 use serde_json::{Map, Number, Value};
 
 /// How deep values may lie in each other: what reads JSON takes no more.
-const DEEPEST: usize = 127;
+pub(crate) const DEEPEST: usize = 127;
+
+/// What is said of what lies deeper.
+pub(crate) const TOO_DEEP: &str = "more than 127 levels lie in each other";
 
 /// Where a state keeps the metatable of empty lists. It says `__jsontype = "array"`, as other libraries' do.
 const LIST: &str = "runner.list";
@@ -89,6 +92,11 @@ pub(crate) fn from_lua(lua: &Lua, value: &LuaValue) -> Result<Value, String> {
 pub(crate) fn shown(lua: &Lua, value: &LuaValue) -> Value {
     let Ok(null) = null(lua) else { return Value::Null };
     convert(value, &null, Strict::No, 0).unwrap_or(Value::Null)
+}
+
+/// What reads JSON and YAML says, with the limit in it where that was the matter.
+pub(crate) fn deep(error: &str) -> String {
+    error.replacen("recursion limit exceeded", TOO_DEEP, 1)
 }
 
 /// A path, or its beginning: one through a table that lies within itself has no end.

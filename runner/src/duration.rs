@@ -12,26 +12,33 @@ const LONGEST: f64 = 1e9;
 /// # Errors
 /// A message that shows the value.
 pub(crate) fn of_value(value: &Value) -> Result<Duration, String> {
-    match value {
-        Value::Integer(seconds) => of_seconds(*seconds as f64),
-        Value::Number(seconds) => of_seconds(*seconds),
-        Value::String(text) => parse(&text.to_string_lossy()),
-        other => Err(format!(
-            "a duration such as \"30s\" or a number of seconds expected, got {}",
-            other.type_name()
-        )),
-    }
+    Ok(Duration::from_secs_f64(seconds(value)?.min(LONGEST)))
 }
 
-fn of_seconds(seconds: f64) -> Result<Duration, String> {
+/// The seconds that a value stands for, however many; a number may be infinite.
+///
+/// # Errors
+/// A message that shows the value.
+pub(crate) fn seconds(value: &Value) -> Result<f64, String> {
+    let seconds = match value {
+        Value::Integer(seconds) => *seconds as f64,
+        Value::Number(seconds) => *seconds,
+        Value::String(text) => parse(&text.to_string_lossy())?,
+        other => {
+            return Err(format!(
+                "a duration such as \"30s\" or a number of seconds expected, got {}",
+                other.type_name()
+            ));
+        }
+    };
     if seconds.is_nan() || seconds < 0.0 {
         return Err(format!("a duration cannot be {seconds}"));
     }
-    Ok(Duration::from_secs_f64(seconds.min(LONGEST)))
+    Ok(seconds)
 }
 
-/// The sum of numbers with units, the greater units first or not; `1h30m`.
-pub(crate) fn parse(text: &str) -> Result<Duration, String> {
+/// The sum of numbers with units, the greater units first or not; `1h30m`. In seconds.
+fn parse(text: &str) -> Result<f64, String> {
     let wrong = || format!("'{text}' is no duration: it should be like \"300ms\", \"30s\" or \"1h30m\"");
     let mut rest = text.trim();
     if rest.is_empty() {
@@ -43,18 +50,18 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
         let number: f64 = rest[..end].parse().map_err(|_| wrong())?;
         rest = &rest[end..];
         let end = rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len());
-        seconds += number
-            * match &rest[..end] {
-                "ms" => 0.001,
-                "s" => 1.0,
-                "m" => 60.0,
-                "h" => 3600.0,
-                "d" => 86400.0,
-                _ => return Err(wrong()),
-            };
+        seconds += match &rest[..end] {
+            // Not by 0.001, which is a little more than that.
+            "ms" => number / 1000.0,
+            "s" => number,
+            "m" => number * 60.0,
+            "h" => number * 3600.0,
+            "d" => number * 86400.0,
+            _ => return Err(wrong()),
+        };
         rest = rest[end..].trim_start();
     }
-    of_seconds(seconds)
+    if seconds.is_finite() { Ok(seconds) } else { Err(format!("'{text}' is too long for a duration")) }
 }
 
 /// As people read it: `320 ms`, `4.2 s`, `3 m 20 s`, `2 h 5 m`.
@@ -83,8 +90,12 @@ mod tests {
             ("1m 5s", 65_000),
             ("0s", 0),
         ] {
-            assert_eq!(parse(text), Ok(Duration::from_millis(ms)), "{text}");
+            assert_eq!(parse(text), Ok(f64::from(ms) / 1000.0), "{text}");
         }
+        assert!(
+            parse(&format!("{}h", "9".repeat(400)))
+                .is_err_and(|why| why.ends_with("too long for a duration"))
+        );
         for wrong in ["", "5", "s", "5x", "-5s", "1..5s", "five seconds", "5 s5"] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }

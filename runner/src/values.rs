@@ -5,6 +5,7 @@ use std::path::Path;
 use mlua::{Lua, Value};
 
 use crate::convert;
+use crate::modules::data::parse_json;
 use crate::yaml;
 
 /// Reads a file of values: JSON if its name ends in `.json`, else YAML, of which JSON is a part.
@@ -15,7 +16,7 @@ pub(crate) fn read(path: &Path) -> Result<serde_json::Value, String> {
     let text =
         std::fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
     let value = if path.extension().is_some_and(|extension| extension == "json") {
-        serde_json::from_str(&text).map_err(|error| error.to_string())
+        parse_json(&text)
     } else {
         yaml::parse(&text)
     };

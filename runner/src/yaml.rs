@@ -13,25 +13,74 @@ use crate::convert;
 /// # Errors
 /// A message with line and column, or the path to what Lua or JSON has nothing for.
 pub(crate) fn parse(text: &str) -> Result<serde_json::Value, String> {
+    // A mark of the byte order is none of the text: what reads YAML takes it for a column.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.trim().is_empty() {
         return Ok(serde_json::Value::Null);
     }
     let (marked, mark) = mark_quoted(text);
-    let mut value: Yaml = serde_norway::from_str(&marked).map_err(|error| error.to_string())?;
+    let said = |error: serde_norway::Error| unmarked(convert::deep(&error.to_string()), mark);
+    let value: Yaml = serde_norway::from_str(&marked).map_err(said)?;
     check_tags(text)?;
-    value.apply_merge().map_err(|error| error.to_string())?;
-    plain(value, mark).map_err(|(path, why)| {
+    let at = |(path, why): Wrong| {
         if path.is_empty() { why } else { format!("{why} (at {})", convert::short(&path)) }
+    };
+    let mut value = named(value, mark, 0).map_err(at)?;
+    value.apply_merge().map_err(said)?;
+    plain(value, mark).map_err(at)
+}
+
+/// The path to what is wrong, and a message.
+type Wrong = (String, String);
+
+fn wrong<T>(why: String) -> Result<T, Wrong> {
+    Err((String::new(), why))
+}
+
+fn within(name: &str) -> impl FnOnce(Wrong) -> Wrong {
+    move |(path, why)| (convert::join(name, path), why)
+}
+
+/// The same value with strings for keys: before anything is merged, so that what stands there goes before what is merged.
+fn named(value: Yaml, mark: Option<char>, depth: usize) -> Result<Yaml, Wrong> {
+    if depth == convert::DEEPEST && matches!(value, Yaml::Sequence(_) | Yaml::Mapping(_)) {
+        return wrong(convert::TOO_DEEP.into());
+    }
+    Ok(match value {
+        Yaml::Sequence(values) => {
+            let values = values.into_iter().enumerate();
+            let values = values.map(|(index, value)| {
+                named(value, mark, depth + 1).map_err(within(&(index + 1).to_string()))
+            });
+            Yaml::Sequence(values.collect::<Result<_, _>>()?)
+        }
+        Yaml::Mapping(fields) => {
+            let mut strings = serde_norway::Mapping::with_capacity(fields.len());
+            for (key, value) in fields {
+                let name = match key {
+                    Yaml::String(name) => name,
+                    Yaml::Bool(key) => key.to_string(),
+                    Yaml::Number(key) => key.to_string(),
+                    Yaml::Null => "null".into(),
+                    _ => return wrong("a list or a table as a key cannot be read".into()),
+                };
+                let value = named(value, mark, depth + 1).map_err(within(&unmarked(name.clone(), mark)))?;
+                if strings.contains_key(name.as_str()) {
+                    return wrong(format!(
+                        "the key '{name}' stands twice, once as a string and once as something else"
+                    ));
+                }
+                strings.insert(name.into(), value);
+            }
+            Yaml::Mapping(strings)
+        }
+        Yaml::Tagged(tagged) => return wrong(format!("the tag {} cannot be read", tagged.tag)),
+        value => value,
     })
 }
 
-/// The same value as JSON, whose keys are strings. The error: the path to it, and a message.
-fn plain(value: Yaml, mark: Option<char>) -> Result<serde_json::Value, (String, String)> {
-    let within = |name: &str| {
-        let name = name.to_owned();
-        move |(path, why)| (convert::join(&name, path), why)
-    };
-    let wrong = |why: String| Err((String::new(), why));
+/// The same value as JSON.
+fn plain(value: Yaml, mark: Option<char>) -> Result<serde_json::Value, Wrong> {
     Ok(match value {
         Yaml::Null => serde_json::Value::Null,
         Yaml::Bool(value) => value.into(),
@@ -51,13 +100,9 @@ fn plain(value: Yaml, mark: Option<char>) -> Result<serde_json::Value, (String, 
         Yaml::Mapping(fields) => {
             let mut object = serde_json::Map::new();
             for (key, value) in fields {
-                let name = match key {
-                    Yaml::String(name) => unmarked(name, mark),
-                    Yaml::Bool(key) => key.to_string(),
-                    Yaml::Number(key) => key.to_string(),
-                    Yaml::Null => "null".into(),
-                    _ => return wrong("a list or a table as a key cannot be read".into()),
-                };
+                // All are strings by now.
+                let Yaml::String(name) = key else { continue };
+                let name = unmarked(name, mark);
                 let value = plain(value, mark).map_err(within(&name))?;
                 object.insert(name, value);
             }

@@ -52,7 +52,8 @@ fn what_is_no_json_is_told_with_its_place() {
             gives_nothing("trailing characters at line 1 column 3", json.decode, "1 x")
             gives_nothing("EOF", json.decode, "")
             gives_nothing("not UTF-8 at line 2", json.decode, "\n\xff")
-            gives_nothing("recursion limit exceeded", json.decode, ("["):rep(128) .. ("]"):rep(128))
+            gives_nothing("more than 127 levels lie in each other at line 1 column 128", json.decode, ("["):rep(128) .. ("]"):rep(128))
+            assert(json.decode('\u{feff}{"a": 1}').a == 1, "what begins with a mark of the byte order")
             gives_nothing("NaN cannot be written (at a.1)", json.encode, { a = { 0 / 0 } })
             gives_nothing("holes", json.encode, { [1] = 1, [3] = 3 })
             gives_nothing("both a list and named fields", json.encode, { 1, x = 1 })
@@ -80,6 +81,15 @@ fn yaml_is_read_and_written_within_limits() {
               assert(yaml.decode(yaml.encode({ text }))[1] == text, text)
             end
             gives_nothing('duplicate entry with key "a"', yaml.decode, "a: 1\na: 2\n")
+            -- Keys are strings in the end, and no two are the same.
+            for text, path in pairs({
+              ["1: a\n'1': b"] = "", ["'true': a\ntrue: b"] = "", ["~: a\n'null': b"] = "", ["in: {1: x, '1': y}"] = " (at in)",
+            }) do
+              gives_nothing("stands twice, once as a string and once as something else" .. path, yaml.decode, text)
+            end
+            local merged = yaml.decode("- &a {1: x, 2: z}\n- {<<: *a, '1': y}\n- {'1': y, <<: *a}")
+            for i = 2, 3 do assert(merged[i]["1"] == "y" and merged[i]["2"] == "z", "what stands there goes before what is merged") end
+            assert(yaml.decode("\u{feff}a: 1").a == 1)
             gives_nothing("more than one document", yaml.decode, "a: 1\n---\nb: 2\n")
             gives_nothing("at line 2 column 1", yaml.decode, "a:\n\t- b")
             gives_nothing("unknown anchor", yaml.decode, "a: *nope")
@@ -87,7 +97,11 @@ fn yaml_is_read_and_written_within_limits() {
             gives_nothing("the tag !secret cannot be read at line 1", yaml.decode, "a: !secret x")
             gives_nothing("cannot be read", yaml.decode, "? [a]\n: b")
             gives_nothing("cannot be written", yaml.encode, { 1 / 0 })
-            gives_nothing("recursion limit", yaml.decode, ("["):rep(1000) .. ("]"):rep(1000))
+            for _, levels in ipairs({ 128, 129, 1000 }) do
+              gives_nothing("more than 127 levels lie in each other", yaml.decode, ("["):rep(levels) .. ("]"):rep(levels))
+            end
+            local deep = yaml.decode(("["):rep(127) .. ("]"):rep(127))
+            assert(json.encode(yaml.decode(yaml.encode(deep))) == json.encode(deep), "what is read can be written")
             local bomb = { "a: &a [x,x,x,x,x,x,x,x,x,x]" }
             for i = 1, 20 do
               local name, before = string.char(97 + i), string.char(96 + i)
@@ -109,8 +123,14 @@ fn a_file_of_values_with_what_cannot_be_read_is_wrong_usage() {
     write("twice.yaml", "port: 1\nport: 2\n");
     write("endless.yaml", "a: {limit: .inf}\n");
     write("single.json", "5");
+    write("marked.json", "\u{feff}{\"more\": {\"x\": 1}, \"list\": [1, 2]}");
+    write("marked.yaml", "\u{feff}more: {x: 1}\nlist: [1, 2]");
+    write("marked.lua", "\u{feff}#!/usr/bin/env sloth-runner\nprint('begun')");
     let run = |file: &str| sloth(folder.path(), &["run", "script.lua", "-v", file]);
-    assert_eq!(run("merged.yaml").stdout, "1\t2\n");
+    for file in ["merged.yaml", "marked.json", "marked.yaml"] {
+        assert_eq!(run(file).stdout, "1\t2\n", "{file}");
+    }
+    assert_eq!(sloth(folder.path(), &["run", "marked.lua"]).stdout, "begun\n");
     for (file, told) in [
         ("twice.yaml", "twice.yaml: duplicate entry with key \"port\""),
         ("single.json", "single.json: names with values, or a list, expected, and this is 5"),
@@ -130,10 +150,19 @@ fn what_is_no_time_is_told_with_what_was_given() {
             gives_nothing("'2023-02-29' is no such time", time.parse, "2023-02-29", "%Y-%m-%d")
             gives_nothing("Mars/Base", time.parse, "2023-02-28", "%Y-%m-%d", "Mars/Base")
             gives_nothing("is no time", time.format, 0 / 0)
-            gives_nothing("is no time between", time.format, 1e20)
+            gives_nothing("1e20 is no time between -9999-01-02 and 9999-12-30", time.format, 1e20)
+            for _, seconds in ipairs({ 253402300799, -377705116800, math.maxinteger, math.mininteger, 1 / 0, -1 / 0, 1e300 }) do
+              gives_nothing("is no time between", time.format, seconds, "%Y", "Europe/Berlin")
+            end
+            assert(time.format(253402207200):find("^9999%-12%-30") and time.format(-377705023201):find("^%-9999%-01%-02"))
+            assert(time.format(-0.5, "%S%.f") == "59.5" and time.format(1.1, "%.3f") == ".100")
+            gives_nothing("is no such time", time.parse, "9999-12-31T23:59:59Z")
+            gives_nothing("is no such time", time.parse, "\xff")
             gives_nothing("format", time.format, 0, "%")
             gives_nothing("'1 week' is no duration", time.duration, "1 week")
             gives_nothing("cannot be -1", time.duration, -1)
+            gives_nothing("is too long for a duration", time.duration, ("9"):rep(400) .. "h")
+            assert(time.duration("99999999h") == 99999999 * 3600.0 and time.duration("3ms") == 0.003 and time.duration(1e300) == 1e300)
             assert(time.parse("2024-01-01 10:00", "%Y-%m-%d %H:%M", "Europe/Berlin") == 1704099600)
             assert(time.parse("2024-01-01T00:00:00+02:00") == 1704060000)
             assert(time.parse(time.format(1704099600)) == 1704099600)

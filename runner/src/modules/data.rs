@@ -66,8 +66,10 @@ fn text(bytes: Vec<u8>) -> Result<String, String> {
     })
 }
 
-fn parse_json(text: &str) -> Result<serde_json::Value, String> {
-    serde_json::from_str(text).map_err(|error| error.to_string())
+/// One value of JSON. A mark of the byte order in front is none of its text.
+pub(crate) fn parse_json(text: &str) -> Result<serde_json::Value, String> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    serde_json::from_str(text).map_err(|error| convert::deep(&error.to_string()))
 }
 
 fn write_json(value: &serde_json::Value, pretty: bool) -> Result<String, String> {

@@ -5,7 +5,7 @@
 //! meet comes back as `nil, err`; wrong calls are raised at the caller's line.
 
 mod args;
-mod data;
+pub(crate) mod data;
 mod exec;
 mod fs;
 pub(crate) mod glob;

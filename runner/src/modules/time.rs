@@ -42,7 +42,9 @@ pub(super) fn install(lua: &Lua, shared: &Arc<Shared>) -> mlua::Result<()> {
         values(lua, text.map(|text| lua.create_string(text).map(Value::String)))
     })?;
     module.now("time.parse", |lua, _, args| {
-        let (text, format) = (args.text(1)?, args.optional_text(2)?);
+        // It comes from elsewhere, and may be anything.
+        let text = String::from_utf8_lossy(&args.bytes(1)?).into_owned();
+        let format = args.optional_text(2)?;
         let zone = match zone(args.optional_text(3)?) {
             Ok(zone) => zone,
             Err(why) => return failed(lua, &why),
@@ -52,8 +54,7 @@ pub(super) fn install(lua: &Lua, shared: &Arc<Shared>) -> mlua::Result<()> {
         values(lua, parsed.map(|seconds| Ok(Value::Number(seconds))))
     })?;
     module.now("time.duration", |lua, _, args| {
-        let parsed = duration::of_value(&args.value(1));
-        values(lua, parsed.map(|duration| Ok(Value::Number(duration.as_secs_f64()))))
+        values(lua, duration::seconds(&args.value(1)).map(|seconds| Ok(Value::Number(seconds))))
     })?;
     module.finish("time")
 }
@@ -69,14 +70,18 @@ fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
 }
 
+/// To the microsecond: for times of today, a float holds no more.
 fn instant(seconds: f64) -> Result<Timestamp, String> {
-    if !seconds.is_finite() {
-        return Err(format!("{seconds} is no time"));
-    }
     // Out of range it saturates, and so is refused.
-    let microseconds = (seconds * 1_000_000.0).round() as i64;
-    Timestamp::from_microsecond(microseconds)
-        .map_err(|_| format!("{seconds} is no time between the years -9999 and 9999"))
+    let time = Timestamp::from_microsecond((seconds * 1_000_000.0).round() as i64);
+    time.ok().filter(|_| seconds.is_finite()).ok_or_else(|| {
+        let shown = if seconds.abs() < 1e15 { seconds.to_string() } else { format!("{seconds:e}") };
+        format!(
+            "{shown} is no time between {} and {}",
+            Timestamp::MIN.strftime("%F"),
+            Timestamp::MAX.strftime("%F")
+        )
+    })
 }
 
 fn zone(name: Option<String>) -> Result<TimeZone, String> {
