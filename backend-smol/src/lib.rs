@@ -47,6 +47,7 @@ mod worker;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 use async_io::Timer;
@@ -79,9 +80,7 @@ impl Backend for Smol {
 
     fn sleep_until(&self, deadline: Instant) -> Sleep {
         // The reactor removes timers, and their wakers, when it comes to it.
-        relayed(async move {
-            Timer::at(deadline).await;
-        })
+        relayed(At(Timer::at(deadline)))
     }
 
     fn run_blocking(&self, job: BlockingJob) {
@@ -90,5 +89,16 @@ impl Backend for Smol {
 
     fn block_on(&self, future: Pin<&mut dyn Future<Output = ()>>) {
         futures_lite::future::block_on(future);
+    }
+}
+
+/// A timer without a result.
+struct At(Timer);
+
+impl Future for At {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        Pin::new(&mut self.0).poll(cx).map(drop)
     }
 }

@@ -1,11 +1,12 @@
 //! [`relayed`]: a sleep that lets go of its waker at once, made of a timer that does not.
 
-use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Wake, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 
 use atomic_waker::AtomicWaker;
+use pin_project_lite::pin_project;
 
 use crate::backend::Sleep;
 
@@ -22,19 +23,30 @@ use crate::backend::Sleep;
 /// block_on(&BareBackend::new(), relayed(std::future::ready(())));
 /// ```
 pub fn relayed(timer: impl Future<Output = ()> + Send + 'static) -> Sleep {
-    Box::pin(async move {
-        let relay = Arc::new(Relay(AtomicWaker::new()));
-        let waker = Waker::from(Arc::clone(&relay));
-        let _letting_go = LettingGo(relay.clone());
+    Box::pin(Relayed { timer, relay: LettingGo(Arc::new(Relay(AtomicWaker::new()))) })
+}
+
+pin_project! {
+    /// No async block, which would keep the timer twice: a million of them may sleep.
+    struct Relayed<F> {
         // Dropped before what lets go of the waker, so that nobody can fetch it any more then.
-        let mut timer = pin!(timer);
-        poll_fn(|cx| {
-            // Before the timer is polled: a wake from then on finds the waker.
-            relay.0.register(cx.waker());
-            timer.as_mut().poll(&mut Context::from_waker(&waker))
-        })
-        .await;
-    })
+        #[pin]
+        timer: F,
+        relay: LettingGo,
+    }
+}
+
+impl<F: Future<Output = ()>> Future for Relayed<F> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.project();
+        let LettingGo(relay) = this.relay;
+        // Before the timer is polled: a wake from then on finds the waker.
+        relay.0.register(cx.waker());
+        let waker = Waker::from(Arc::clone(relay));
+        this.timer.poll(&mut Context::from_waker(&waker))
+    }
 }
 
 /// The waker that the timer has.
