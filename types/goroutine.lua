@@ -497,7 +497,7 @@ function goroutine.shared(table) end
 local Shared = {}
 
 ---As `t[key]`, also for the names of these methods.
----@param key any
+---@param key goroutine.Key
 ---@return any value
 function Shared:get(key) end
 
@@ -506,7 +506,8 @@ function Shared:get(key) end
 ---@param value any
 function Shared:set(key, value) end
 
----Makes a new value of the old one, as one step. `fn` is called again if another was faster: it should do nothing else, and not wait.
+---Makes a new value of the old one, as one step. `fn` is called again if another was faster: it should do nothing else, and not wait, and must not
+---change this entry itself.
 ---@param key goroutine.Key
 ---@param fn fun(old: any): any
 ---@return any new

@@ -31,10 +31,17 @@ pub(crate) enum Stored {
     Packet(Arc<Packet>),
 }
 
+/// A value, and who has stored it: see [`State::writer`](crate::state::State::writer).
+#[derive(Clone)]
+pub(crate) struct Written {
+    pub(crate) value: Stored,
+    pub(crate) by: u64,
+}
+
 /// A table that goroutines share. No lock of its is held while Lua runs.
 #[derive(Default)]
 pub(crate) struct SharedTable {
-    pub(crate) map: SharedMap<Key, Stored>,
+    pub(crate) map: SharedMap<Key, Written>,
     /// Where the list part was last found to end: where looking for its end begins.
     end: AtomicI64,
 }
@@ -70,7 +77,7 @@ impl SharedTable {
     }
 
     /// Adds a value behind the list part; at which place.
-    pub(crate) fn append(&self, value: &Stored) -> i64 {
+    pub(crate) fn append(&self, value: &Written) -> i64 {
         loop {
             let place = self.border() + 1;
             let (before, version) = self.map.read(&Key::Integer(place));
@@ -91,7 +98,7 @@ thread_local! {
 
 impl Drop for SharedTable {
     fn drop(&mut self) {
-        let inside = self.map.snapshot().into_iter().filter_map(|(_, value)| match value {
+        let inside = self.map.snapshot().into_iter().filter_map(|(_, written)| match written.value {
             Stored::Table(table) => Some(table),
             _ => None,
         });

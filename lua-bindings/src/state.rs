@@ -91,6 +91,8 @@ pub(crate) struct State {
     pub(crate) made_objects: Cell<bool>,
     /// What the code outside goroutines holds of locks, once it has locked one.
     holder: OnceCell<Holder>,
+    /// What tells the code outside goroutines from goroutines, once it had to be told.
+    number: OnceCell<u64>,
     /// In isolates: how its goroutines are interrupted.
     interrupts: OnceCell<Interrupts>,
     /// What the home state waits in, or has waited in last.
@@ -162,6 +164,7 @@ impl State {
             closing_until: Cell::new(None),
             made_objects: Cell::new(false),
             holder: OnceCell::new(),
+            number: OnceCell::new(),
             interrupts: OnceCell::new(),
             waits_in: Cell::new("a blocking call"),
             awaited: Cell::new(None),

@@ -6,11 +6,12 @@ use mlua::{Lua, MultiValue, Table, Value};
 use runtime_core::Version;
 use rustc_hash::FxHashMap;
 
+use super::args::type_name;
 use super::{Args, Context, Named, Primitives, ship};
 use crate::fault::Fault;
 use crate::object::Object;
 use crate::packet::{self, Packet, Refusal, Roots};
-use crate::shared::{Key, SharedTable, Stored};
+use crate::shared::{Key, SharedTable, Stored, Written};
 use crate::state::State;
 
 /// A shared table as a Lua value.
@@ -32,6 +33,10 @@ impl Named for SharedObject {
 /// What a key has to be.
 const KEY: &str = "string, number, boolean or object";
 
+/// So many times in a row others do not overtake an update by chance: what its function does makes them (it starts them and waits for
+/// them, say).
+const TOO_OFTEN: i64 = 200;
+
 pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
     let this = |args: &Args| -> Result<Arc<SharedTable>, Fault> { Ok(args.this::<SharedObject>()?.0) };
     prim.function("shared", |context, args| {
@@ -43,29 +48,44 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
     })?;
     prim.method("shared", "get", move |context, args| {
         let this = this(&args)?;
-        // What can't be a key has no value, as in Lua's own tables.
-        let stored = args.get(1).and_then(|value| key(context.lua, value)).and_then(|key| this.map.get(&key));
-        context.values(optional(context.lua, context.state, stored)?)
+        let key = key_argument(context, &args)?;
+        context.values(optional(context.lua, context.state, this.map.get(&key))?)
     })?;
     prim.method("shared", "set", move |context, args| {
         let this = this(&args)?;
         let key = key_argument(context, &args)?;
-        let value = stored_argument(context, &args, 2)?;
+        let value = written_argument(context, &args, 2)?;
+        drop(this.map.set(key, value));
+        context.values(())
+    })?;
+    // `t[key]` and `t[key] = value`.
+    prim.method("shared", "index", move |context, args| {
+        let this = this(&args)?;
+        // What can't be a key has no value, as in Lua's own tables.
+        let written =
+            args.get(1).and_then(|value| key(context.lua, value)).and_then(|key| this.map.get(&key));
+        context.values(optional(context.lua, context.state, written)?)
+    })?;
+    prim.method("shared", "assign", move |context, args| {
+        let this = this(&args)?;
+        let name = args.get(1).unwrap_or(&Value::Nil);
+        let key = key(context.lua, name).ok_or_else(|| no_key(context.lua, name))?;
+        let value = written_argument(context, &args, 2)?;
         drop(this.map.set(key, value));
         context.values(())
     })?;
     prim.method("shared", "get_or_insert", move |context, args| {
         let this = this(&args)?;
         let key = key_argument(context, &args)?;
-        let Some(value) = stored_argument(context, &args, 2)? else {
+        let Some(value) = written_argument(context, &args, 2)? else {
             return Err(args.wrong(2, "value"));
         };
-        let stored = this.map.get_or_insert(key, value);
-        context.values(to_lua(context.lua, context.state, &stored)?)
+        let written = this.map.get_or_insert(key, value);
+        context.values(to_lua(context.lua, context.state, &written.value)?)
     })?;
     prim.method("shared", "insert", move |context, args| {
         let this = this(&args)?;
-        let Some(value) = stored_argument(context, &args, 1)? else {
+        let Some(value) = written_argument(context, &args, 1)? else {
             return Err(args.wrong(1, "value"));
         };
         context.values(this.append(&value))
@@ -78,9 +98,9 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
     prim.method("shared", "pairs", move |context, args| {
         let this = this(&args)?;
         let entries = context.lua.create_table()?;
-        for (key, value) in this.map.snapshot() {
+        for (key, written) in this.map.snapshot() {
             let key = key_to_lua(context.lua, context.state, &key)?;
-            entries.raw_set(key, to_lua(context.lua, context.state, &value)?)?;
+            entries.raw_set(key, to_lua(context.lua, context.state, &written.value)?)?;
         }
         context.values(entries)
     })?;
@@ -89,24 +109,52 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
         let this = this(&args)?;
         let key = key_argument(context, &args)?;
         args.check_function(2)?;
-        let (stored, version) = this.map.read(&key);
-        let value = optional(context.lua, context.state, stored)?;
+        let (written, version) = this.map.read(&key);
+        let value = optional(context.lua, context.state, written)?;
         context.values((version.number() as i64, value))
     })?;
     prim.method("shared", "replace", move |context, args| {
         let this = this(&args)?;
         let key = key_argument(context, &args)?;
         let version = Version::from_number(args.integer(2)? as u64);
-        let value = stored_argument(context, &args, 3)?;
-        match this.map.replace(&key, version, value.clone()) {
-            Ok(()) => context.values((true, optional(context.lua, context.state, value)?)),
-            Err(_) => context.values(false),
+        let value = written_argument(context, &args, 3)?;
+        if this.map.replace(&key, version, value.clone()).is_ok() {
+            return context.values((true, optional(context.lua, context.state, value)?));
         }
+        // Whoever updates does nothing else meanwhile. So what is its own there it has stored since it has read the version, in the
+        // function that was to give the new value; and it would again.
+        if this.map.get(&key).is_some_and(|written| written.by == context.state.writer()) {
+            let key = shown(key);
+            return Err(Fault::Wrong(format!(
+                "bad argument #2 to 'update' (the function has itself changed {key}: it gives the new value by returning it)"
+            )));
+        }
+        let overtaken = args.integer(4)?;
+        if overtaken >= TOO_OFTEN {
+            let key = shown(key);
+            return Err(Fault::Wrong(format!(
+                "update of {key} was given up: others have changed it {overtaken} times, each time before the function had returned"
+            )));
+        }
+        context.values(false)
     })
 }
 
 fn key_argument(context: &Context<'_>, args: &Args) -> Result<Key, Fault> {
-    args.get(1).and_then(|value| key(context.lua, value)).ok_or_else(|| args.wrong(1, KEY))
+    match args.get(1) {
+        Some(Value::Number(value)) if value.is_nan() => Err(args.bad(1, &format!("{KEY} expected, got nan"))),
+        value => value.and_then(|value| key(context.lua, value)).ok_or_else(|| args.wrong(1, KEY)),
+    }
+}
+
+/// The error for a value that cannot be a key.
+fn no_key(lua: &Lua, value: &Value) -> Fault {
+    let got = match value {
+        Value::Nil => "nil".into(),
+        Value::Number(_) => "nan".into(),
+        value => format!("a {}", type_name(lua, value)),
+    };
+    Fault::Wrong(format!("cannot use {got} as a key of a shared table ({KEY} expected)"))
 }
 
 /// The key for a value, if it can be one.
@@ -133,12 +181,13 @@ fn key_to_lua(lua: &Lua, state: &State, key: &Key) -> mlua::Result<Value> {
 }
 
 /// Argument `n` as it is stored; `None` is nil.
-fn stored_argument(context: &Context<'_>, args: &Args, n: usize) -> Result<Option<Stored>, Fault> {
-    match args.get(n) {
-        None | Some(Value::Nil) => Ok(None),
-        Some(Value::Table(table)) => Ok(Some(Stored::Table(share(context, table.clone())?))),
-        Some(value) => Ok(Some(stored(context, value)?)),
-    }
+fn written_argument(context: &Context<'_>, args: &Args, n: usize) -> Result<Option<Written>, Fault> {
+    let value = match args.get(n) {
+        None | Some(Value::Nil) => return Ok(None),
+        Some(Value::Table(table)) => Stored::Table(share(context, table.clone())?),
+        Some(value) => stored(context, value)?,
+    };
+    Ok(Some(Written { value, by: context.state.writer() }))
 }
 
 /// A value that is no table, as it is stored.
@@ -155,6 +204,7 @@ fn stored(context: &Context<'_>, value: &Value) -> Result<Stored, Refusal> {
 /// A shared table with the contents of a plain one, in which plain tables become shared ones, too. One that appears
 /// several times, be it within itself, is one shared table.
 fn share(context: &Context<'_>, table: Table) -> Result<Arc<SharedTable>, Fault> {
+    let by = context.state.writer();
     let mut known = FxHashMap::default();
     let mut waiting = Vec::new();
     // In which table each was met, by its place here, and under which key.
@@ -177,10 +227,7 @@ fn share(context: &Context<'_>, table: Table) -> Result<Arc<SharedTable>, Fault>
         for pair in table.pairs::<Value, Value>() {
             let (name, value) = pair?;
             let Some(key) = key(context.lua, &name) else {
-                let got = super::args::type_name(context.lua, &name);
-                return Err(Fault::Wrong(format!(
-                    "cannot use a {got} as a key of a shared table ({KEY} expected)"
-                )));
+                return Err(no_key(context.lua, &name));
             };
             let value = match value {
                 Value::Table(inside) => {
@@ -192,10 +239,16 @@ fn share(context: &Context<'_>, table: Table) -> Result<Arc<SharedTable>, Fault>
                     refusal.within(&path(&places))
                 })?,
             };
-            shared.map.set(key, Some(value));
+            shared.map.set(key, Some(Written { value, by }));
         }
     }
     Ok(root)
+}
+
+/// A key as messages name it.
+fn shown(key: Key) -> String {
+    let path = path(&[(0, key)]);
+    path.strip_prefix('.').map_or_else(|| path.clone(), |name| format!("'{name}'"))
 }
 
 /// The way to the last of these places.
@@ -217,8 +270,8 @@ fn path(places: &[(usize, Key)]) -> String {
     })
 }
 
-fn optional(lua: &Lua, state: &State, stored: Option<Stored>) -> mlua::Result<Value> {
-    stored.map_or(Ok(Value::Nil), |stored| to_lua(lua, state, &stored))
+fn optional(lua: &Lua, state: &State, written: Option<Written>) -> mlua::Result<Value> {
+    written.map_or(Ok(Value::Nil), |written| to_lua(lua, state, &written.value))
 }
 
 /// A stored value in this state.
@@ -246,8 +299,8 @@ fn snapshot(lua: &Lua, state: &State, root: &Arc<SharedTable>) -> mlua::Result<T
     };
     let copy = enter(root, &mut waiting)?;
     while let Some((table, copy)) = waiting.pop() {
-        for (key, value) in table.map.snapshot() {
-            let value = match &value {
+        for (key, written) in table.map.snapshot() {
+            let value = match &written.value {
                 Stored::Table(inside) => Value::Table(enter(inside, &mut waiting)?),
                 value => to_lua(lua, state, value)?,
             };

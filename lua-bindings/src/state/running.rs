@@ -131,6 +131,14 @@ impl State {
         }
     }
 
+    /// Who stores what is stored now: the number of the running goroutine, or one that the code outside goroutines has.
+    pub(crate) fn writer(&self) -> u64 {
+        match &*self.current.borrow() {
+            Some(running) => running.handle.id(),
+            None => *self.number.get_or_init(runtime_core::next_id),
+        }
+    }
+
     /// The error that the running goroutine gets once it was cancelled. It is raised now.
     pub(super) fn cancelled_object(&self) -> CancelledObject {
         match &*self.current.borrow() {

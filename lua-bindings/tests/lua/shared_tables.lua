@@ -67,9 +67,13 @@ everywhere("what cannot be stored is refused, and nothing changes", function()
   raises("cannot store a table with a metatable in a shared table", function() t.kept = setmetatable({}, {}) end)
   raises("cannot store a table with a metatable in a shared table", shared, { { setmetatable({}, {}) } })
   raises("cannot send", function() t.kept = coroutine.create(function() end) end)
-  raises("bad argument #1 to 'set' (string, number, boolean or object expected, got table)", function() t[{}] = 1 end)
-  raises("got nil", function() t[nil] = 1 end)
-  raises("got number", function() t[0 / 0] = 1 end)
+  local function no_key(what) return "cannot use " .. what .. " as a key of a shared table (string, number, boolean or object expected)" end
+  raises(no_key("a table"), function() t[{}] = 1 end)
+  raises(no_key("nil"), function() t[nil] = 1 end)
+  raises(no_key("nan"), function() t[0 / 0] = 1 end)
+  raises("bad argument #1 to 'set' (string, number, boolean or object expected, got nan)", t.set, t, 0 / 0, 1)
+  raises("bad argument #1 to 'get' (string, number, boolean or object expected, got no value)", t.get, t)
+  raises("bad argument #1 to 'get' (string, number, boolean or object expected, got table)", t.get, t, {})
   raises("cannot use a table as a key of a shared table", shared, { [{}] = 1 })
   equal(t.kept, 1)
   equal(t[{}], nil)
@@ -108,9 +112,12 @@ end)
 
 everywhere("an update that another overtakes runs again", function()
   local t, calls = shared({ v = 1 }), 0
+  local function another_sets(v)
+    goroutine.async(function() t.v = v end):await()
+  end
   gives(values(11), t:update("v", function(old)
     calls = calls + 1
-    if calls == 1 then t.v = 10 end
+    if calls == 1 then another_sets(10) end
     return old + 1
   end))
   equal(calls, 2)
@@ -119,12 +126,77 @@ everywhere("an update that another overtakes runs again", function()
   t:update("v", function(old)
     calls = calls + 1
     if calls == 1 then
-      t.v = 0
-      t.v = old
+      another_sets(0)
+      another_sets(old)
     end
     return old
   end)
   equal(calls, 2)
+end)
+
+everywhere("an update whose function itself changes the entry is a wrong call", function()
+  local t = shared({ n = 1, [1] = "one", other = 1 })
+  local function refused(key, text, change)
+    local message = raises("bad argument #2 to 'update' (the function has itself changed " .. text, function()
+      t:update(key, function(old)
+        change(old)
+        return 5
+      end)
+    end)
+    contains(message, "shared_tables.lua:")
+  end
+  refused("n", "'n'", function() t.n = 2 end)
+  refused("n", "'n'", function() t:set("n", 2) end)
+  refused(1, "[1]", function() t[1] = "two" end)
+  refused("new", "'new'", function() t:get_or_insert("new", 1) end)
+  refused(2, "[2]", function() t:insert("two") end)
+  refused("n", "'n'", function() t:update("n", function(n) return n + 1 end) end)
+  equal(t.n, 3)
+  -- Also from further within.
+  refused("n", "'n'", function()
+    t:update("other", function(n)
+      t.n = 4
+      return n + 1
+    end)
+  end)
+  gives(values(5, 2), t.n + 1, t.other)
+  -- What changes nothing after all, or another entry, or an entry of that name elsewhere.
+  local elsewhere = shared()
+  gives(values(5), t:update("fresh", function()
+    t.fresh, t.other, elsewhere.fresh = nil, 7, 8
+    return 5
+  end))
+  gives(values(7, 8), t.other, elsewhere.fresh)
+end)
+
+unless_lua("5.1", "a goroutine cannot wait inside `pcall`, `xpcall`, a metamethod or an iterator")
+everywhere("an update that others always overtake gives up", function()
+  local t, calls = shared({ n = 0 }), 0
+  raises("update of 'n' was given up: others have changed it", function()
+    t:update("n", function()
+      calls = calls + 1
+      goroutine.async(function() t.n = -1 end):await() -- it is to do nothing else, and not wait
+      return calls
+    end)
+  end)
+  equal(t.n, -1)
+  assert(calls >= 100, calls)
+end)
+
+everywhere("functions that update each other's entries come to an end", function()
+  local t = shared({ a = 0, b = 0 })
+  local function crosswise(own, other)
+    for _ = 1, 50 do
+      t:update(own, function(n)
+        t:update(other, function(m) return m + 1 end)
+        for _ = 1, 200 do end
+        return n + 1
+      end)
+    end
+  end
+  local handles = { goroutine.async(crosswise, "a", "b"), goroutine.async(crosswise, "b", "a") }
+  for _, handle in ipairs(handles) do gives(values(true), handle:await()) end
+  assert(t.a >= 100 and t.b >= 100, t.a .. " " .. t.b)
 end)
 
 everywhere("get_or_insert gives what is there to all", function()
