@@ -326,7 +326,13 @@ impl Goroutine {
         }
         let outcome = match end {
             End::Done(packet) => Outcome::Done(packet),
-            End::Kept => Outcome::Done(self.keep(local, lua, state, "result")),
+            End::Kept => {
+                let kept = self.keep();
+                if self.running.handle.is_shared() {
+                    local.copy_results(lua, state, &kept);
+                }
+                Outcome::Done(Packet::Kept(kept))
+            }
             End::Raised => match self.raised(local, lua, state) {
                 Some(failure) => Outcome::Failed(Box::new(failure)),
                 None => self.cancelled(),
@@ -338,13 +344,9 @@ impl Goroutine {
     }
 
     /// What is on the coroutine's stack, for whoever awaits.
-    fn keep(&mut self, local: &Local, lua: &Lua, state: &Rc<State>, noun: &'static str) -> Packet {
+    fn keep(&mut self) -> Arc<Kept> {
         self.has_slot = false;
-        let kept = Arc::new(Kept::new(self.running.slot, Arc::clone(self.parcel.post())));
-        if self.running.handle.is_shared() {
-            local.copy(lua, state, &kept, noun);
-        }
-        Packet::Kept(kept)
+        Arc::new(Kept::new(self.running.slot, Arc::clone(self.parcel.post())))
     }
 
     /// The failure of one that has raised what is on its stack. `None`: that was the error of a cancelled goroutine.
@@ -366,8 +368,12 @@ impl Goroutine {
         });
         let traceback = self.running.take_traceback();
         let Blame { started_at, tell } = Blame::of(self.member.as_deref());
+        let error = self.keep();
+        if self.running.handle.is_shared() {
+            local.copy_error(lua, state, &error);
+        }
         Some(Failure {
-            error: self.keep(local, lua, state, "error"),
+            error: Packet::Kept(error),
             message,
             traceback: traceback.unwrap_or_else(|| String::from("stack traceback:\n\t[not known]")),
             id: self.running.handle.id(),

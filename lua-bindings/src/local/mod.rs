@@ -328,10 +328,10 @@ impl Local {
                 continue;
             }
             match handle.peek() {
-                Some(Outcome::Done(Packet::Kept(kept))) => self.copy(lua, state, kept, "result"),
+                Some(Outcome::Done(Packet::Kept(kept))) => self.copy_results(lua, state, kept),
                 Some(Outcome::Failed(failure)) => {
                     if let Packet::Kept(kept) = &failure.error {
-                        self.copy(lua, state, kept, "error");
+                        self.copy_error(lua, state, kept);
                     }
                 }
                 _ => {}
@@ -340,22 +340,31 @@ impl Local {
         self.copying.set(false);
     }
 
-    /// Makes the copy for other states, if these values are of this one and have none. In the place of an error that cannot be copied
-    /// there is a text that says why.
-    fn copy(&self, lua: &Lua, state: &State, kept: &Kept, noun: &'static str) {
-        if !self.has(kept) || kept.copy().is_some() {
-            return;
+    /// Makes the copy of results for other states, if they are of this one and have none.
+    fn copy_results(&self, lua: &Lua, state: &State, kept: &Kept) {
+        if self.lacks_copy(kept) {
+            kept.set_copy(self.copy(lua, state, kept, Roots::Values("result")));
         }
+    }
+
+    /// The same for an error. In the place of one that cannot be copied there is a text that says why.
+    fn copy_error(&self, lua: &Lua, state: &State, kept: &Kept) {
+        if self.lacks_copy(kept) {
+            let copied = self.copy(lua, state, kept, Roots::Values("error"));
+            kept.set_copy(Ok(copied.unwrap_or_else(|why| Packet::text(&why))));
+        }
+    }
+
+    fn lacks_copy(&self, kept: &Kept) -> bool {
+        self.has(kept) && kept.copy().is_none()
+    }
+
+    fn copy(&self, lua: &Lua, state: &State, kept: &Kept, roots: Roots) -> Result<Packet, String> {
         let values = protected(lua, (), |stack| {
             let _ = self.push_kept(stack, kept);
         });
-        let copied = values.map_err(|error| crate::fault::text(&error)).and_then(|values| {
-            packet::encode(lua, state, values, Roots::Values(noun)).map_err(|why| why.to_string())
-        });
-        kept.set_copy(match copied {
-            Err(why) if noun == "error" => Ok(Packet::text(&why)),
-            copied => copied,
-        });
+        let values = values.map_err(|error| crate::fault::text(&error))?;
+        packet::encode(lua, state, values, roots).map_err(|why| why.to_string())
     }
 
     // Running.
