@@ -95,7 +95,12 @@ pub fn print_to(lua: &Lua, printer: impl Fn(Printed<'_>) -> Option<Pause> + 'sta
     };
     let put = raw::closure(lua, &state, put, &general, false)?;
     let put: Function = lua.named_registry_value::<Function>(FACE)?.call(put)?;
-    let made: Table = chunk(lua, "prints", include_str!("../lua/prints.lua"), (put, printed(lua)?))?;
+    let made: Table = chunk(
+        lua,
+        "prints",
+        include_str!("../lua/prints.lua"),
+        (put, printed(lua)?, Refusals::new(lua)?.refuse),
+    )?;
     let (print, write): (Function, Function) = (made.raw_get("print")?, made.raw_get("write")?);
     if state.role == Role::Home {
         // They are Lua functions, and travel as the isolates' own.

@@ -23,6 +23,7 @@ mod functions;
 mod homes;
 mod interrupting;
 mod local;
+mod printing;
 mod refusing;
 mod shutting_down;
 mod support;
