@@ -57,6 +57,16 @@ impl Args {
         self.bad(n, &format!("{expected} expected, got {got}"))
     }
 
+    /// The error for argument `n`, which is a number that is not right.
+    pub(crate) fn out_of_range(&self, n: usize, expected: &str) -> Fault {
+        let got = match self.get(n) {
+            Some(Value::Integer(value)) => value.to_string(),
+            Some(Value::Number(value)) => shown(*value),
+            _ => return self.wrong(n, expected),
+        };
+        self.bad(n, &format!("{expected} expected, got {got}"))
+    }
+
     /// The error for argument `n`, in these words.
     pub(crate) fn bad(&self, n: usize, why: &str) -> Fault {
         Fault::Wrong(format!("bad argument #{n} to '{}' ({why})", self.function))
@@ -82,6 +92,21 @@ impl Args {
             Some(Value::Table(table)) => Ok(table.clone()),
             _ => Err(self.wrong(n, "table")),
         }
+    }
+
+    /// A table that has no other keys than the places of a list: what stands beside these would be ignored. `what` it is a list of.
+    pub(crate) fn list(&self, n: usize, what: &str) -> Result<Table, Fault> {
+        let table = self.table(n)?;
+        for pair in table.pairs::<Value, Value>() {
+            match pair?.0 {
+                Value::Integer(1..) => {}
+                key => {
+                    let got = shown_key(&self.lua, &key);
+                    return Err(self.bad(n, &format!("list of {what}s expected, got {got} as a key")));
+                }
+            }
+        }
+        Ok(table)
     }
 
     pub(crate) fn string(&self, n: usize) -> Result<String, Fault> {
@@ -174,7 +199,7 @@ impl Args {
 
     /// A list of objects as argument `n`: no holes, nothing else in it.
     pub(crate) fn list_of<T: Named>(&self, n: usize) -> Result<Vec<T>, Fault> {
-        let table = self.table(n)?;
+        let table = self.list(n, T::NAME)?;
         let len = table.raw_len();
         let mut largest = 0;
         for pair in table.pairs::<Value, Value>() {
@@ -243,11 +268,22 @@ fn exact(value: f64) -> Option<i64> {
     fits.then_some(value as i64)
 }
 
+/// A key of a table, as messages show one that is none of a list's.
+pub(super) fn shown_key(lua: &Lua, key: &Value) -> String {
+    match key {
+        Value::String(name) => format!("'{}'", name.to_string_lossy()),
+        Value::Integer(value) => value.to_string(),
+        Value::Number(value) => shown(*value),
+        other => format!("a {}", type_name(lua, other)),
+    }
+}
+
 /// A number as messages show it.
 pub(super) fn shown(value: f64) -> String {
     match value {
         _ if value.is_nan() => "nan".into(),
         _ if value.abs() >= 1e15 && value.is_finite() => format!("{value:e}"),
+        _ if value.abs() < 1e-6 && value != 0.0 => format!("{value:e}"),
         _ => format!("{value}"),
     }
 }

@@ -70,18 +70,18 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
         context.values(both(context, &output)?)
     })?;
     // Below are the functions of those goroutines.
-    prim.function("flow_split", |context, args| {
+    prim.add("flow_split", "fan_out", false, |context, args| {
         let (first, others) = channels(&args)?;
         context.wait(None, fan_out(first, others), |()| Reply::Nothing)
     })?;
-    prim.function("flow_join", |context, args| {
+    prim.add("flow_join", "fan_in", false, |context, args| {
         let (first, others) = channels(&args)?;
         context.wait(None, fan_in(others, first), |()| Reply::Nothing)
     })?;
     prim.raw("flow_is_cancelled", |_, state, ()| {
         Ok(state.current().is_some_and(|running| running.is_cancelled()))
     })?;
-    prim.function("flow_keep_error", keep_error)
+    prim.add("flow_keep_error", "pipeline", false, keep_error)
 }
 
 fn input(args: &Args) -> Result<ChannelObject, Fault> {
@@ -162,7 +162,7 @@ struct Stage {
 }
 
 fn stages(context: &Context<'_>, args: &Args) -> Result<Vec<Stage>, Fault> {
-    let list = args.table(2)?;
+    let list = args.list(2, "stage")?;
     let count = list.raw_len();
     if count == 0 {
         return Err(args.bad(2, "list of at least one stage expected, got an empty one"));

@@ -148,11 +148,20 @@ impl<'a> Options<'a> {
 pub(super) fn unknown(name: &str, known: &[&str]) -> String {
     let near = known
         .iter()
-        .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
+        // Of two that are as near, the one of which letters were left out: 'handlr' is 'handler', not 'handle'.
+        .map(|candidate| {
+            (strsim::damerau_levenshtein(name, candidate), !lacks_letters_of(name, candidate), candidate)
+        })
         .min()
-        .filter(|(distance, candidate)| *distance <= candidate.len().div_ceil(2));
+        .filter(|(distance, _, candidate)| *distance <= candidate.len().div_ceil(2));
     match near {
-        Some((_, near)) => format!("unknown option '{name}', did you mean '{near}'?"),
+        Some((_, _, near)) => format!("unknown option '{name}', did you mean '{near}'?"),
         None => format!("unknown option '{name}', expected one of: {}", known.join(", ")),
     }
+}
+
+/// Whether `name` is `candidate` without some of its letters.
+fn lacks_letters_of(name: &str, candidate: &str) -> bool {
+    let mut letters = candidate.chars();
+    name.chars().all(|letter| letters.any(|other| other == letter))
 }

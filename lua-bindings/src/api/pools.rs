@@ -103,7 +103,10 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
         }),
         // The arguments of a map, and whether there is such a pool: an empty list submits nothing that would tell.
         ("map", "pool_map", |context, args, target, offset| {
-            args.table(1 + offset)?;
+            let list = args.table(1 + offset)?;
+            if list.raw_len() == 0 {
+                args.list(1 + offset, "value")?; // only whoever takes it for something else gives a table without places
+            }
             args.check_function(2 + offset)?;
             match target.find(context) {
                 None => context.values((Value::Nil, not_found(target.name()))),

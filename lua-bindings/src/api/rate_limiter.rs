@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mlua::Value;
 use runtime_core::RateLimiter;
 
 use super::locks::{cancelled, limit};
@@ -30,11 +31,14 @@ impl Named for RateLimiterObject {
 
 pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
     prim.function("rate_limiter", |context, args| {
+        if matches!(args.get(1), None | Some(Value::Nil)) {
+            return Err(args.wrong(1, "table with the option 'rate'"));
+        }
         let options = Options::read(&args, 1, &["rate", "per", "burst"])?;
         let Some(rate) = options.number("rate", f64::MIN_POSITIVE)? else {
-            return Err(options.bad("rate", "how many may go through in the time 'per' is to be said"));
+            return Err(options.bad("rate", "number above 0 expected, got nil"));
         };
-        let per = options.number("per", 0.0)?.unwrap_or(1000.0);
+        let per = options.number("per", f64::MIN_POSITIVE)?.unwrap_or(1000.0);
         let burst = options.count("burst", 1, i64::from(u32::MAX))?.and_then(NonZeroUsize::new);
         // What is longer than any clock counts is a century.
         let interval = Duration::try_from_secs_f64(per / rate / 1000.0).unwrap_or(Duration::MAX);

@@ -10,7 +10,7 @@ use std::time::Instant;
 use mlua::{IntoLuaMulti, Lua, MultiValue, Table, Value};
 use runtime_core::{Context as Ends, Happened, Select, Selected};
 
-use super::args::{duration_of, object, type_name};
+use super::args::{NoDuration, duration_of, object, type_name};
 use super::channel::{closed, received};
 use super::handle::awaited;
 use super::options::unknown;
@@ -103,7 +103,7 @@ const KEYS: [&str; 10] =
 const SUBJECTS: [&str; 5] = ["channel", "handle", "context", "after", "default"];
 
 fn read(context: &Context<'_>, args: &Args, n: usize) -> Result<Cases, Fault> {
-    let list = args.table(n)?;
+    let list = args.list(n, "case")?;
     let count = list.raw_len();
     if count == 0 {
         return Err(args.bad(n, "list of at least one case expected, got an empty one"));
@@ -234,6 +234,7 @@ impl Case<'_> {
         let now = backend.now();
         let duration = match self.get("after").map(duration_of) {
             Some(Ok(duration)) => duration,
+            Some(Err(NoDuration::Nan)) => return Err(self.expected("'after': number of milliseconds", "nan")),
             _ => return Err(self.wrong("after", "number of milliseconds")),
         };
         let deadline = duration.and_then(|duration| now.checked_add(duration));

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use mlua::Value;
 use runtime_core::Channel;
 
 use super::channel::Direction;
@@ -24,7 +25,9 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
     prim.function("ticker", |context, args| {
         let backend = Arc::clone(&context.state.system.backend);
         let channel = match args.duration(1)? {
-            Some(Duration::ZERO) => return Err(no_time(&args)),
+            Some(_) if !is_positive(&args) => {
+                return Err(args.out_of_range(1, "number of milliseconds above 0"));
+            }
             Some(every) => Channel::ticker(backend, every.max(SHORTEST), reading(context)),
             None => Channel::after(backend, None, reading(context)),
         };
@@ -40,8 +43,13 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
     })
 }
 
-fn no_time(args: &Args) -> Fault {
-    args.bad(1, "number of milliseconds greater than 0 expected, got 0 or less")
+/// Whether the first argument is a number above 0, be it a time too short to be counted.
+fn is_positive(args: &Args) -> bool {
+    match args.get(1) {
+        Some(Value::Integer(value)) => *value > 0,
+        Some(Value::Number(value)) => *value > 0.0,
+        _ => false,
+    }
 }
 
 /// What is received: the time that was due, as `now` would have told it.
@@ -51,6 +59,6 @@ fn reading(context: &Context<'_>) -> impl Fn(Instant) -> Packet + Send + Sync + 
 }
 
 /// Only the clock sends there.
-fn receiver(context: &Context<'_>, channel: Channel<Packet>) -> Result<mlua::Value, Fault> {
+fn receiver(context: &Context<'_>, channel: Channel<Packet>) -> Result<Value, Fault> {
     context.object(Object::Channel(ChannelObject { channel, direction: Direction::Receive }))
 }

@@ -64,7 +64,10 @@ local DIRECTION = { fits = either(optional, TEXT.fits), wrong = { "", "sideways"
 local HANDLE = { fits = { handle = true }, wrong = {} }
 local CHANNEL = { fits = { channel = true }, wrong = {} }
 local LIST = { fits = { table = true }, wrong = {} }
-local HANDLES = { fits = { table = true }, wrong = { { 1 }, { false }, { {} }, { [2] = 1 } } }
+local ITEMS = { fits = { table = true }, wrong = { { first = 1 }, { [true] = 1 } } }
+local HANDLES = { fits = { table = true }, wrong = {
+  { 1 }, { false }, { {} }, { [2] = 1 }, { first = 1 }, { [0] = 1 }, { [1.5] = 1 }, { [true] = 1 },
+} }
 local CASES = { fits = { table = true }, wrong = {
   {}, { 1 }, { {} }, { { [true] = 1 } }, { { default = false } }, { { default = true }, { default = true } }, { { handler = noop } },
   { { channel = 1, receive = true } }, { { channel = goroutine.channel() } }, { { channel = goroutine.channel(), receive = false } },
@@ -72,14 +75,17 @@ local CASES = { fits = { table = true }, wrong = {
   { { channel = goroutine.channel(), receive = true, value = 1 } }, { { channel = goroutine.channel(), send = 1, value = 1 } },
   { { receive = true } }, { { send = 1, op = "send" } }, { { default = true, handler = {} } }, { { default = true, receive = true } },
   { { handle = 1 } }, { { context = {} } }, { { after = "1" } }, { { after = nan } }, { { after = 1, default = true } },
+  { { channel = goroutine.channel(), receive = true }, default = true }, { { default = true }, [0] = { after = 1 } },
 } }
 local STAGES = { fits = { table = true }, wrong = {
   {}, { 1 }, { {} }, { { fn = 1 } }, { { fn = noop, workers = 0 } }, { { fn = noop, workers = "2" } }, { { fn = noop, workers = nan } },
   { { fn = noop, capacity = -1 } }, { { fn = noop, capacity = 0.5 } }, { { fn = noop, [true] = 1 } }, { { fn = noop }, 5 },
+  { { fn = noop }, workers = 2 },
 } }
-local CHANNELS = { fits = { table = true }, wrong = { { 1 }, { false }, { {} }, { [2] = 1 } } }
+local CHANNELS = { fits = { table = true }, wrong = { { 1 }, { false }, { {} }, { [2] = 1 }, { first = goroutine.channel() } } }
 local FEW = { fits = { number = true }, wrong = { 0, -1, 0.5, nan, huge, 1e308 } }
 local SPAN = { fits = { number = true }, wrong = { nan, 0, -1, -huge } }
+local NAMED_AND_FULL = { fits = { table = true }, wrong = { { 1 }, {}, { per = 5 } } }
 local NAMED = { fits = { table = true }, wrong = { { 1 }, { [true] = 1 } } }
 local VALUE = { fits = false, wrong = { ABSENT } }
 local OPTIONS = { fits = either(optional, { table = true }), wrong = { { 1 }, { [true] = 1 } } }
@@ -151,7 +157,7 @@ local functions = {
   pool_submit = { TEXT, FUNCTION, right = function() return "bad arguments", noop end },
   pool_submit_priority = { TEXT, WHOLE, FUNCTION, right = function() return "bad arguments", 1, noop end },
   pool_async = { TEXT, FUNCTION, right = function() return "bad arguments", noop end },
-  pool_map = { TEXT, LIST, FUNCTION, right = function() return "bad arguments", { 1 }, noop end },
+  pool_map = { TEXT, ITEMS, FUNCTION, right = function() return "bad arguments", { 1 }, noop end },
   pool_wait = { TEXT, MS_OR_NONE, limit = 2, right = function()
     goroutine.pool_wait("bad arguments")
     return "bad arguments", 1000
@@ -165,7 +171,7 @@ local functions = {
   barrier = { SIZE, right = function() return 2 end },
   context = { right = noop },
   retry = { OPTIONS, FUNCTION, right = function() return { max_attempts = 1 }, noop end },
-  rate_limiter = { { fits = { table = true, ["nil"] = true, ["no value"] = true }, wrong = { { 1 } } }, right = function() return { rate = 1 } end },
+  rate_limiter = { NAMED_AND_FULL, right = function() return { rate = 1 } end },
   circuit_breaker = { OPTIONS, right = function() return { threshold = 1 } end },
   broadcaster = { right = noop },
   shared = { { fits = either(optional, { table = true }), wrong = {} }, right = function() return { 1 } end },
@@ -266,7 +272,7 @@ local methods = {
   },
   ["shared table"] = {
     make = function() return goroutine.shared({ key = 1 }) end,
-    get = { ANY, right = function() return "key" end },
+    get = { KEY, right = function() return "key" end },
     set = { KEY, ANY, right = function() return "key", 2 end },
     update = { KEY, FUNCTION, right = function() return "key", noop end },
     get_or_insert = { KEY, VALUE, right = function() return "key", 2 end },
@@ -331,7 +337,7 @@ local methods = {
     end,
     submit = { FUNCTION, right = function() return noop end },
     async = { FUNCTION, right = function() return noop end },
-    map = { LIST, FUNCTION, right = function() return { 1 }, noop end },
+    map = { ITEMS, FUNCTION, right = function() return { 1 }, noop end },
     wait = { MS_OR_NONE, limit = 1, right = function() return 1000 end },
     close = { OPTIONS, right = function() return { cancel = true } end },
     stats = { right = noop },
@@ -576,6 +582,33 @@ everywhere("an unknown option is refused, and the nearest is named", function()
   for _, given in ipairs({ "cancle", "Cancel", "canceled", "cance" }) do
     unknown("cancel", goroutine.pool_close, "p", { [given] = true })
   end
+  local function first_unknown(near, f, ...)
+    local message = refused("call", f, values(...))
+    contains(message, "unknown option")
+    contains(message, "'" .. near .. "'?")
+  end
+  for given, near in pairs({ rat = "rate", Per = "per", bursts = "burst" }) do
+    first_unknown(near, goroutine.rate_limiter, { [given] = 1 })
+  end
+  for given, near in pairs({ treshold = "threshold", time_out = "timeout", half_open = "half_open_max" }) do
+    first_unknown(near, goroutine.circuit_breaker, { [given] = 1 })
+  end
+  for given, near in pairs({ attempts = "max_attempts", delay = "max_delay", multiplyer = "multiplier", jiter = "jitter" }) do
+    first_unknown(near, goroutine.retry, { [given] = 1 }, noop)
+  end
+  for given, near in pairs({ isolate = "isolates", memorylimit = "memory_limit", onstart = "on_start", copy_module = "copy_modules" }) do
+    first_unknown(near, goroutine.configure, { [given] = 1 })
+  end
+  -- Of two names that are as near, the one that lacks nothing but letters.
+  for given, near in pairs({
+    handlr = "handler", hander = "handler", handlers = "handler", handles = "handle", handel = "handle", chanel = "channel", sned = "send",
+    recieve = "receive", recv = "receive", defualt = "default", aftr = "after", contxt = "context", Handler = "handler",
+  }) do
+    first_unknown(near, goroutine.select, { { channel = goroutine.channel(), receive = true, [given] = noop } })
+  end
+  for given, near in pairs({ worker = "workers", fun = "fn", capacty = "capacity" }) do
+    first_unknown(near, goroutine.pipeline, goroutine.channel(), { { fn = noop, [given] = 1 } })
+  end
   local message = refused("pool_create", goroutine.pool_create, values("p", { zzzzzzzz = 1 }))
   contains(message, "unknown option 'zzzzzzzz'")
   equal(goroutine.pool_stats("p"), nil)
@@ -593,6 +626,31 @@ everywhere("an option's value of the wrong kind is refused by its name", functio
   for _, value in ipairs({ "", "Block", "drop", 1, true, {} }) do wrong("on_full", goroutine.pool_create, value) end
   for _, value in ipairs({ 0, 1, "true", {} }) do wrong("priority", goroutine.pool_create, value) end
   for _, value in ipairs({ 0, 1, "true", {} }) do wrong("cancel", goroutine.pool_close, value) end
+  local function first_wrong(f, options, option, value, ...)
+    options[option] = value
+    local message, called = refused("call", f, values(options, ...))
+    if not message:match("^bad argument #1 to '[%w_]+' %(option '" .. option .. "': .+ expected, got .+%)$") then
+      error(called .. " " .. option .. " = " .. show(value) .. ": " .. message, 0)
+    end
+  end
+  for option, wrongs in pairs({
+    rate = { 0, -1, nan, -huge, "1", true, {} }, per = { 0, -1, nan, -huge, "1", true, {} },
+    burst = { 0, -1, 1.5, 1e-300, nan, huge, 1e308, "1", true, {} },
+  }) do
+    for _, value in ipairs(wrongs) do first_wrong(goroutine.rate_limiter, { rate = 1 }, option, value) end
+  end
+  for option, wrongs in pairs({
+    threshold = { 0, -1, 1.5, nan, huge, 1e308, "1", true, {} }, timeout = { -1, nan, -huge, "1", true, {} },
+    half_open_max = { 0, -1, 1.5, nan, huge, 1e308, "1", true, {} },
+  }) do
+    for _, value in ipairs(wrongs) do first_wrong(goroutine.circuit_breaker, {}, option, value) end
+  end
+  for option, wrongs in pairs({
+    max_attempts = { 0, -1, 1.5, nan, huge, 1e308, "1", true, {} }, initial_delay = { -1, nan, -huge, "1", true, {} },
+    max_delay = { -1, nan, -huge, "1", true, {} }, multiplier = { 0, 0.5, -1, nan, "1", true, {} }, jitter = { 0, 1, "true", {} },
+  }) do
+    for _, value in ipairs(wrongs) do first_wrong(goroutine.retry, {}, option, value, noop) end
+  end
 end)
 
 everywhere("numbers from texts are not numbers here", function()

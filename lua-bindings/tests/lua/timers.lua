@@ -75,7 +75,7 @@ end)
 
 everywhere("only tickers can be stopped, and they need some time", function()
   raises("calling 'stop' on bad self (ticker expected, got channel)", function() goroutine.channel():stop() end)
-  raises("bad argument #1 to 'ticker' (number of milliseconds greater than 0 expected", goroutine.ticker, 0)
+  raises("bad argument #1 to 'ticker' (number of milliseconds above 0 expected, got 0", goroutine.ticker, 0)
   goroutine.after(5):stop()
   local ticker = goroutine.ticker(math.huge)
   gives(values(nil, false, "timeout exceeded"), ticker:receive(2))
