@@ -96,7 +96,7 @@ pub(crate) struct State {
     /// In isolates: how its goroutines are interrupted.
     interrupts: OnceCell<Interrupts>,
     /// What the home state waits in, or has waited in last.
-    waits_in: Cell<&'static str>,
+    pub(crate) waits_in: Cell<&'static str>,
     /// A wait of the home state's, from the primitive that has it to the function that awaits it, which is called next.
     awaited: Cell<Option<Wait>>,
     /// Who takes what is printed.

@@ -10,7 +10,8 @@
 //! **Where a call cannot park.** A goroutine parks by yielding through all coroutines between the call and the scheduler.
 //! One that was resumed by another function than ours (an older reference to `coroutine.resume`, an embedder) would see
 //! the yield. There the call blocks in place instead, and serves the queue itself: those that run meanwhile have to wait, or
-//! end, before it goes on.
+//! end, before it goes on. If one of them in turn blocks in place, and waits for what only those below it on the stack could do
+//! ([`level`]), that is a deadlock, and its call is told so, where deadlocks are looked for.
 //!
 //! **Results** stay on the coroutine's stack ([`Kept`]), and whoever awaits the goroutine in this state gets these very
 //! values. As soon as its handle goes to another state, a copy is made for those who await it there, at the end of the
@@ -19,6 +20,7 @@
 mod goroutine;
 mod inbox;
 mod kept;
+mod level;
 mod post;
 mod turns;
 mod wait;
@@ -45,6 +47,7 @@ use goroutine::Goroutine;
 use inbox::Inbox;
 pub(crate) use inbox::Parcel;
 pub(crate) use kept::Kept;
+use level::Level;
 pub(crate) use post::Post;
 use post::{Freed, Turn};
 
@@ -87,6 +90,8 @@ pub(crate) struct Local {
     closing: Cell<bool>,
     /// How many calls of goroutines block in place.
     in_place: Cell<usize>,
+    /// The waits of the calls that serve the goroutines.
+    levels: RefCell<Vec<Rc<Level>>>,
     warned: Cell<bool>,
     /// How many turns there have been.
     turn_count: Cell<u64>,
@@ -140,6 +145,7 @@ impl Local {
             main: Cell::new(None),
             closing: Cell::new(false),
             in_place: Cell::new(0),
+            levels: RefCell::default(),
             warned: Cell::new(false),
             turn_count: Cell::new(0),
             to_copy: RefCell::default(),
@@ -402,7 +408,9 @@ impl Local {
     /// The goroutines that have started and wait, and the one that runs.
     pub(crate) fn living(&self, state: &State) -> Vec<(Rc<Running>, Coroutine)> {
         let mut living = self.parked();
-        living.extend(state.current().zip(self.main.get()));
+        living.extend(self.blocked());
+        let current = state.current().zip(self.main.get());
+        living.extend(current.filter(|(current, _)| !living.iter().any(|(one, _)| Rc::ptr_eq(one, current))));
         living
     }
 

@@ -1,6 +1,7 @@
 //! Blocking calls of the home state, once goroutines run in it.
 
 use std::future::{Future, pending, poll_fn};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
 
@@ -8,6 +9,7 @@ use futures_lite::future;
 use mlua::{Function, IntoLuaMulti, Lua, MultiValue};
 use runtime_core::block_on;
 
+use crate::fault::Fault;
 use crate::goroutine::{Reply, Running, Wait};
 use crate::raw::{CANNOT_PARK, Coroutine};
 use crate::state::{MUST_NOT_BLOCK, State, WRONG, vital};
@@ -21,6 +23,10 @@ const TOO_DEEP: &str =
 const OLDER: &str = "warning: a goroutine of goroutine.local waits inside a coroutine that was resumed by an older reference \
     to coroutine.resume or wrap. Goroutines that run meanwhile hold it up. Load goroutine.local first, or take these \
     functions from the table 'coroutine' when they are called";
+
+/// Added to what is said of a deadlock.
+const HOLDS_UP: &str = "this goroutine waits inside a coroutine that was resumed by an older reference to coroutine.resume or wrap, and \
+    holds up those that blocked before it, the script too, which can end its wait no more: load goroutine.local first";
 
 impl State {
     /// Blocks the home state's thread, and runs its goroutines meanwhile.
@@ -57,7 +63,7 @@ impl State {
     }
 
     /// Waits for a goroutine that cannot park: its own frames stay where they are, and others run on top of them. Woken as
-    /// any wait is, and by cancelling.
+    /// any wait is, by cancelling, and where what it waits for can never come: because it is held up by this very wait, mostly.
     pub(crate) fn wait_in_place(
         self: &Rc<Self>,
         lua: &Lua,
@@ -81,6 +87,11 @@ impl State {
             return (WRONG, MUST_NOT_BLOCK).into_lua_multi(lua);
         }
         let backend = &*self.system.backend;
+        let mut level = local.level(wait, Some(Rc::clone(running)));
+        let waits = poll_fn(|cx| {
+            local.poll_held_up(&level, cx);
+            Pin::new(&mut level).poll(cx)
+        });
         let cancelled = async {
             poll_fn(|cx| match &*running.completer.borrow() {
                 Some(completer) if !shielded => completer.poll_cancelled(cx),
@@ -94,10 +105,17 @@ impl State {
             }
             Reply::Cancelled
         };
+        let deadlocked = async {
+            let system = &self.system;
+            let Some(detector) = &system.detector else { return pending().await };
+            let found = detector.found(system, self.waits_in.get(), || local.turns()).await;
+            Reply::make(move |_, _| Err(Fault::Wrong(format!("{found}\n{HOLDS_UP}"))))
+        };
         running.tell(|completer| completer.waiting());
         local.in_place.set(local.in_place.get() + 1);
-        let reply = self.block(lua, future::or(wait, cancelled));
+        let reply = self.block(lua, future::or(waits, future::or(cancelled, deadlocked)));
         local.in_place.set(local.in_place.get() - 1);
+        local.wake_levels();
         running.tell(|completer| completer.running());
         self.system.stay_if_exiting();
         self.reply_values(lua, reply)

@@ -97,7 +97,7 @@ impl State {
         if !self.system.backend.may_block() {
             return (WRONG, MUST_NOT_BLOCK).into_lua_multi(lua);
         }
-        let wait = self.unless_interrupted(wait);
+        let wait = self.unless_interrupted(self.served(wait));
         let reply = match self.last_wait(lua) {
             None => match self.block_unless_deadlocked(lua, wait) {
                 Ok(reply) => reply,
@@ -128,7 +128,7 @@ impl State {
                 let Some(wait) = wait else {
                     return (WRONG, NOTHING).into_lua_multi(&lua);
                 };
-                let wait = state.unless_interrupted(wait);
+                let wait = state.unless_interrupted(state.served(wait));
                 let reply = match state.local() {
                     None => wait.await,
                     Some(local) => local.drive(&lua, &state, wait).await,
@@ -146,12 +146,20 @@ impl State {
     }
 
     /// A wait of the home state's. `None` once the system is interrupted.
-    fn unless_interrupted(&self, wait: Wait) -> impl Future<Output = Option<Reply>> {
+    fn unless_interrupted(&self, wait: impl Future<Output = Reply>) -> impl Future<Output = Option<Reply>> {
         let interrupted = async {
             self.system.interrupted().await;
             None
         };
         future::or(interrupted, async { Some(wait.await) })
+    }
+
+    /// This wait, which may be held up where goroutines run in the home state.
+    async fn served(&self, wait: Wait) -> Reply {
+        match self.local() {
+            None => wait.await,
+            Some(local) => local.level(wait, None).await,
+        }
     }
 
     /// The values of a primitive for the outcome of a wait of the home state's.

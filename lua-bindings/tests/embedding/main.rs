@@ -23,6 +23,7 @@ mod functions;
 mod homes;
 mod interrupting;
 mod local;
+mod local_in_place;
 mod printing;
 mod refusing;
 mod shutting_down;
