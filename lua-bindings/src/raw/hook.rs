@@ -209,6 +209,22 @@ pub(super) unsafe fn go_on_stopping(state: *mut lua_State) {
     }
 }
 
+/// Whether the script has a hook in this coroutine, be it one that ours stands in for.
+///
+/// # Safety
+/// `state` is alive, and of this thread.
+pub(super) unsafe fn is_hooked(state: *mut lua_State) -> bool {
+    // SAFETY: the same promise; reads only.
+    let Some(hook) = (unsafe { ffi::lua_gethook(state) }) else { return false };
+    if !std::ptr::fn_addr_eq(hook, interrupt_hook as ffi::lua_Hook) {
+        return true;
+    }
+    #[cfg(target_os = "linux")]
+    return displaced(state).is_some();
+    #[cfg(not(target_os = "linux"))]
+    false
+}
+
 /// Gives a new coroutine the hook of the one that has made it, if it has got ours from there.
 ///
 /// # Safety

@@ -1,5 +1,5 @@
-//! What an isolate has under `debug.sethook` and `coroutine.create`: Lua's own, and what keeps a hook of the script's and the one that
-//! interrupts goroutines from getting in each other's way.
+//! What an isolate has under `debug.sethook`, `debug.gethook` and `coroutine.create`: Lua's own, and what keeps a hook of the script's and
+//! the one that interrupts goroutines from getting in each other's way.
 //!
 //! A signal may come while Lua's own function is setting a hook, and displace what is half there; or just before, so that a new
 //! coroutine inherits the hook that interrupts, and not the one that it stands in for. Both are put right after the fact.
@@ -9,10 +9,10 @@ use std::ffi::{c_int, c_void};
 use mlua::ffi::{self, lua_State};
 use mlua::{Function, Lua, Value};
 
-use super::hook::set_hook;
+use super::hook::{is_hooked, set_hook};
 use super::protected;
 
-/// Replaces both in this isolate, unless the host has put something of its own in their place.
+/// Replaces these in this isolate, unless the host has put something of its own in their place.
 pub(crate) fn guard_hooks(lua: &Lua) -> mlua::Result<()> {
     let replace =
         |library: &str, name: &str, function: ffi::lua_CFunction, learn: bool| -> mlua::Result<()> {
@@ -27,6 +27,7 @@ pub(crate) fn guard_hooks(lua: &Lua) -> mlua::Result<()> {
             Ok(())
         };
     replace("debug", "sethook", sethook, true)?;
+    replace("debug", "gethook", gethook, false)?;
     // LuaJIT has one hook for all coroutines.
     #[cfg(not(feature = "luajit"))]
     replace("coroutine", "create", create, false)?;
@@ -126,6 +127,25 @@ unsafe extern "C-unwind" fn sethook(state: *mut lua_State) -> c_int {
             set_hook(state, of, Some(installed), mask, count);
         }
         results
+    }
+}
+
+/// `debug.gethook([thread])`: the hook that interrupts is none of the script's. Where there is none at all, Lua's own may still know of a
+/// function: one that was set for a goroutine that has ended, or, in LuaJIT, the one with which `guarded` has looked.
+unsafe extern "C-unwind" fn gethook(state: *mut lua_State) -> c_int {
+    // SAFETY: a C function's stack, which has room for some values; a thread among the arguments stays there.
+    unsafe {
+        let other = ffi::lua_tothread(state, 1);
+        if is_hooked(if other.is_null() { state } else { other }) {
+            return call_own(state);
+        }
+        ffi::lua_pushnil(state);
+        if cfg!(any(feature = "lua54", feature = "lua55")) {
+            return 1;
+        }
+        ffi::lua_pushstring(state, c"".as_ptr());
+        ffi::lua_pushinteger(state, 0);
+        3
     }
 }
 

@@ -30,7 +30,13 @@ fn interpreted(lua: &mlua::Lua) -> mlua::Result<()> {
 fn a_hook_interrupts_where_no_signal_may(backend: Carrier) {
     let (builder, _reports) = builder(&backend, 1);
     let goroutines = builder.setup(interpreted).interrupt_by(Interrupt::Hook).build().unwrap();
-    run::<()>(&home(&goroutines), STOPS);
+    let home = home(&goroutines);
+    run::<()>(&home, STOPS);
+    // It is not the script's.
+    run::<()>(
+        &home,
+        "local ok, hook = goroutine.async(function() return debug.gethook() end):await() assert(ok and hook == nil, tostring(hook))",
+    );
 }
 
 fn without_interrupts_a_goroutine_keeps_its_isolate_until_it_waits(backend: Carrier) {

@@ -32,7 +32,7 @@ fn a_wait_in_place_that_holds_up_who_could_end_it_is_a_deadlock(backend: Carrier
         &backend,
         r#"
         local ch, ok, err = goroutine.channel(), nil, nil
-        goroutine.spawn(function() ok, err = resume(create(function() return ch:receive() end)) end)
+        goroutine.spawn(function() ok, err = resume(create(function() assert(ch:receive()) end)) end)
         goroutine.sleep(1)
         -- It was over long ago, but the other was on top of it.
         assert(ok == false, tostring(ok))

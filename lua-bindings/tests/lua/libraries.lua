@@ -2,6 +2,9 @@
 if not test then
   dofile((arg[0]:match("^.*/") or "") .. "support/prelude.lua")
 end
+differs_locally({
+  ["debug.gethook gives the goroutine's own hook alone"] = "the functions of `debug` are the script's own",
+})
 local goroutine = require("goroutine")
 
 local async, await = goroutine.async, goroutine.await
@@ -146,7 +149,31 @@ test("debug.sethook is the goroutine's own", function()
     debug.sethook()
     return count > 10
   end), true)
-  equal(run(function() return debug.gethook() end), nil)
+end)
+
+test("debug.gethook gives the goroutine's own hook alone", function()
+  local function fresh() return debug.gethook(), (debug.gethook(coroutine.create(print))) end
+  gives(values(nil, nil), run(fresh))
+  for _, ends in ipairs({ function() end, error }) do
+    goroutine.async(function()
+      local function hook() end
+      debug.sethook(hook, "", 1000000)
+      assert(debug.gethook() == hook)
+      ends()
+    end):await()
+    gives(values(nil, nil), run(fresh))
+  end
+  local kept = goroutine.async(function()
+    local function hook() end
+    debug.sethook(hook, "", 1000000)
+    for _ = 1, 10 do
+      goroutine.yield()
+      assert(debug.gethook() == hook)
+    end
+    debug.sethook()
+    return (debug.gethook())
+  end)
+  gives(values(true, nil), kept:await())
 end)
 
 unless_lua("jit", "all coroutines have the same hook")
