@@ -102,6 +102,7 @@ pub use api::{
 pub use builder::{BuildError, Builder, Goroutines, InstallError, Shutdown, new_state};
 #[cfg(unix)]
 pub use command::{Commands, Direction};
+pub use fault::error_text;
 pub use interrupt::Interrupt;
 pub use observer::{Living, Observer};
 pub use packet::face::Packet;

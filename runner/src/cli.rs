@@ -1,8 +1,10 @@
 //! The command line.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
@@ -73,14 +75,14 @@ pub(crate) struct Run {
     #[arg(short = 'f', long = "file", value_name = "FILE", id = "by_option", conflicts_with = "file")]
     by_option: Option<PathBuf>,
     /// Only this task, and those that it depends on; may be given again
-    #[arg(short, long = "task", value_name = "NAME")]
+    #[arg(short, long = "task", value_name = "NAME", value_parser = OsStringValueParser::new().map(|name| lossy(&name)))]
     pub(crate) tasks: Vec<String>,
     /// A YAML file, or a JSON file that is named `.json`: the global `values`
     #[arg(short, long, value_name = "FILE")]
     pub(crate) values: Option<PathBuf>,
     /// A field of the global `params`, which commands get as their second argument; may be given again
-    #[arg(short, long = "param", value_name = "KEY=VALUE", value_parser = key_value)]
-    pub(crate) params: Vec<(String, String)>,
+    #[arg(short, long = "param", value_name = "KEY=VALUE", value_parser = OsStringValueParser::new().try_map(key_value))]
+    pub(crate) params: Vec<(Vec<u8>, Vec<u8>)>,
     /// Print what would be done, in which order and why; the script itself runs, its tasks do not
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -135,10 +137,17 @@ pub(crate) enum Carrier {
     AsyncStd,
 }
 
-fn key_value(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-        _ => Err("expected KEY=VALUE".into()),
+/// A name that is not UTF-8 is nobody's, which is told with as much of it as is text.
+fn lossy(text: &OsStr) -> String {
+    text.to_string_lossy().into_owned()
+}
+
+/// Any bytes, as other strings of Lua.
+fn key_value(text: OsString) -> Result<(Vec<u8>, Vec<u8>), &'static str> {
+    let text = text.into_vec();
+    match text.iter().position(|byte| *byte == b'=') {
+        Some(at @ 1..) => Ok((text[..at].to_vec(), text[at + 1..].to_vec())),
+        _ => Err("expected KEY=VALUE"),
     }
 }
 

@@ -121,10 +121,7 @@ fn folder() -> std::io::Result<PathBuf> {
 pub(crate) fn ask(pid: u32) -> ExitCode {
     let asked = folder().and_then(|folder| asked(&folder.join(format!("{pid}.socket"))));
     match asked {
-        Ok(text) => {
-            let _ = std::io::stdout().write_all(text.as_bytes());
-            ExitCode::SUCCESS
-        }
+        Ok(text) => ExitCode::from(u8::from(!crate::written(std::io::stdout().write_all(text.as_bytes())))),
         Err(error) => {
             let why = match error.kind() {
                 std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused => {

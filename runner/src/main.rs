@@ -46,8 +46,19 @@ fn parse() -> cli::Cli {
             );
             std::process::exit(2);
         }
-        error.exit()
+        if error.use_stderr() {
+            error.exit();
+        }
+        // The help, or the version, which was asked for.
+        std::process::exit(i32::from(!written(error.print())))
     })
+}
+
+/// Whether all that goes to standard output is there, which is said if not: also what [`std::io::stdout`] has kept so far.
+pub(crate) fn written(outcome: std::io::Result<()>) -> bool {
+    let Err(error) = outcome.and_then(|()| std::io::stdout().flush()) else { return true };
+    script::fail(1, format_args!("cannot write to standard output: {error}"));
+    false
 }
 
 fn main() -> ExitCode {
@@ -59,8 +70,7 @@ fn main() -> ExitCode {
         cli::Command::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(shell, &mut cli::Cli::command(), "sloth-runner", &mut text);
-            let _ = std::io::stdout().write_all(&text);
-            ExitCode::SUCCESS
+            ExitCode::from(u8::from(!written(std::io::stdout().write_all(&text))))
         }
         cli::Command::Agent(_) => script::absent("the command 'agent'"),
         cli::Command::Agents(_) => script::absent("the command 'agents'"),

@@ -177,8 +177,7 @@ impl Script<'_> {
         let args = run.args.iter().map(|value| lua.create_string(value.as_encoded_bytes()));
         let args: mlua::Variadic<mlua::LuaString> = args.collect::<mlua::Result<_>>()?;
         let advice = memory_advice(run);
-        let describe: mlua::Function =
-            lua.load(DESCRIBE).set_name("=[runner:describe]").call(advice.as_deref())?;
+        let describe = describing(lua, advice.clone())?;
         let traceback: mlua::Function = lua.load(HANDLER).set_name("=[runner:handler]").call(describe)?;
         let xpcall: mlua::Function = lua.globals().get("xpcall")?;
         match xpcall.call::<(bool, Value)>((main, traceback, args))? {
@@ -212,45 +211,16 @@ impl Script<'_> {
     }
 }
 
-/// Gives a function that turns an error value into its message. Called with what is to be said of memory that has run out, if there is a
-/// limit.
-pub(crate) const DESCRIBE: &str = r#"
-local advice = ...
-local tostring, type, pcall, getmetatable = tostring, type, pcall, debug.getmetatable
-local next, sort, concat, sub = next, table.sort, table.concat, string.sub
--- A part of what a table holds: its fields, not what lies deeper.
-local function fields(err)
-  local found = {}
-  for key, value in next, err do
-    local kind = type(value)
-    if kind == "string" or kind == "number" or kind == "boolean" then
-      value = sub(tostring(value), 1, 200)
-    else
-      value = "(a " .. kind .. ")"
-    end
-    if type(key) == "string" or type(key) == "number" then
-      found[#found + 1] = sub(tostring(key), 1, 50) .. " = " .. value
-    end
-  end
-  sort(found)
-  return #found > 0 and ": " .. concat(found, ", ", 1, #found < 10 and #found or 10) or ""
-end
-local function text_of(err)
-  local ok, message = pcall(tostring, err)
-  if not ok then
-    return "(error object whose __tostring fails)"
-  elseif type(err) ~= "string" and type(err) ~= "number" and not (getmetatable(err) or {}).__tostring then
-    return "(error object is a " .. type(err) .. " value" .. (type(err) == "table" and fields(err) or "") .. ")"
-  elseif type(err) == "userdata" then
-    return (message:gsub("^runtime error: ", ""):gsub("\nstack traceback:.*", ""))
-  end
-  return message
-end
-return function(err)
-  local text = text_of(err)
-  return advice and sub(text, -17) == "not enough memory" and text .. ": " .. advice or text
-end
-"#;
+/// A function that turns an error value into its message, with what is to be said of memory that has run out, if there is a limit.
+pub(crate) fn describing(lua: &Lua, advice: Option<String>) -> mlua::Result<mlua::Function> {
+    lua.create_function(move |_, error: Value| {
+        let mut text = goroutine::error_text(&error);
+        if let Some(advice) = advice.as_deref().filter(|_| text.ends_with("not enough memory")) {
+            text += &format!(": {advice}");
+        }
+        Ok(text)
+    })
+}
 
 /// Turns the error of a script into its message and traceback.
 const HANDLER: &str = r#"

@@ -34,16 +34,17 @@ pub(crate) fn read(path: &Path) -> Result<serde_json::Value, String> {
 pub(crate) fn install(
     lua: &Lua,
     values: &serde_json::Value,
-    params: &[(String, String)],
+    params: &[(Vec<u8>, Vec<u8>)],
 ) -> mlua::Result<()> {
     let values = match convert::to_lua(lua, values)? {
         Value::Nil => Value::Table(lua.create_table()?),
         values => values,
     };
     lua.globals().raw_set("values", values)?;
-    lua.globals().raw_set(
-        "params",
-        lua.create_table_from(params.iter().map(|(key, value)| (key.as_str(), value.as_str())))?,
-    )?;
+    let given = lua.create_table()?;
+    for (key, value) in params {
+        given.raw_set(lua.create_string(key)?, lua.create_string(value)?)?;
+    }
+    lua.globals().raw_set("params", given)?;
     lua.globals().raw_set("outputs", lua.create_table()?)
 }

@@ -112,3 +112,33 @@ fn a_pattern_that_ends_in_a_slash_finds_folders() {
         &[],
     );
 }
+
+#[test]
+fn arguments_and_parameters_may_be_any_bytes() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    let folder = tempfile::tempdir().unwrap();
+    let script = OsStr::from_bytes(b"caf\xe9.sloth");
+    std::fs::write(folder.path().join(script), "io.write(params['\\xfe'], arg[1], ...)").unwrap();
+    let bytes = |arg: &'static [u8]| OsStr::from_bytes(arg);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sloth-runner"));
+    command.arg("run").arg(script).args([
+        bytes(b"-p"),
+        bytes(b"\xfe=\xff=\xfd"),
+        bytes(b"--"),
+        bytes(b"\xfc"),
+    ]);
+    let output = command.current_dir(folder.path()).output().unwrap();
+    assert_eq!(output.stdout, b"\xff=\xfd\xfc\xfc", "{output:?}");
+
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sloth-runner"));
+    command.arg("run").arg(script).args([bytes(b"-t"), bytes(b"\xfe")]);
+    let output = command.current_dir(folder.path()).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    std::fs::write(folder.path().join(script), "").unwrap();
+    let output = command.output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("there is no task '\u{fffd}'"), "{stderr}");
+}

@@ -108,6 +108,42 @@ fn a_script_whose_output_cannot_be_written_has_failed() {
 }
 
 #[test]
+fn commands_whose_output_cannot_be_written_have_failed() {
+    for args in [
+        &["--help"][..],
+        &["--version"],
+        &["help", "run"],
+        &["run", "--help"],
+        &["completions", "bash"],
+        &["run", "-", "--dry-run"],
+    ] {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sloth-runner"));
+        let output = command.args(args).stdin(Stdio::null()).stdout(full).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {stderr}");
+        let told = "sloth-runner: cannot write to standard output: No space left on device";
+        assert!(stderr.starts_with(told), "{args:?}: {stderr}");
+    }
+}
+
+#[test]
+fn a_dump_that_cannot_be_written_has_failed() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = start(&folder, "io.stderr:write('begun\\n') goroutine.channel():receive(60000)", &[]);
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    read_until(&mut stderr, &["begun"]);
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sloth-runner"));
+    let output = command.args(["dump", &child.id().to_string()]).stdout(full).output().unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.starts_with("sloth-runner: cannot write to standard output: No space"), "{stderr}");
+}
+
+#[test]
 fn what_is_printed_comes_before_what_a_command_prints_that_is_started_then() {
     let script = "
         local function all()

@@ -13,6 +13,13 @@ fn statuses(run: &Run) -> String {
     pairs.collect::<Vec<_>>().join(", ")
 }
 
+/// All took no time.
+fn with_no_time(stderr: &str) -> String {
+    let words = stderr.split(' ').collect::<Vec<_>>();
+    let words = words.iter().map(|word| if word.parse::<f64>().is_ok() { "0" } else { word });
+    words.collect::<Vec<_>>().join(" ")
+}
+
 #[test]
 fn messages_that_are_no_text_are_shown_as_far_as_they_are() {
     let script = r#"
@@ -223,13 +230,22 @@ fn on_failure_gets_the_value_of_an_error_and_the_table_shows_what_it_holds() {
         task("text"):command(function() error("plain", 0) end):on_failure(function(_, got) print(got) end):build()
         task("wrong"):command(function() fs.read() end):on_failure(function(_, got) print(type(got)) end):build()
         task("false"):command(function() return false, "said" end):on_failure(function(_, got) print(got) end):build()
+        task("table"):command(function() return false, { code = 6 } end):on_failure(function(_, got) print(got.code) end):build()
+        task("said"):command(function() return true, { code = 8 } end):build()
+        goroutine.async(function() error({ code = 9 }) end)
         "#,
         &[],
     );
-    assert_eq!(run.stdout, "true\tmine\tnil\ninteger\t7\nplain\nstring\nsaid\n", "{run:#?}");
-    let told =
-        "(error object is a table value: code = 5, deep = (a table), itself = (a table), message = no route)";
-    assert!(run.stderr.contains(told), "{run:#?}");
+    assert_eq!(run.stdout, "true\tmine\tnil\ninteger\t7\nplain\nstring\nsaid\n6\n", "{run:#?}");
+    for told in [
+        "(error object is a table value: code = 5, deep = (a table), itself = (a table), message = no route)",
+        "  table: failed in 0 ms: (a table: code = 6)\n",
+        "  said: ok in 0 ms: (a table: code = 8)\n",
+        " failed: (error object is a table value: code = 9)\n",
+    ] {
+        let stderr = with_no_time(&run.stderr);
+        assert!(stderr.contains(told), "{told} in {run:#?}");
+    }
     let run = sloth_script("error({ code = 5 })", &[]);
     assert!(run.stderr.starts_with("sloth-runner: (error object is a table value: code = 5)"), "{run:#?}");
 }

@@ -361,11 +361,7 @@ impl Goroutine {
         }
         // Its `__tostring` may do anything that the goroutine may, but wait.
         let running = Rc::clone(&self.running);
-        let message = local.as_running(state, &running, coroutine, || match &error {
-            Value::String(message) => message.to_string_lossy(),
-            Value::Error(error) => fault::text(error),
-            other => other.to_string().unwrap_or_else(|_| format!("a {} value", other.type_name())),
-        });
+        let message = local.as_running(state, &running, coroutine, || fault::error_text(&error));
         let traceback = self.running.take_traceback();
         let Blame { started_at, tell } = Blame::of(self.member.as_deref());
         let error = self.keep();

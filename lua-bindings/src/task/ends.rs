@@ -42,11 +42,7 @@ impl Task {
         if self.running.is_cancelled() && crate::api::is_cancelled(&self.isolate.lua, &error) {
             return End::Cancelled;
         }
-        let mut message = match &error {
-            Value::String(message) => message.to_string_lossy(),
-            Value::Error(error) => fault::text(error),
-            other => other.to_string().unwrap_or_else(|_| format!("a {} value", other.type_name())),
-        };
+        let mut message = fault::error_text(&error);
         let out_of_memory = self.out_of_memory(&message);
         let is_out_of_memory = out_of_memory.is_some();
         message = out_of_memory.unwrap_or(message);

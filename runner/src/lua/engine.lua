@@ -1,8 +1,8 @@
 -- Runs the workflows. Called with: the workflows; strand.lua's functions; tell(kind, fields), which is how everything is told;
 -- interrupted(); meant(name, names); found(patterns, workdir), the files of artifacts, or nil and the pattern without one; params; goroutine, the module;
--- unwind(), which lets what was interrupted come to its end.
+-- unwind(), which lets what was interrupted come to its end; describe(err), the text of an error value.
 -- Gives whether all went well.
-local workflows, strand, tell, interrupted, meant, found, params, goroutine, unwind = ...
+local workflows, strand, tell, interrupted, meant, found, params, goroutine, unwind, describe = ...
 
 local now = goroutine.now
 local LONGEST_DELAY = 60 -- seconds, of a delay that doubles
@@ -33,25 +33,29 @@ end
 
 local STATUS = { error = "failed", timeout = "timeout", interrupted = "cancelled" }
 
+-- What a command says of itself: of an object, what it says or holds, as of an error.
 local function as_text(value)
-  if value == nil then
-    return nil
+  if type(value) ~= "table" and type(value) ~= "userdata" then
+    return value ~= nil and tostring(value) or nil
   end
-  local ok, text = pcall(tostring, value)
-  return ok and text or "(its __tostring fails)"
+  return (describe(value):gsub("^%(error object is a table value", "(a table"))
+end
+
+-- What is no text, for hooks.
+local function object(value)
+  local kind = type(value) -- errors of Rust functions are userdata, and text to the script
+  return kind ~= "string" and kind ~= "userdata" and value or nil
 end
 
 local function function_outcome(how, first, second, third)
   if how ~= "ok" then
-    local kind = type(third) -- errors of Rust functions are userdata, and text to the script
-    local value = kind ~= "string" and kind ~= "userdata" and third or nil
-    return { status = STATUS[how], error = first, traceback = second ~= "" and second or nil, value = value }
+    return { status = STATUS[how], error = first, traceback = second ~= "" and second or nil, value = object(third) }
   elseif type(first) ~= "boolean" then
     return { status = "ok", output = first }
   elseif first then
     return { status = "ok", message = as_text(second), output = third }
   end
-  return { status = "failed", error = as_text(second) or "the command returned false", output = third }
+  return { status = "failed", error = as_text(second) or "the command returned false", value = object(second), output = third }
 end
 
 local function shell_outcome(result, err)

@@ -170,12 +170,12 @@ impl Definitions {
                 Ok(())
             })?
         };
-        let describe: Function = chunk(lua, "describe", crate::script::DESCRIBE, advice)?;
+        let describe = crate::script::describing(lua, advice)?;
         let strand: Table = chunk(
             lua,
             "strand",
             include_str!("../lua/strand.lua"),
-            (goroutine.clone(), exec, enter, leave, quiet, interrupted.clone(), describe),
+            (goroutine.clone(), exec, enter, leave, quiet, interrupted.clone(), describe.clone()),
         )?;
         let meant: Function = self.0.get("meant")?;
         let params: Value = lua.globals().raw_get("params")?;
@@ -183,7 +183,7 @@ impl Definitions {
             lua,
             "engine",
             include_str!("../lua/engine.lua"),
-            (workflows, strand, tell, interrupted, meant, found, params, goroutine, unwind),
+            (workflows, strand, tell, interrupted, meant, found, params, goroutine, unwind, describe),
         )?;
         Ok(if well { Outcome::Well } else { Outcome::Failed })
     }

@@ -137,14 +137,14 @@ fn limited(mut command: Command) -> Run {
     Run { status: child.wait().unwrap(), stdout, stderr }
 }
 
-/// All that comes out of a stream, once it has ended.
+/// All that comes out of a stream, as far as it is text, once it has ended.
 fn collected(mut stream: impl Read + Send + 'static) -> Receiver<String> {
     let (sender, receiver) = channel();
     thread::spawn(move || {
         let mut bytes = Vec::new();
         stream.read_to_end(&mut bytes).unwrap();
         // Nobody is there any more if the time was up.
-        let _ = sender.send(String::from_utf8(bytes).unwrap());
+        let _ = sender.send(String::from_utf8_lossy(&bytes).into_owned());
     });
     receiver
 }
