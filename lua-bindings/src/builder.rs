@@ -156,6 +156,22 @@ impl Goroutines {
         Ok(module)
     }
 
+    /// Calls `script`, which runs Lua code in this state, in a way in which what computes there can be interrupted, with the means by
+    /// which goroutines in isolates are. Then who looks in by an [`Observer`] is answered also while the state computes; once the
+    /// [runtime is interrupted](Goroutines::interrupter), the script gets the error for that where it is, and not just where it blocks; a
+    /// goroutine of `goroutine.local` that is [meant to](crate::interrupt_when_cancelled) ends when it is cancelled; and
+    /// goroutines that were [started](crate::start_next_as) to go ahead have their turns while others compute. To the script
+    /// nothing else changes.
+    ///
+    /// Called on the thread that the state belongs to. On Lua 5.4 (and 5.5), coroutines that the script has made are seen once
+    /// `goroutine.local` is loaded.
+    ///
+    /// # Errors
+    /// When the module is not installed in this state, or there can be no thread, or no handler for the signal.
+    pub fn interruptible<R>(&self, lua: &Lua, script: impl FnOnce() -> R) -> mlua::Result<R> {
+        api::interruptible(lua, script)
+    }
+
     /// Cancels the goroutines that run in this state itself, and lets them unwind, at most for `bound`. For the end of a
     /// script: closing the state ends them where they are, and their `<close>` variables are not closed.
     pub fn wind_down(&self, lua: &Lua, bound: Duration) {

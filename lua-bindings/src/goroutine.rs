@@ -270,6 +270,10 @@ pub(crate) struct Running {
     pub(crate) has_classes: Cell<bool>,
     /// Whether cancelling leaves its wait alone: the wait itself sees to an early end.
     pub(crate) shielded: Cell<bool>,
+    /// Of a home state's: whether its turns come before those of others, also while one of those computes.
+    pub(crate) ahead: Cell<bool>,
+    /// Of a home state's: whether cancelling ends it while it computes, too.
+    pub(crate) interruptible: Cell<bool>,
     pub(crate) stopping: Stopping,
     /// What it waits for, and since when, in nanoseconds of its [`System`](crate::system::System). Out of date while it does not wait.
     pub(crate) parked: Cell<Option<(&'static str, u64)>>,
@@ -339,6 +343,8 @@ impl Running {
             has_environment: Cell::new(false),
             has_classes: Cell::new(false),
             shielded: Cell::new(false),
+            ahead: Cell::new(false),
+            interruptible: Cell::new(false),
             stopping: Stopping::default(),
             parked: Cell::new(None),
         }

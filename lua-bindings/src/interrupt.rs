@@ -84,6 +84,8 @@ impl Default for Interrupt {
 pub(crate) struct Pulse {
     handshake: Handshake<lua_State>,
     thread: ThreadId,
+    /// Whether it is a home state's: nobody takes over from that, and it blocks as it likes.
+    is_home: bool,
 }
 
 /// Whether a coroutine yielded because the goroutine was interrupted.
@@ -113,7 +115,17 @@ pub(crate) struct Interrupts {
 impl Interrupts {
     /// Makes the calling thread, which is an isolate's, known to the monitor.
     pub(crate) fn begin(monitor: &Arc<Monitor>) -> Self {
-        let pulse = Arc::new(Pulse { handshake: Handshake::new(), thread: ThreadId::current() });
+        Self::of(monitor, false)
+    }
+
+    /// The same for the thread of a home state.
+    pub(crate) fn begin_at_home(monitor: &Arc<Monitor>) -> Self {
+        Self::of(monitor, true)
+    }
+
+    fn of(monitor: &Arc<Monitor>, is_home: bool) -> Self {
+        let handshake = Handshake::new();
+        let pulse = Arc::new(Pulse { handshake, thread: ThreadId::current(), is_home });
         monitor.watch(&pulse);
         Self {
             pulse,
@@ -130,6 +142,29 @@ impl Interrupts {
         self.main.set(coroutine.as_ptr());
         self.pulse.handshake.take_up(coroutine.as_ptr());
         self.monitor.wake_if_at_rest();
+    }
+
+    /// In a home state: Lua runs in this coroutine from now on. Gives what is to be restored then; null if nothing ran. A turn of its
+    /// own, also within another's.
+    pub(crate) fn begin_turn(&self, coroutine: *mut lua_State) -> *mut lua_State {
+        let before = self.pulse.handshake.take_up(coroutine);
+        self.monitor.wake_if_at_rest();
+        before
+    }
+
+    /// What ran before goes on; if nothing did, the thread looks for something to run, or blocks.
+    pub(crate) fn end_turn(&self, before: *mut lua_State) {
+        self.pulse.handshake.take_up(before);
+    }
+
+    /// In a home state: does something while no Lua code runs, but for turns that begin within it.
+    pub(crate) fn paused<T>(&self, act: impl FnOnce() -> T) -> T {
+        let before = self.pulse.handshake.take_up(std::ptr::null_mut());
+        let result = act();
+        if !before.is_null() {
+            self.begin_turn(before);
+        }
+        result
     }
 
     /// The coroutine has ended, and what the goroutine still does before it is put down runs on this one.
@@ -229,4 +264,4 @@ impl Drop for Interrupts {
 }
 
 #[cfg(target_os = "linux")]
-pub(crate) use displaced::{find as displaced, take as take_displaced};
+pub(crate) use displaced::{Displaced, find as displaced, take as take_displaced};

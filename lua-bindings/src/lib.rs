@@ -96,14 +96,15 @@ mod task;
 #[cfg(unix)]
 pub use api::command_file;
 pub use api::{
-    Pause, Paused, Printed, Results, WaitingCall, answer_observers, current_id, pausing_function, print_to,
-    root_id, waiting_function,
+    Pause, Paused, Printed, Results, WaitingCall, current_id, end_wait, interrupt_when_cancelled,
+    pausing_function, print_to, root_id, start_next_as, waiting_function,
 };
 pub use builder::{BuildError, Builder, Goroutines, InstallError, Shutdown, new_state};
 #[cfg(unix)]
 pub use command::{Commands, Direction};
 pub use fault::error_text;
 pub use interrupt::Interrupt;
+pub use local::StartedAs;
 pub use observer::{Living, Observer};
 pub use packet::face::Packet;
 pub use packet::{Trust, WireError};

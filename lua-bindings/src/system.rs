@@ -203,13 +203,7 @@ impl System {
         if let Some(message) = self.failed.get() {
             return Err(StartError::Setup(message.clone()));
         }
-        let system = Arc::downgrade(self);
-        let take_over = move |asleep, stuck| {
-            if let Some(system) = system.upgrade() {
-                system.take_over(asleep, stuck);
-            }
-        };
-        self.monitor.start(self.settings().time_slice, take_over)?;
+        self.start_monitor()?;
         let isolates = self.settings().isolates;
         let (tell, ready) = flume::bounded(isolates);
         for index in 0..isolates {
@@ -228,6 +222,26 @@ impl System {
         }
         self.started.store(true, Ordering::Release);
         Ok(())
+    }
+
+    /// Starts what interrupts a home state, which may have no isolates.
+    pub(crate) fn watch_home(self: &Arc<Self>) -> io::Result<()> {
+        // Whoever starts the isolates holds this lock.
+        let _workers = self.workers.lock();
+        self.start_monitor()
+    }
+
+    fn start_monitor(self: &Arc<Self>) -> io::Result<()> {
+        if self.monitor.is_started() {
+            return Ok(());
+        }
+        let system = Arc::downgrade(self);
+        let take_over = move |asleep, stuck| {
+            if let Some(system) = system.upgrade() {
+                system.take_over(asleep, stuck);
+            }
+        };
+        self.monitor.start(self.settings().time_slice, take_over).map(drop)
     }
 
     /// Starts one more worker, which is waited for as the others are.
@@ -252,7 +266,7 @@ impl System {
     pub(crate) fn submit(self: &Arc<Self>, start: Start) -> Result<(), StartError> {
         if let Shipped::Here(parcel) = &start.shipped {
             let post = Arc::clone(parcel.post());
-            let taken = !self.is_closing() && post.start(start.queue(None));
+            let taken = !self.is_closing() && post.start(start.queue(None), false);
             return if taken { Ok(()) } else { Err(StartError::Closed) };
         }
         self.start()?;
@@ -423,8 +437,10 @@ impl System {
             }
         }
         workers.clear();
-        // Until here it has stopped those that computed.
-        self.monitor.end();
+        // Until here it has stopped those that computed. A home state may still have to be.
+        if !self.monitor.watches_home() {
+            self.monitor.end();
+        }
         stuck
     }
 }

@@ -63,7 +63,7 @@ impl Answering {
         });
         // It goes on until the program ends.
         if let Ok(job) = listening {
-            std::mem::forget(job);
+            job.leave();
         }
         Self { socket }
     }
@@ -82,8 +82,35 @@ async fn dump(observer: Observer) -> String {
     if text.is_empty() {
         return "no goroutines\n".into();
     }
-    // The frames of what calls the functions of tasks tell nobody anything.
-    text.split_inclusive('\n').filter(|line| !line.trim_start().starts_with("[runner:")).collect()
+    without_ours(&text)
+}
+
+/// A dump without the frames of what calls the functions of tasks, which tell nobody anything, and without what is left of a stack that
+/// was made of these.
+fn without_ours(text: &str) -> String {
+    let mut kept: Vec<&str> = Vec::new();
+    let mut lines = text.split_inclusive('\n').peekable();
+    while let Some(line) = lines.next() {
+        let frame = line.trim_start();
+        if frame.starts_with("[runner:") {
+            continue;
+        }
+        let is_calling = |line: &str| matches!(line.trim(), "[C]: in ?" | "[C]: in upvalue 'pcall'");
+        let is_ours = |line: &str| line.trim_start().starts_with("[runner:") || is_calling(line);
+        if is_calling(line) && lines.peek().is_none_or(|next| !next.starts_with(' ') || is_ours(next)) {
+            continue;
+        }
+        if frame.starts_with("goroutine ")
+            && let Some("  stack traceback:\n") = kept.last().copied()
+        {
+            kept.pop();
+        }
+        kept.push(line);
+    }
+    if let Some("  stack traceback:\n") = kept.last().copied() {
+        kept.pop();
+    }
+    kept.concat()
 }
 
 /// Removes the sockets of processes that were killed, and so could not do it themselves.
@@ -140,4 +167,20 @@ fn asked(socket: &Path) -> std::io::Result<String> {
     let mut text = String::new();
     stream.read_to_string(&mut text)?;
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_of_ours_are_left_out() {
+        let dump = "goroutine 1 'task a' (started at x:1): waiting in await for 5 ms\n  stack traceback:\n  \t[C]: in ?\n  \
+                    \t[runner:strand]:1: in ?\n  \t[C]: in upvalue 'pcall'\n  \t[runner:engine]:2: in ?\n  \t[C]: in ?\ngoroutine 2 \
+                    (started at x:2): running\n  stack traceback:\n  \t[C]: in function 'exec.run'\n  \tx:2: in ?\n  \
+                    \t[runner:strand]:3: in ?\n  \t[C]: in ?\n";
+        let left = "goroutine 1 'task a' (started at x:1): waiting in await for 5 ms\ngoroutine 2 (started at x:2): running\n  \
+                    stack traceback:\n  \t[C]: in function 'exec.run'\n  \tx:2: in ?\n";
+        assert_eq!(without_ours(dump), left);
+    }
 }

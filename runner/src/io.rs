@@ -24,6 +24,13 @@ pub(crate) struct Io {
 #[derive(Debug)]
 pub(crate) struct Job<T>(JoinHandle<T>);
 
+impl<T> Job<T> {
+    /// Lets it go on, with nobody to wait for it.
+    pub(crate) fn leave(self) {
+        std::mem::forget(self);
+    }
+}
+
 impl Io {
     /// Does something that waits.
     pub(crate) fn start<T: Send + 'static>(

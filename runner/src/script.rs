@@ -180,7 +180,7 @@ impl Script<'_> {
         let describe = describing(lua, advice.clone())?;
         let traceback: mlua::Function = lua.load(HANDLER).set_name("=[runner:handler]").call(describe)?;
         let xpcall: mlua::Function = lua.globals().get("xpcall")?;
-        match xpcall.call::<(bool, Value)>((main, traceback, args))? {
+        let run_all = || match xpcall.call::<(bool, Value)>((main, traceback, args))? {
             (true, _) => self.run_tasks(&definitions),
             (false, _) if goroutines.is_interrupted() => Ok(INTERRUPTED),
             (false, error) => {
@@ -193,7 +193,8 @@ impl Script<'_> {
                 }
                 Ok(self.fail(FAILED, &text))
             }
-        }
+        };
+        goroutines.interruptible(lua, run_all)?
     }
 
     fn run_tasks(&self, definitions: &Definitions) -> mlua::Result<u8> {
@@ -293,7 +294,7 @@ fn interruptible(goroutines: &Goroutines, shared: &Arc<Shared>) -> Result<(), ct
             // The main thread ends the program when the script has unwound.
             std::thread::sleep(until.saturating_duration_since(Instant::now()));
             shared.commands.end();
-            shared.sink.cancel_rest();
+            shared.sink.cancel_rest("interrupted", None);
             shared.sink.summarise(INTERRUPTED, &[]);
             shared.sink.finish(Some(AT_ONCE));
             std::process::exit(INTERRUPTED.into());

@@ -110,9 +110,10 @@ impl Sink {
         }
     }
 
-    /// Tells that the tasks that have not ended are cancelled, whatever is told of them from now on: the program ends before they do.
-    pub(crate) fn cancel_rest(&self) {
-        let cancelled = self.lock(&self.tasks).cancel_rest();
+    /// Tells that the tasks that have not ended are cancelled, whatever is told of them from now on: the program ends before they do, for
+    /// this reason. `stuck`: a task that cannot be stopped.
+    pub(crate) fn cancel_rest(&self, why: &str, stuck: Option<&str>) {
+        let cancelled = self.lock(&self.tasks).cancel_rest(why, stuck);
         for result in &cancelled {
             self.show(&Event::TaskEnd(result));
         }

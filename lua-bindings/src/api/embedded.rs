@@ -110,16 +110,6 @@ pub fn root_id(lua: &Lua) -> Option<u64> {
     Some(super::state(lua)?.current()?.root)
 }
 
-/// Tells those who look in by an [`Observer`](crate::Observer) what the goroutines of `goroutine.local` do, if somebody asks just now. A
-/// home state does so whenever it blocks; one that computes for long may call this now and then, as from a hook.
-pub fn answer_observers(lua: &Lua) {
-    if let Some(state) = super::state(lua)
-        && let Some(local) = state.local()
-    {
-        local.answer_if_asked(lua, &state);
-    }
-}
-
 pub(super) fn not_installed() -> mlua::Error {
     mlua::Error::runtime("goroutines are not installed in this Lua state")
 }

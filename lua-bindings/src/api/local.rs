@@ -154,17 +154,24 @@ fn begin(stack: &mut Stack<'_>, state: &Rc<State>, report: Report) -> Went {
     if stack.kind(1) != Kind::Function || state.system.is_closing() {
         return Went::General;
     }
-    let top = stack.top();
-    state.push_vitals(stack);
-    stack.raw_get_index(top + 1, vital::CODES);
-    let started_at = direct::place(stack, state, direct::WHOLE_CALLER);
-    stack.truncate(top);
+    let (place, ahead) = local.take_next_start();
+    let started_at = match place {
+        Some(place) => place,
+        None => {
+            let top = stack.top();
+            state.push_vitals(stack);
+            stack.raw_get_index(top + 1, vital::CODES);
+            let place = direct::place(stack, state, direct::WHOLE_CALLER);
+            stack.truncate(top);
+            place
+        }
+    };
     let Some(parcel) = local.pack(stack) else {
         return Went::Wrong("too many arguments for a goroutine".into());
     };
     stack.truncate(0);
     let (start, handle) = assemble(state, Shipped::Here(parcel), None, started_at, report);
-    local.post().start(start.queue(None));
+    local.post().start(start.queue(None), ahead);
     Object::push_new_handle(HandleObject(handle), stack, state);
     Went::Done(1)
 }

@@ -29,12 +29,12 @@ impl<T> Handshake<T> {
         }
     }
 
-    /// The isolate is about to resume a goroutine.
-    pub(crate) fn take_up(&self, coroutine: *mut T) {
+    /// The isolate is about to resume a goroutine. Gives what it ran before, if a home state's thread ran something.
+    pub(crate) fn take_up(&self, coroutine: *mut T) -> *mut T {
         // The isolate alone writes it.
         self.turn.store(self.turn.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         // Pairs with `Rest::begin`: either the monitor sees this coroutine, or `Rest::end` sees that it rests.
-        self.running.swap(coroutine, Ordering::SeqCst);
+        self.running.swap(coroutine, Ordering::SeqCst)
     }
 
     /// The goroutine has yielded, or ended.

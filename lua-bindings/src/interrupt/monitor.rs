@@ -203,13 +203,24 @@ impl Monitor {
         }
     }
 
+    /// Whether it is there for a home state.
+    pub(crate) fn watches_home(&self) -> bool {
+        self.pulses.lock().iter().any(|watched| watched.pulse.is_home)
+    }
+
+    /// Whether the thread was started.
+    pub(crate) fn is_started(&self) -> bool {
+        self.thread.get().is_some()
+    }
+
     /// How often all isolates together have taken up goroutines, if none runs one now and all their threads are asleep.
     pub(crate) fn turns_if_all_sleep(&self) -> Option<u64> {
         let pulses = self.pulses.lock();
         let sleeps = |watched: &Watched| {
             !watched.pulse.handshake.is_running() && watched.pulse.thread.doing() == Doing::Sleeping
         };
-        pulses.iter().all(sleeps).then(|| pulses.iter().map(|watched| watched.pulse.handshake.turn()).sum())
+        let isolates = || pulses.iter().filter(|watched| !watched.pulse.is_home);
+        isolates().all(sleeps).then(|| isolates().map(|watched| watched.pulse.handshake.turn()).sum())
     }
 
     /// Called by an isolate that has just shown what it runs.
@@ -240,7 +251,7 @@ impl Monitor {
             }
             watched.looks += 1;
             let lasts = now - watched.since;
-            if lasts >= ASLEEP {
+            if lasts >= ASLEEP && !watched.pulse.is_home {
                 match watched.blocked(lasts) {
                     Some(Blocked::Asleep) => seen.asleep += 1,
                     Some(Blocked::Stuck) => seen.stuck += 1,

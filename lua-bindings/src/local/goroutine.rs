@@ -95,6 +95,32 @@ impl Goroutine {
         }
     }
 
+    /// Says before it first runs whether it goes ahead of the others.
+    pub(super) fn set_ahead(&self, ahead: bool) {
+        self.running.ahead.set(ahead);
+    }
+
+    /// Whether it has this number.
+    pub(super) fn is(&self, id: u64) -> bool {
+        self.running.handle.id() == id
+    }
+
+    /// Ends what it waits for, if it was cancelled; it hears of that when its turn comes.
+    pub(super) fn end_wait(&mut self, local: &Local, state: &State) {
+        let waker = self.waker(local);
+        let mut cx = Context::from_waker(&waker);
+        if self.wait.is_some()
+            && self.driven.is_none()
+            && !self.running.shielded.get()
+            && self.running.is_cancelled()
+            && self.running.poll_stop(&*state.system.backend, &mut cx).is_ready()
+        {
+            self.wait = None;
+            self.running.answer(Reply::Cancelled);
+            waker.wake_by_ref();
+        }
+    }
+
     pub(super) fn slot(&self) -> usize {
         self.running.slot
     }
@@ -111,7 +137,7 @@ impl Goroutine {
     fn waker(&mut self, local: &Local) -> Waker {
         let slot = self.running.slot;
         let (_, waker) = self.bell.get_or_insert_with(|| {
-            let bell = Arc::new(Bell::new(slot, Arc::clone(&local.post)));
+            let bell = Arc::new(Bell::new(slot, self.running.ahead.get(), Arc::clone(&local.post)));
             (Arc::clone(&bell), Waker::from(bell))
         });
         waker.clone()

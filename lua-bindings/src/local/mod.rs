@@ -13,10 +13,13 @@
 //! end, before it goes on. If one of them in turn blocks in place, and waits for what only those below it on the stack could do
 //! ([`level`]), that is a deadlock, and its call is told so, where deadlocks are looked for.
 //!
+//! **Interrupts.** Nothing interrupts a goroutine that computes, unless the embedder wants that ([`ahead`]).
+//!
 //! **Results** stay on the coroutine's stack ([`Kept`]), and whoever awaits the goroutine in this state gets these very
 //! values. As soon as its handle goes to another state, a copy is made for those who await it there, at the end of the
 //! goroutine or at once if it has ended.
 
+mod ahead;
 mod goroutine;
 mod inbox;
 mod kept;
@@ -43,6 +46,8 @@ use crate::packet::{self, Packet, Roots};
 use crate::raw::{Coroutine, Key, Stack, protected, protected_bare};
 use crate::state::State;
 
+pub(crate) use ahead::AtHome;
+pub use ahead::StartedAs;
 use goroutine::Goroutine;
 use inbox::Inbox;
 pub(crate) use inbox::Parcel;
@@ -95,6 +100,10 @@ pub(crate) struct Local {
     warned: Cell<bool>,
     /// How many turns there have been.
     turn_count: Cell<u64>,
+    /// What holds for the goroutine that is started next.
+    next_start: RefCell<Option<StartedAs>>,
+    /// Whether turns are given within that of a goroutine that computes.
+    within: Cell<bool>,
     /// Handles that go to another state while a copy is being made.
     to_copy: RefCell<Vec<GoroutineHandle>>,
     copying: Cell<bool>,
@@ -148,6 +157,8 @@ impl Local {
             levels: RefCell::default(),
             warned: Cell::new(false),
             turn_count: Cell::new(0),
+            next_start: RefCell::default(),
+            within: Cell::new(false),
             to_copy: RefCell::default(),
             copying: Cell::new(false),
             cancelled: Cell::new(false),
@@ -386,7 +397,11 @@ impl Local {
         let before = state.set_current(Some(Rc::clone(running)));
         let (chain, main) = (self.chain.replace(Some(coroutine)), self.main.replace(Some(coroutine)));
         let closing = self.closing.replace(false);
+        let turn = state.interrupts().map(|interrupts| interrupts.begin_turn(coroutine.as_ptr()));
         let result = act();
+        if let (Some(interrupts), Some(before)) = (state.interrupts(), turn) {
+            interrupts.end_turn(before);
+        }
         self.closing.set(closing);
         self.chain.set(chain);
         self.main.set(main);
@@ -429,13 +444,21 @@ impl Local {
             let mut more = VecDeque::new();
             self.post.take(&mut more);
             turns.append(&mut more);
+            turns.extend(std::iter::from_fn(|| self.post.take_ahead()));
             handles.extend(turns.iter().filter_map(|turn| match turn {
-                Turn::Start(waiting) => Some(waiting.completer().handle()),
+                Turn::Start(waiting, _) => Some(waiting.completer().handle()),
                 Turn::Woken(_) => None,
             }));
         }
         for handle in handles {
             handle.cancel(Some("shutdown"));
+        }
+    }
+
+    /// The system is closing: asks all that live to stop, once.
+    fn cancel_for_closing(&self) {
+        if !self.cancelled.replace(true) {
+            self.cancel_all();
         }
     }
 

@@ -12,8 +12,8 @@ use crate::goroutine::Waiting;
 
 /// What is next in the home state.
 pub(super) enum Turn {
-    /// A goroutine that is to start.
-    Start(Waiting),
+    /// A goroutine that is to start, and whether it is one that goes [ahead](super::ahead).
+    Start(Waiting, bool),
     /// One that was woken.
     Woken(Arc<Bell>),
 }
@@ -36,11 +36,14 @@ pub(crate) struct Post {
     queue: Mutex<Queue>,
     freed: Mutex<Vec<Freed>>,
     any_freed: AtomicBool,
+    any_ahead: AtomicBool,
 }
 
 #[derive(Default)]
 struct Queue {
     turns: VecDeque<Turn>,
+    /// Those of goroutines that go ahead of the others.
+    ahead: VecDeque<Turn>,
     /// Those who serve it, and have found nothing to do: one, or several where an executor runs several scripts of the state.
     home: SmallVec<[Waker; 1]>,
     closed: bool,
@@ -48,22 +51,32 @@ struct Queue {
 
 impl Post {
     pub(super) fn new() -> Self {
-        Self { queue: Mutex::default(), freed: Mutex::default(), any_freed: AtomicBool::new(false) }
+        Self {
+            queue: Mutex::default(),
+            freed: Mutex::default(),
+            any_freed: AtomicBool::new(false),
+            any_ahead: AtomicBool::new(false),
+        }
     }
 
     /// Adds a goroutine that is to start. False once the Lua state is closed: it is dropped.
-    pub(crate) fn start(&self, waiting: Waiting) -> bool {
-        self.add(Turn::Start(waiting))
+    pub(crate) fn start(&self, waiting: Waiting, ahead: bool) -> bool {
+        self.add(Turn::Start(waiting, ahead), ahead)
     }
 
-    fn add(&self, turn: Turn) -> bool {
+    fn add(&self, turn: Turn, ahead: bool) -> bool {
         let mut queue = self.queue.lock();
         if queue.closed {
             drop(queue);
             drop(turn);
             return false;
         }
-        queue.turns.push_back(turn);
+        if ahead {
+            queue.ahead.push_back(turn);
+            self.any_ahead.store(true, Ordering::Release);
+        } else {
+            queue.turns.push_back(turn);
+        }
         let home = std::mem::take(&mut queue.home);
         drop(queue);
         home.into_iter().for_each(Waker::wake);
@@ -75,10 +88,21 @@ impl Post {
         std::mem::swap(&mut self.queue.lock().turns, turns);
     }
 
+    /// The next turn of those that go ahead of the others.
+    pub(super) fn take_ahead(&self) -> Option<Turn> {
+        if !self.any_ahead.load(Ordering::Acquire) {
+            return None;
+        }
+        let mut queue = self.queue.lock();
+        let turn = queue.ahead.pop_front();
+        self.any_ahead.store(!queue.ahead.is_empty(), Ordering::Release);
+        turn
+    }
+
     /// Leaves a waker for when there is something to run. False if there is already.
     pub(super) fn listen(&self, waker: &Waker) -> bool {
         let mut queue = self.queue.lock();
-        if !queue.turns.is_empty() {
+        if !queue.turns.is_empty() || !queue.ahead.is_empty() {
             return false;
         }
         if !queue.home.iter().any(|home| home.will_wake(waker)) {
@@ -92,7 +116,7 @@ impl Post {
         let turns = {
             let mut queue = self.queue.lock();
             queue.closed = true;
-            std::mem::take(&mut queue.turns)
+            (std::mem::take(&mut queue.turns), std::mem::take(&mut queue.ahead))
         };
         drop(turns);
     }
@@ -133,12 +157,14 @@ pub(super) struct Bell {
     pub(super) slot: usize,
     /// Whether its turn is in the queue.
     rung: AtomicBool,
+    /// Whether the goroutine is one that goes ahead of the others.
+    ahead: bool,
     post: Arc<Post>,
 }
 
 impl Bell {
-    pub(super) fn new(slot: usize, post: Arc<Post>) -> Self {
-        Self { slot, rung: AtomicBool::new(false), post }
+    pub(super) fn new(slot: usize, ahead: bool, post: Arc<Post>) -> Self {
+        Self { slot, rung: AtomicBool::new(false), ahead, post }
     }
 
     /// Its turn has come: from now on it may be rung again.
@@ -150,14 +176,14 @@ impl Bell {
 impl Wake for Bell {
     fn wake(self: Arc<Self>) {
         if !self.rung.swap(true, Ordering::SeqCst) {
-            let post = Arc::clone(&self.post);
-            post.add(Turn::Woken(self));
+            let (post, ahead) = (Arc::clone(&self.post), self.ahead);
+            post.add(Turn::Woken(self), ahead);
         }
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
         if !self.rung.swap(true, Ordering::SeqCst) {
-            self.post.add(Turn::Woken(Arc::clone(self)));
+            self.post.add(Turn::Woken(Arc::clone(self)), self.ahead);
         }
     }
 }

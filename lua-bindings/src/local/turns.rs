@@ -75,8 +75,8 @@ impl Local {
 
     /// Gives everyone who is ready a turn. False if nobody was.
     fn round(&self, lua: &Lua, state: &Rc<State>) -> bool {
-        if state.system.is_closing() && !self.cancelled.replace(true) {
-            self.cancel_all();
+        if state.system.is_closing() {
+            self.cancel_for_closing();
         }
         let mut ran = false;
         {
@@ -85,24 +85,10 @@ impl Local {
                 self.post.take(&mut turns);
             }
         }
-        while let Some(turn) = { self.turns.borrow_mut().pop_front() } {
+        let next = || self.post.take_ahead().or_else(|| self.turns.borrow_mut().pop_front());
+        while let Some(turn) = next() {
             ran = true;
-            self.turn_count.set(self.turn_count.get() + 1);
-            match turn {
-                Turn::Start(waiting) => self.begin(lua, state, waiting),
-                Turn::Woken(bell) => {
-                    bell.answer();
-                    let goroutine = {
-                        let mut parked = self.parked.borrow_mut();
-                        // Another one may have the slot by now; or it has its turn already, further out on the call stack.
-                        parked.get_mut(bell.slot).and_then(|place| place.take_if(|one| one.has(&bell)))
-                    };
-                    if let Some(goroutine) = goroutine {
-                        self.waiting.set(self.waiting.get() - 1);
-                        self.go_on(lua, state, goroutine, true);
-                    }
-                }
-            }
+            self.give(lua, state, turn);
         }
         if ran {
             let _ = protected_bare(lua, &mut |stack| self.sweep(stack));
@@ -110,8 +96,28 @@ impl Local {
         ran
     }
 
+    /// Gives whoever has this turn its time, until it parks.
+    pub(super) fn give(&self, lua: &Lua, state: &Rc<State>, turn: Turn) {
+        self.turn_count.set(self.turn_count.get() + 1);
+        match turn {
+            Turn::Start(waiting, ahead) => self.begin(lua, state, waiting, ahead),
+            Turn::Woken(bell) => {
+                bell.answer();
+                let goroutine = {
+                    let mut parked = self.parked.borrow_mut();
+                    // Another one may have the slot by now; or it has its turn already, further out on the call stack.
+                    parked.get_mut(bell.slot).and_then(|place| place.take_if(|one| one.has(&bell)))
+                };
+                if let Some(goroutine) = goroutine {
+                    self.waiting.set(self.waiting.get() - 1);
+                    self.go_on(lua, state, goroutine, true);
+                }
+            }
+        }
+    }
+
     /// Starts a goroutine, if it has not been cancelled, and runs it until it parks.
-    fn begin(&self, lua: &Lua, state: &Rc<State>, waiting: Waiting) {
+    fn begin(&self, lua: &Lua, state: &Rc<State>, waiting: Waiting, ahead: bool) {
         let Some(start) = waiting.take() else {
             return;
         };
@@ -119,6 +125,7 @@ impl Local {
             Ok((slot, coroutine)) => Goroutine::new(start, slot, coroutine, &self.post),
             Err(why) => return start.fail(&why),
         };
+        goroutine.set_ahead(ahead);
         if !goroutine.run(self, lua, state) {
             self.go_on(lua, state, Box::new(goroutine), false);
         }

@@ -32,14 +32,18 @@ impl State {
     /// Blocks the home state's thread, and runs its goroutines meanwhile.
     pub(crate) fn block<T>(self: &Rc<Self>, lua: &Lua, future: impl Future<Output = T>) -> T {
         let backend = &*self.system.backend;
-        match self.local() {
+        let block = || match self.local() {
             None => block_on(backend, future),
-            Some(local) => {
-                let done = block_on(backend, local.drive(lua, self, future));
-                self.renew_sentinel();
-                done
-            }
+            Some(local) => block_on(backend, local.drive(lua, self, future)),
+        };
+        let done = match self.interrupts() {
+            None => block(),
+            Some(interrupts) => interrupts.paused(block),
+        };
+        if self.local().is_some() {
+            self.renew_sentinel();
         }
+        done
     }
 
     /// The script goes on, and may end. Finalizers are called for the youngest object first: so that goroutines are ended before the

@@ -1,17 +1,20 @@
 //! The hook that interrupts a goroutine (see [`crate::interrupt`]).
 
 use std::ffi::c_void;
+use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use mlua::Lua;
 use mlua::ffi::{self, lua_Debug, lua_State};
 
+use super::local::home_of;
 use super::position::is_ours;
 use super::{Coroutine, Stack, protected_bare};
 use crate::interrupt::Interrupts;
 #[cfg(target_os = "linux")]
-use crate::interrupt::{displaced, take_displaced};
+use crate::interrupt::{Displaced, displaced, take_displaced};
+use crate::local::AtHome;
 use crate::state::{State, Verdict};
 
 /// After how many instructions the hook is called where it is installed all the time.
@@ -80,13 +83,15 @@ pub(crate) unsafe extern "C-unwind" fn interrupt_hook(state: *mut lua_State, rec
     // SAFETY: a hook has as much room on the stack as a C function, and may yield with no values, or raise. Nothing that
     // needs dropping is held when it does.
     unsafe {
-        // What has such a hook is an isolate's.
-        let Some(ours) = state_of(state) else { return };
+        let Some(ours) = state_of(state) else { return interrupt_home(state, record) };
         let Some(interrupts) = ours.interrupts() else { return };
         if (*record).event != ffi::LUA_HOOKCOUNT {
             // For the script's hook, which wants to know of a call, a return or a line. There it must not yield; ours is called at
             // the next instruction.
-            return stand_in(interrupts, state, record);
+            if let Some(displaced) = stand_in(interrupts, state) {
+                displaced.call(state, record);
+            }
+            return;
         }
         if !interrupts.take_wanted() {
             return restore_hook(interrupts, state);
@@ -110,7 +115,7 @@ pub(crate) unsafe extern "C-unwind" fn interrupt_hook(state: *mut lua_State, rec
             return; // the yield happens now
         }
         if verdict != Verdict::Yield {
-            let mut stack = Stack { state, _call: std::marker::PhantomData };
+            let mut stack = Stack { state, _call: PhantomData };
             let pushed = stack.reserve(8)
                 && catch_unwind(AssertUnwindSafe(|| ours.push_cancelled(&mut stack))).is_ok();
             if pushed {
@@ -142,25 +147,93 @@ unsafe fn yield_nothing(state: *mut lua_State) {
     }
 }
 
-/// Calls the script's hook, for which ours stands in.
+/// The script's hook, for which ours stands in, to be called now.
 ///
 /// # Safety
 /// That of a hook.
-unsafe fn stand_in(interrupts: &Interrupts, state: *mut lua_State, record: *mut lua_Debug) {
+#[cfg(target_os = "linux")]
+unsafe fn stand_in(interrupts: &Interrupts, state: *mut lua_State) -> Option<Displaced> {
     // SAFETY: the same arguments. If the coroutine is about to yield, because ours was called for the same instruction before,
     // nothing may run in it.
     unsafe {
-        #[cfg(target_os = "linux")]
-        if ffi::lua_status(state) == ffi::LUA_OK
-            && let Some(displaced) = displaced(state)
-        {
-            // The count may be wrong, if the signal came while Lua was writing it.
-            let mask = ffi::lua_gethookmask(state);
-            interrupts.setting(|| ffi::lua_sethook(state, Some(interrupt_hook), mask, 1));
-            displaced.call(state, record);
+        if ffi::lua_status(state) != ffi::LUA_OK {
+            return None;
         }
-        #[cfg(not(target_os = "linux"))]
-        let _ = (interrupts, state, record);
+        let displaced = displaced(state)?;
+        // The count may be wrong, if the signal came while Lua was writing it.
+        let mask = ffi::lua_gethookmask(state);
+        interrupts.setting(|| ffi::lua_sethook(state, Some(interrupt_hook), mask, 1));
+        Some(displaced)
+    }
+}
+
+/// Elsewhere it stands in for none.
+#[cfg(not(target_os = "linux"))]
+unsafe fn stand_in(_: &Interrupts, _: *mut lua_State) -> Option<Displaced> {
+    None
+}
+
+#[cfg(not(target_os = "linux"))]
+enum Displaced {}
+
+#[cfg(not(target_os = "linux"))]
+impl Displaced {
+    unsafe fn call(self, _: *mut lua_State, _: *mut lua_Debug) {
+        match self {}
+    }
+}
+
+/// The hook in a home state: see [`crate::local`]. It never yields.
+///
+/// # Safety
+/// That of a hook.
+unsafe fn interrupt_home(state: *mut lua_State, record: *mut lua_Debug) {
+    // SAFETY: as in `interrupt_hook`. What needs dropping is gone before the script's hook is called, or anything is raised: it is
+    // in the block, and the state lives on by what anchors it.
+    unsafe {
+        let mut stands_in_for = None;
+        let raises = 'held: {
+            let Some(home) = home_of(state) else {
+                ffi::lua_sethook(state, None, 0, 0); // the state is being closed
+                break 'held false;
+            };
+            let Some(interrupts) = home.interrupts() else { break 'held false };
+            if (*record).event != ffi::LUA_HOOKCOUNT {
+                stands_in_for = stand_in(interrupts, state);
+                break 'held false;
+            }
+            if !interrupts.take_wanted() {
+                restore_hook(interrupts, state);
+                break 'held false;
+            }
+            if is_ours(state, record) {
+                interrupts.put_off();
+                break 'held false;
+            }
+            restore_hook(interrupts, state);
+            let became = catch_unwind(AssertUnwindSafe(|| home.interrupted_at_home()));
+            let became = became.unwrap_or(AtHome::GoesOn);
+            if became == AtHome::GoesOn || ffi::lua_checkstack(state, 8) == 0 {
+                break 'held false;
+            }
+            if became == AtHome::Interrupted {
+                ffi::luaL_where(state, 0);
+                ffi::lua_pushstring(state, c"interrupted".as_ptr());
+                ffi::lua_concat(state, 2);
+                break 'held true;
+            }
+            let mut stack = Stack { state, _call: PhantomData };
+            let pushed = catch_unwind(AssertUnwindSafe(|| home.push_cancelled(&mut stack))).is_ok();
+            if pushed && became == AtHome::Stopped {
+                keep_on(interrupts, state);
+            }
+            pushed
+        };
+        if let Some(displaced) = stands_in_for {
+            displaced.call(state, record);
+        } else if raises {
+            ffi::lua_error(state);
+        }
     }
 }
 
@@ -223,6 +296,30 @@ pub(super) unsafe fn is_hooked(state: *mut lua_State) -> bool {
     return displaced(state).is_some();
     #[cfg(not(target_os = "linux"))]
     false
+}
+
+/// The same in a home state.
+///
+/// # Safety
+/// `state` is the innermost running coroutine of this thread, and of that state.
+pub(super) unsafe fn go_on_stopping_at_home(home: &State, state: *mut lua_State) {
+    if let Some(interrupts) = home.interrupts()
+        && home.current().is_some_and(|running| running.interruptible.get())
+        && home.interrupted() == Verdict::Stop
+    {
+        // SAFETY: the caller's promise.
+        unsafe { keep_on(interrupts, state) };
+    }
+}
+
+/// Installs the hook for all coroutines of a home state, where that is the way to interrupt them.
+pub(crate) fn prepare_home(lua: &Lua, interrupts: &Interrupts) {
+    if interrupts.is_permanent() {
+        // SAFETY: the running coroutine of the state; new ones take over the hook of the one that makes them.
+        lua.exec_raw_lua(|raw| unsafe {
+            ffi::lua_sethook(raw.state(), Some(interrupt_hook), ffi::LUA_MASKCOUNT, PERIOD);
+        });
+    }
 }
 
 /// Gives a new coroutine the hook of the one that has made it, if it has got ours from there.

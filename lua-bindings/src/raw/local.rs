@@ -8,6 +8,7 @@ use std::rc::Rc;
 use mlua::ffi::{self, lua_State};
 use mlua::{Function, Lua, Value};
 
+use super::hook::go_on_stopping_at_home;
 use super::objects::{drop_contained, new_block};
 use super::switch::{resumable, resumed, yield_unless};
 use super::{Coroutine, Stack, protected};
@@ -82,6 +83,45 @@ pub(crate) struct HomeSwitches {
     pub(crate) close: Option<Function>,
 }
 
+/// Anchors the state, so that our hook finds it before `goroutine.local` is loaded.
+pub(crate) fn anchor(lua: &Lua, state: &Rc<State>) -> mlua::Result<()> {
+    let mut anchored = Some(Rc::clone(state));
+    protected(lua, (), |stack| {
+        // SAFETY: room is made.
+        unsafe {
+            if ffi::lua_checkstack(stack.state, 8) != 0 {
+                push_anchor(stack.state, &mut anchored);
+                ffi::lua_pop(stack.state, 1);
+            }
+        }
+    })?;
+    match anchored {
+        None => Ok(()),
+        Some(_) => Err(mlua::Error::runtime("the Lua stack is full")),
+    }
+}
+
+/// Pushes what keeps the [`State`], which stays in the registry.
+///
+/// # Safety
+/// `state` is the running one, and has room for four values. May raise when memory runs out.
+unsafe fn push_anchor(state: *mut lua_State, anchored: &mut Anchor) {
+    // SAFETY: as in `entry::closure`: the block is written before the metatable makes it known to the collector. What is pushed: the
+    // userdata, its metatable with the finalizer.
+    unsafe {
+        let block = new_block::<Rc<State>>(state);
+        block.write(None);
+        ffi::lua_createtable(state, 0, 1);
+        ffi::lua_pushstring(state, c"__gc".as_ptr());
+        ffi::lua_pushcclosure(state, release, 0);
+        ffi::lua_rawset(state, -3);
+        ffi::lua_setmetatable(state, -2);
+        *block = anchored.take();
+        ffi::lua_pushvalue(state, -1);
+        ffi::lua_rawsetp(state, ffi::LUA_REGISTRYINDEX, key());
+    }
+}
+
 impl HomeSwitches {
     /// Anchors the state, and makes the functions.
     ///
@@ -90,25 +130,14 @@ impl HomeSwitches {
         let mut anchored = Some(Rc::clone(state));
         let closes = raw_close.is_some();
         let made = protected(lua, raw_close, |stack| {
-            // SAFETY: as in `entry::closure`: the block is written before the metatable makes it known to the collector. What
-            // is pushed: the userdata, its metatable with the finalizer; the userdata stays in the registry, and each
-            // function has it as its upvalue.
+            // SAFETY: room is made; each function has the anchor as its upvalue.
             unsafe {
                 let state = stack.state;
                 if ffi::lua_checkstack(state, 12) == 0 {
                     return;
                 }
                 ffi::lua_settop(state, 1);
-                let block = new_block::<Rc<State>>(state);
-                block.write(None);
-                ffi::lua_createtable(state, 0, 1);
-                ffi::lua_pushstring(state, c"__gc".as_ptr());
-                ffi::lua_pushcclosure(state, release, 0);
-                ffi::lua_rawset(state, -3);
-                ffi::lua_setmetatable(state, -2);
-                *block = anchored.take();
-                ffi::lua_pushvalue(state, -1);
-                ffi::lua_rawsetp(state, ffi::LUA_REGISTRYINDEX, key());
+                push_anchor(state, &mut anchored);
                 for function in [resume, yielding, in_main] {
                     ffi::lua_pushvalue(state, 2);
                     ffi::lua_pushcclosure(state, function, 1);
@@ -194,6 +223,8 @@ unsafe extern "C-unwind" fn resume(state: *mut lua_State) -> c_int {
         let mut results = 0;
         let outer = Coroutine::of(state);
         let chain = home.as_ref().and_then(|home| home.local()).map(|local| local.chain());
+        let interrupts = home.as_ref().and_then(|home| home.interrupts());
+        let entered = interrupts.map(|interrupts| interrupts.enter(inner, false));
         let status = match chain.filter(|chain| chain.get() == Some(outer)) {
             None => ffi::lua_resume(inner, state, args, &mut results),
             Some(chain) => {
@@ -203,6 +234,12 @@ unsafe extern "C-unwind" fn resume(state: *mut lua_State) -> c_int {
                 status
             }
         };
+        if let (Some(interrupts), Some(before)) = (interrupts, entered) {
+            interrupts.leave(before);
+            if !matches!(status, ffi::LUA_OK | ffi::LUA_YIELD) {
+                home.iter().for_each(|home| go_on_stopping_at_home(home, state));
+            }
+        }
         drop(home);
         resumed(state, inner, status, results)
     }
@@ -238,7 +275,17 @@ unsafe extern "C-unwind" fn close(state: *mut lua_State) -> c_int {
         ffi::lua_pushvalue(state, 1);
         let local = home.as_ref().and_then(|home| home.local());
         let mut status = ffi::LUA_OK;
-        let mut call = || status = ffi::lua_pcall(state, 1, ffi::LUA_MULTRET, 0);
+        let interrupts = home.as_ref().and_then(|home| home.interrupts());
+        let inner = ffi::lua_tothread(state, 3);
+        let mut call = || {
+            // They are closed on the coroutine's own stack.
+            let entered =
+                interrupts.filter(|_| !inner.is_null()).map(|interrupts| interrupts.enter(inner, false));
+            status = ffi::lua_pcall(state, 1, ffi::LUA_MULTRET, 0);
+            if let (Some(interrupts), Some(before)) = (interrupts, entered) {
+                interrupts.leave(before);
+            }
+        };
         match local {
             Some(local) => local.closing(call),
             None => call(),

@@ -26,11 +26,10 @@ crate::under_each_backend! {
     shutting_down_cancels_them_at_the_next_wait
     shutting_down_from_another_thread_ends_the_wait_for_them
     one_who_looks_in_sees_what_they_wait_for_while_the_state_blocks
-    one_who_looks_in_sees_what_they_do_where_the_state_answers_while_it_computes
     goroutines_know_from_which_they_descend
 }
 
-fn local(backend: &Carrier) -> (Goroutines, Lua, Reports) {
+pub(super) fn local(backend: &Carrier) -> (Goroutines, Lua, Reports) {
     let (builder, reports) = builder(backend, 1);
     let goroutines = builder.lazy(true).build().unwrap();
     let lua = goroutine::new_state();
@@ -326,35 +325,6 @@ fn one_who_looks_in_sees_what_they_wait_for_while_the_state_blocks(backend: Carr
         while not has_seen() do goroutine.sleep(1) end
         gate:close()
         waiter:await()
-        "#,
-    );
-}
-
-fn one_who_looks_in_sees_what_they_do_where_the_state_answers_while_it_computes(backend: Carrier) {
-    let (goroutines, lua, _reports) = local(&backend);
-    let observer = goroutines.observer();
-    let looking = thread::spawn(move || {
-        let begin = Instant::now();
-        loop {
-            let dump = observer.dump();
-            if dump.contains(": running\n") && dump.contains("script.lua:2: in ") {
-                return;
-            }
-            assert!(begin.elapsed() < PATIENCE, "{dump}");
-        }
-    });
-    let answer = lua
-        .create_function(move |lua, ()| {
-            goroutine::answer_observers(lua);
-            Ok(looking.is_finished())
-        })
-        .unwrap();
-    lua.globals().set("answer", answer).unwrap();
-    run::<()>(
-        &lua,
-        r#"local answer = answer
-        local function inner() while not answer() do end end
-        goroutine.async(function() inner() return 1 end):await()
         "#,
     );
 }

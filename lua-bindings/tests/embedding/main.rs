@@ -20,6 +20,7 @@ mod errors;
 mod executors;
 mod foreign;
 mod functions;
+mod home;
 mod homes;
 mod interrupting;
 mod local;

@@ -74,29 +74,31 @@ local function shell_outcome(result, err)
   return { status = "failed", error = "exit code " .. result.exit_code .. (last and ": " .. last or ""), output = output }
 end
 
-local function shell_options(task, limit)
+local function shell_options(task, limit, last)
+  local left = last and math.max(0.001, (last - now()) / 1000)
+  limit = limit and left and math.min(limit, left) or limit or left
   return { workdir = task.workdir, env = task.env, timeout = limit, stream = task.name }
 end
 
-local function attempt_command(task, attempt, deps, limit)
+local function attempt_command(task, attempt, deps, limit, last)
   if type(task.command) == "string" then
-    return shell_outcome(strand.shell(task.command, shell_options(task, limit)))
+    return shell_outcome(strand.shell(task.command, shell_options(task, limit, last)))
   end
-  return function_outcome(strand.call(limit, task, task.command, this_of(task, attempt), params, deps))
+  return function_outcome(strand.call(limit, last, task, task.command, this_of(task, attempt), params, deps))
 end
 
 -- Whether a condition holds; if it cannot be told, nil and the outcome of the task.
-local function condition(task, field, deps, limit)
+local function condition(task, field, deps, last)
   local test = task[field]
   local outcome
   if type(test) == "string" then
-    local result, err = strand.shell(test, shell_options(task, limit))
+    local result, err = strand.shell(test, shell_options(task, task.timeout, last))
     if result then
       return result.success
     end
     outcome = shell_outcome(result, err)
   else
-    local how, first, second = strand.call(limit, task, test, this_of(task, 1), params, deps)
+    local how, first, second = strand.call(task.timeout, last, task, test, this_of(task, 1), params, deps)
     if how == "ok" then
       return first and true or false
     end
@@ -128,10 +130,6 @@ local function run_workflow(workflow)
   local begin, results, config = now(), {}, workflow.config
   local until_ = config.timeout and begin + config.timeout * 1000
   local aborted -- why the workflow was stopped
-  local function left(limit)
-    local rest = until_ and math.max(0.001, (until_ - now()) / 1000)
-    return limit and rest and math.min(limit, rest) or limit or rest
-  end
 
   local function finish(task, started, attempts, outcome)
     local result = {
@@ -150,7 +148,7 @@ local function run_workflow(workflow)
     if not task[name] then
       return
     end
-    local how, message, trace = strand.call(task.timeout or config.timeout, task, task[name], this_of(task, attempt), ...)
+    local how, message, trace = strand.call(task.timeout or config.timeout, nil, task, task[name], this_of(task, attempt), ...)
     if how ~= "ok" then
       local why = hook_name(name, task[name], how) .. ": " .. message
       outcome.error = outcome.error and outcome.error .. "\n" .. why or why
@@ -167,7 +165,7 @@ local function run_workflow(workflow)
       deps[name] = results[name].output
     end
     if task.abort_if then
-      local holds, outcome = condition(task, "abort_if", deps, left(task.timeout))
+      local holds, outcome = condition(task, "abort_if", deps, until_)
       if holds then
         aborted = "abort_if of " .. task.name
         return finish(task, started, 0, { status = "aborted", error = "abort_if holds" })
@@ -176,7 +174,7 @@ local function run_workflow(workflow)
       end
     end
     if task.run_if then
-      local holds, outcome = condition(task, "run_if", deps, left(task.timeout))
+      local holds, outcome = condition(task, "run_if", deps, until_)
       if holds == false then
         return finish(task, started, 0, { status = "skipped", error = "run_if does not hold", skipped_by_itself = true })
       elseif holds == nil then
@@ -188,13 +186,13 @@ local function run_workflow(workflow)
       attempts = attempts + 1
       begun[task][2] = attempts
       tell("task_start", { workflow = workflow.name, task = task.name, attempt = attempts })
-      outcome = attempt_command(task, attempts, deps, left(task.timeout))
+      outcome = attempt_command(task, attempts, deps, task.timeout, until_)
       local again = (outcome.status == "failed" or outcome.status == "timeout") and attempts <= (task.retries or 0)
         and not (until_ and now() >= until_)
       if again then
         local delay = delay_of(task.retry_policy or config.retry_policy, task.retry_delay or 1, attempts)
         tell("task_retry", { workflow = workflow.name, task = task.name, attempt = attempts, error = outcome.error, delay = delay })
-        strand.sleep(left(delay))
+        strand.sleep(until_ and math.min(delay, math.max(0, (until_ - now()) / 1000)) or delay)
       end
     until not again or until_ and now() >= until_
     if outcome.status == "timeout" and until_ and now() >= until_ then
@@ -249,22 +247,32 @@ local function run_workflow(workflow)
 
   tell("workflow_start", { workflow = workflow.name, tasks = #workflow.order })
   local failed -- why the workflow failed, beyond its tasks
-  if workflow.on_start then
-    local how, message, trace = strand.call(left(), { name = workflow.name, is_workflow = true }, workflow.on_start)
+  local this = { name = workflow.name, place = workflow.place, is_workflow = true }
+  -- Calls a hook of the workflow.
+  local function workflow_hook(name, limit, last, ...)
+    local args = table.pack(...)
+    local how, message, trace = "interrupted", "interrupted", ""
+    strand.beside(this, function()
+      how, message, trace = strand.call(limit, last, this, workflow[name], table.unpack(args, 1, args.n))
+    end)
     if how ~= "ok" then
-      failed = hook_name("on_start", workflow.on_start, how) .. ": " .. message .. (trace ~= "" and "\n" .. trace or "")
-      aborted = "on_start failed"
+      failed = hook_name(name, workflow[name], how) .. ": " .. message .. (trace ~= "" and "\n" .. trace or "")
     end
+    return how == "ok"
+  end
+  if workflow.on_start and not workflow_hook("on_start", nil, until_) then
+    aborted = "on_start failed"
   end
 
   local pending, running, alone = {}, 0, false
   for i, task in ipairs(workflow.order) do
     pending[i] = task
   end
+  local begin_ready
   local function start(task)
     local is_alone = not task.async and not config.max_parallel
     running, alone = running + 1, is_alone
-    strand.start(task.name, function()
+    strand.start(task, function()
       local ok, why = strand.try(live, task)
       if not ok and not results[task.name] then
         local at = begun[task]
@@ -274,9 +282,12 @@ local function run_workflow(workflow)
       if is_alone then
         alone = false
       end
+      -- Here, and not where the end is waited for: that waits while a function computes.
+      begin_ready()
     end)
   end
-  while #pending > 0 or running > 0 do
+  -- Begins what can begin now, and finishes what never will.
+  function begin_ready()
     local i = 1
     while i <= #pending do
       local task = pending[i]
@@ -292,15 +303,21 @@ local function run_workflow(workflow)
         i = i + 1
       end
     end
-    if running > 0 and not strand.step() then
+  end
+  begin_ready()
+  while #pending > 0 or strand.any() do
+    if strand.any() and not strand.step() then
       unwind()
       for _, task in ipairs(workflow.order) do
         if begun[task] and not results[task.name] then
           finish(task, begun[task][1], begun[task][2], { status = "cancelled", error = "interrupted" })
         end
       end
-      running = 0
     end
+    begin_ready()
+  end
+  if not interrupted() then
+    strand.settle()
   end
 
   local success = not failed
@@ -309,12 +326,8 @@ local function run_workflow(workflow)
       success = false
     end
   end
-  if workflow.on_complete and not interrupted() then
-    local how, message, trace = strand.call(config.timeout, { name = workflow.name, is_workflow = true }, workflow.on_complete,
-      success, results)
-    if how ~= "ok" then
-      success, failed = false, hook_name("on_complete", workflow.on_complete, how) .. ": " .. message .. (trace ~= "" and "\n" .. trace or "")
-    end
+  if workflow.on_complete and not interrupted() and not workflow_hook("on_complete", config.timeout, nil, success, results) then
+    success = false
   end
   tell("workflow_end", { workflow = workflow.name, success = success, duration = (now() - begin) / 1000, error = failed })
   return success

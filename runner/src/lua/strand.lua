@@ -1,29 +1,42 @@
--- THE SEAM. How tasks wait and overlap. The engine uses these six functions, and nothing else, to run things beside each other:
+-- THE SEAM. How tasks wait and overlap. The engine uses these functions, and nothing else, to run things beside each other:
 --
---   start(name, fn)                begins fn() as a strand
---   step()                         goes on until one more strand has ended; false if the program was interrupted
+--   start(task, fn)                begins fn() as a strand, of a task or of a workflow
+--   any()                          whether there are strands whose end was not waited for
+--   step()                         goes on until one more strand has ended; false if the program was interrupted, and there are none then
+--   beside(task, fn)               fn() as a strand, and until its end; false if the program was interrupted
+--   settle()                       lets functions unwind that could not before; no strand runs any more
 --   sleep(seconds)                 in a strand: lets the others go on meanwhile
 --   shell(line, options)           in a strand: exec.run(line, options), while the others go on
---   call(limit, task, fn, ...)     calls a function of the script's for a task, at most for `limit` seconds (nil: as long as it takes):
---                                  "ok" and its values, or "error" | "timeout" | "interrupted", a message, a traceback
---                                  and, of an error, its value
+--   call(limit, last, task, fn, ...)
+--                                  in a strand: calls a function of the script's for a task, at most for `limit` seconds from when it begins,
+--                                  and until `last` (by now(); nil: as long as it takes): "ok" and its values, or "error" | "timeout" |
+--                                  "interrupted", a message, a traceback and, of an error, its value
 --   try(fn, ...)                   in a strand: true if fn(...) raises nothing, otherwise false and the text of the error
 --
--- Strands are goroutines of `goroutine.local`: whatever waits lets the others go on, and all share the script's variables.
+-- Strands are goroutines of `goroutine.local`, as the functions of the script's that they call are: those wait for each other, and share the
+-- script's variables. Strands go ahead of them, also while one computes (see the page of the module `tasks`): so they touch nothing of
+-- the script's, but what a function has given back, of which they hear before any other function goes on.
 --
--- Called with: goroutine.local and exec, the modules; enter(task, limit), called in such a function's goroutine before it, and leave(id,
--- limit) after it, which says whether the time was up; quiet(), called when the function has returned; interrupted();
--- describe(err), the text of an error value.
-local goroutine, exec, enter, leave, quiet, interrupted, describe = ...
+-- Called with: goroutine.local and exec, the modules; enter(task, limit), called in such a function's goroutine before it, rest(id), how long
+-- it may run on, nil if it has not begun, and leave(id) after it, which says whether the time was up; quiet(), called when the function
+-- has returned; interrupted();
+-- describe(err), the text of an error value; next_as(place, ahead), before a goroutine is started: what is told as its place, and whether it
+-- is a strand; end_wait(id), which ends what a cancelled function waits for, and says whether it can go on at once.
+local goroutine, exec, enter, rest, leave, quiet, interrupted, describe, next_as, end_wait = ...
 
-local error, pcall, next, type, pack, unpack, remove = error, pcall, next, type, table.pack, table.unpack, table.remove
-local find = string.find
+local error, ipairs, pcall, next, type, pack, unpack, remove = error, ipairs, pcall, next, type, table.pack, table.unpack, table.remove
+local find, getinfo, min, max, now = string.find, debug.getinfo, math.min, math.max, goroutine.now
 
--- How long a function may take to unwind when its time is over.
-local GRACE = 1000
+-- How long a function may take to unwind when its time is over: it is stopped after a second.
+local GRACE = 1200
+
+local ENDED = { done = true, failed = true, cancelled = true }
 
 local M = {}
 local strands = {}
+
+-- Functions that had not unwound when their strands went on.
+local late_ones = {}
 
 -- The functions that are being waited for, and why some of these will be waited for in vain.
 local calls, deadlocked = {}, {}
@@ -35,9 +48,10 @@ local function deadlock_of(err)
   return type(err) == "string" and find(err, DEADLOCK, 1, true) and DEADLOCK or nil
 end
 
-function M.start(name, fn)
+function M.start(task, fn)
+  next_as(task.place, true)
   local strand = goroutine.async(fn)
-  strand:name("task " .. name)
+  strand:name((task.is_workflow and "workflow " or "task ") .. task.name)
   strands[#strands + 1] = strand
 end
 
@@ -58,6 +72,7 @@ function M.step()
   repeat
     waited, index, ok, err, trace = pcall(goroutine.await_any, strands)
     if interrupted() then
+      strands = {}
       return false
     end
     local message = not waited and deadlock_of(index)
@@ -70,6 +85,24 @@ function M.step()
     error(describe(err) .. "\n" .. (trace or ""), 0)
   end
   return true
+end
+
+function M.any()
+  return #strands > 0
+end
+
+-- There are no others: it is called before they begin, or when all have ended.
+function M.beside(task, fn)
+  M.start(task, fn)
+  return M.step()
+end
+
+function M.settle()
+  local until_ = now() + GRACE
+  for _, handle in ipairs(late_ones) do
+    pcall(handle.await, handle, max(0, until_ - now()))
+  end
+  late_ones = {}
 end
 
 function M.try(fn, ...)
@@ -94,9 +127,15 @@ local function returned(...)
   return ...
 end
 
+-- How long something may take from now on, in seconds.
+local function at_most(limit, last)
+  local left = last and max(0, (last - now()) / 1000)
+  return limit and left and min(limit, left) or limit or left
+end
+
 -- What tracebacks call the function is the name of the variable.
-local function run(task, limit, command, ...)
-  enter(task, limit)
+local function run(task, limit, last, command, ...)
+  enter(task, at_most(limit, last))
   return returned(command(...))
 end
 
@@ -104,30 +143,45 @@ local function attempt(ok, ...)
   return ok, pack(...)
 end
 
-function M.call(limit, task, fn, ...)
-  local handle = goroutine.async(run, task, limit, fn, ...)
+local function place_of(fn, task)
+  local info = getinfo(fn, "S")
+  return info.linedefined > 0 and info.short_src .. ":" .. info.linedefined or task.place
+end
+
+-- Until its end, or until its time is over. One that has not begun, since another computes, has all of that.
+local function await(handle, limit, last)
+  local waited, results
+  repeat
+    local left = at_most(rest(handle:id()) or limit, last)
+    waited, results = attempt(pcall(handle.await, handle, left and left * 1000))
+    left = waited and left and results[1] == false and at_most(rest(handle:id()) or limit, last)
+  until not left or left <= 0 or ENDED[handle:status()]
+  return waited, results
+end
+
+function M.call(limit, last, task, fn, ...)
+  next_as(place_of(fn, task), false)
+  local handle = goroutine.async(run, task, limit, last, fn, ...)
   handle:name("function of " .. task.name)
   calls[handle] = true
-  local waited, results = attempt(pcall(handle.await, handle, limit and limit * 1000))
+  local waited, results = await(handle, limit, last)
   calls[handle] = nil
   if not waited then
-    local message = deadlock_of(results[1])
-    if not message or interrupted() then
-      error(results[1], 0) -- it unwinds
-    end
-    -- A hook of a workflow, which runs while no task does.
-    handle:cancel(message)
-    handle:await(GRACE)
-    leave(handle:id(), limit)
-    return "error", message, ""
+    error(results[1], 0) -- it unwinds
   end
   local status = handle:status()
-  local late = status == "running" or status == "waiting" or status == "queued"
+  local late = not ENDED[status]
   if late then
     handle:cancel("timeout exceeded")
-    handle:await(GRACE)
+    -- If it waits, and another function computes, it cannot unwind before that has ended. Its time is over all the same.
+    if end_wait(handle:id()) or status == "running" then
+      handle:await(GRACE)
+    end
+    if not ENDED[handle:status()] then
+      late_ones[#late_ones + 1] = handle
+    end
   end
-  local overdue = leave(handle:id(), limit) or late
+  local overdue = leave(handle:id()) or late
   local message = deadlocked[handle]
   deadlocked[handle] = nil
   if interrupted() then

@@ -57,18 +57,19 @@ impl Ledger {
         }
     }
 
-    /// What becomes of those that have not ended, if the program does now.
-    pub(crate) fn cancel_rest(&mut self) -> Vec<TaskResult> {
+    /// What becomes of those that have not ended, if the program does now, for this reason. `stuck`: a task that cannot be stopped.
+    pub(crate) fn cancel_rest(&mut self, why: &str, stuck: Option<&str>) -> Vec<TaskResult> {
         self.cancelled = true;
+        let is_stuck = |coming: &Coming| coming.begun.is_some() && stuck == Some(&*coming.task);
         let rest = std::mem::take(&mut self.coming).into_iter().map(|coming| TaskResult {
+            status: if is_stuck(&coming) { Status::Timeout } else { Status::Cancelled },
+            error: Some(if is_stuck(&coming) { "timeout exceeded" } else { why }.into()),
             workflow: coming.workflow,
             task: coming.task,
-            status: Status::Cancelled,
             attempts: coming.attempts,
             duration: coming.begun.map_or(Duration::ZERO, |begun| begun.elapsed()),
             place: if coming.attempts > 0 { "local".into() } else { String::new() },
             message: None,
-            error: Some("interrupted".into()),
             traceback: None,
             artifacts: Vec::new(),
         });

@@ -2,29 +2,45 @@
 //!
 //! Most of it is written in Lua, in `src/lua`: `define.lua` notes what the script defines, and `fields.lua` looks at each of it, `check.lua` looks for all that is wrong with
 //! it, `plan.lua` is the dry run, `engine.lua` runs it. How tasks overlap and are stopped is `strand.lua`'s alone.
+//!
+//! # Who waits for whom, and who ends what
+//! All of it runs in the home state, as goroutines of `goroutine.local`. Each task has a **strand**, which is ours: it begins attempts,
+//! waits for what they come to, and tells. A shell line is run by the thread for I/O, which also kills it at its time. A **function** of the
+//! script's is a goroutine of its own, for which its strand waits. Functions wait for each other: one computes at a time, and from
+//! one wait to the next it is alone with the script's variables.
+//!
+//! Strands do not wait for functions that compute. They go ahead: while a function computes, Lua calls a hook in its midst every 10 ms or so, and
+//! there those strands have their turn which were woken meanwhile, by a command that has ended or by a time that has come. So tasks are told of, begin and
+//! end then as well, but for functions, which have to wait.
+//!
+//! **The time of a function is over.** Its strand hears of that at the time, cancels it, and tells. If it waits, what it waits for is let go at
+//! once (a command is killed); it gets the error when its turn comes. If it computes, it gets the error where it is, in the hook. It may
+//! catch that, and `<close>` variables are closed: a second later all that still runs gets the error at each instruction. What calls no
+//! hooks (a finalizer, the handler of an `xpcall` that the error passes, a C function) cannot be ended; if it runs for 2 s longer,
+//! `limits.rs` ends the run.
+//!
+//! **The program is interrupted.** All goroutines are cancelled, strands as well, which then tell nothing; the engine tells for them, and gives all
+//! 1.5 s to unwind.
 
 mod ledger;
+mod limits;
 mod told;
 
-use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
-use goroutine::Goroutines;
+use goroutine::{Goroutines, StartedAs};
 use mlua::chunk::ChunkMode;
-use mlua::{Function, HookTriggers, IntoLuaMulti, Lua, LuaString, MultiValue, Table, Value, VmState};
+use mlua::{Function, IntoLuaMulti, Lua, LuaString, MultiValue, Table, Value};
 
 use crate::cli::Run;
 use crate::event::Event;
 use crate::script::memory_advice;
-use crate::shared::{Shared, Task};
+use crate::shared::Shared;
 use crate::{convert, duration, modules, visible};
 
 pub(crate) use ledger::{Coming, Ledger};
-
-/// Every so many instructions a function with a time limit looks at the clock.
-const INSTRUCTIONS: u32 = 10_000;
 
 /// How long tasks have to unwind when the program is interrupted.
 const GRACE: Duration = Duration::from_millis(1500);
@@ -162,7 +178,13 @@ impl Definitions {
         let exec: Table = globals.get("exec")?;
         let require: Function = globals.get("require")?;
         let goroutine: Table = require.call("goroutine.local")?;
-        let [enter, leave, quiet] = limits(lua, shared)?;
+        let [enter, rest, leave, quiet] = limits::functions(lua, goroutines, shared)?;
+        let next_as = lua.create_function(|lua, (place, ahead): (LuaString, bool)| {
+            let place = Some(place.to_string_lossy().into());
+            goroutine::start_next_as(lua, StartedAs { place, ahead });
+            Ok(())
+        })?;
+        let end_wait = lua.create_function(|lua, id: u64| Ok(goroutine::end_wait(lua, id)))?;
         let unwind = {
             let unwind = goroutines.unwinder();
             lua.create_function(move |lua, ()| {
@@ -175,7 +197,18 @@ impl Definitions {
             lua,
             "strand",
             include_str!("../lua/strand.lua"),
-            (goroutine.clone(), exec, enter, leave, quiet, interrupted.clone(), describe.clone()),
+            (
+                goroutine.clone(),
+                exec,
+                enter,
+                rest,
+                leave,
+                quiet,
+                interrupted.clone(),
+                describe.clone(),
+                next_as,
+                end_wait,
+            ),
         )?;
         let meant: Function = self.0.get("meant")?;
         let params: Value = lua.globals().raw_get("params")?;
@@ -189,83 +222,6 @@ impl Definitions {
     }
 }
 
-/// A function of the script's that runs for a task.
-struct Call {
-    begin: Instant,
-    /// When it returned, if it has.
-    end: Option<Instant>,
-    /// How long it may run, if there is a limit.
-    until: Option<Instant>,
-}
-
-impl Call {
-    fn is_overdue(&self) -> bool {
-        self.end.is_none() && self.until.is_some_and(|until| Instant::now() >= until)
-    }
-}
-
-/// What goes round a function of the script's that runs for a task: `enter(task, limit)` and `quiet()` in its goroutine, before and
-/// after; `leave(id, limit)` when it has ended, which says whether its time was up.
-///
-/// Whatever waits is ended by cancelling; a function that computes, by a hook. While there is no limit, nothing is paid.
-fn limits(lua: &Lua, shared: &Arc<Shared>) -> mlua::Result<[Function; 3]> {
-    let calls = Arc::new(Mutex::new(HashMap::<u64, Call>::new()));
-    let enter = {
-        let (shared, calls) = (Arc::clone(shared), Arc::clone(&calls));
-        lua.create_function(move |lua, (task, limit): (Table, Option<f64>)| {
-            let Some(goroutine) = goroutine::current_id(lua) else {
-                return Ok(());
-            };
-            let now = Instant::now();
-            let until = limit.and_then(|limit| now.checked_add(Duration::try_from_secs_f64(limit).ok()?));
-            let call = Call { begin: now, end: None, until };
-            calls.lock().unwrap_or_else(PoisonError::into_inner).insert(goroutine, call);
-            let is_task = !task.raw_get::<Option<bool>>("is_workflow")?.unwrap_or_default();
-            let task = is_task.then(|| task_of(&task)).transpose()?;
-            shared.begin_function(lua, task);
-            if until.is_some() {
-                let calls = Arc::clone(&calls);
-                // One for all: the coroutines that such a function makes have it from the one that makes them.
-                lua.set_global_hook(
-                    HookTriggers::new().every_nth_instruction(INSTRUCTIONS),
-                    move |lua, _| {
-                        goroutine::answer_observers(lua);
-                        let calls = calls.lock().unwrap_or_else(PoisonError::into_inner);
-                        let call = goroutine::current_id(lua).and_then(|id| calls.get(&id));
-                        if !call.is_some_and(Call::is_overdue) {
-                            return Ok(VmState::Continue);
-                        }
-                        drop(calls);
-                        // From now on at every instruction: one who has caught it gets it again, outside of what caught it.
-                        lua.set_hook(HookTriggers::new().every_nth_instruction(1), |_, _| Err(overdue()))?;
-                        Err(overdue())
-                    },
-                )?;
-            }
-            Ok(())
-        })?
-    };
-    let quiet = {
-        let calls = Arc::clone(&calls);
-        lua.create_function(move |lua, ()| {
-            lua.remove_hook();
-            let mut calls = calls.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(call) = goroutine::current_id(lua).and_then(|id| calls.get_mut(&id)) {
-                call.end = Some(Instant::now());
-            }
-            Ok(())
-        })?
-    };
-    let shared = Arc::clone(shared);
-    let leave = lua.create_function(move |_, (goroutine, limit): (u64, Option<f64>)| {
-        shared.end_function(goroutine);
-        let call = calls.lock().unwrap_or_else(PoisonError::into_inner).remove(&goroutine);
-        let passed = call.map(|call| (call.end.unwrap_or_else(Instant::now) - call.begin).as_secs_f64());
-        Ok(matches!((passed, limit), (Some(passed), Some(limit)) if passed >= limit))
-    })?;
-    Ok([enter, leave, quiet])
-}
-
 /// All tasks, in the order in which they would begin if none waited.
 fn coming(workflows: &Table) -> mlua::Result<Vec<Coming>> {
     let text = |table: &Table| table.raw_get("name").map(|name: mlua::LuaString| name.to_string_lossy());
@@ -277,18 +233,6 @@ fn coming(workflows: &Table) -> mlua::Result<Vec<Coming>> {
         }
     }
     Ok(all)
-}
-
-fn task_of(task: &Table) -> mlua::Result<Task> {
-    Ok(Task {
-        name: task.raw_get("name")?,
-        workdir: task.raw_get("workdir")?,
-        env: task.raw_get::<Option<BTreeMap<String, String>>>("env")?.unwrap_or_default(),
-    })
-}
-
-fn overdue() -> mlua::Error {
-    mlua::Error::runtime("timeout exceeded")
 }
 
 /// The files that a task has to leave behind.

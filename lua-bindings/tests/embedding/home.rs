@@ -1,0 +1,214 @@
+//! Home states that can be interrupted while they compute.
+#![cfg(not(feature = "luajit"))] // a compiled loop sees no hook
+
+use std::thread;
+use std::time::Instant;
+
+use goroutine::{Goroutines, StartedAs};
+use mlua::Lua;
+
+use super::local::local;
+use crate::support::{CLOSES_VARIABLES, Carrier, PATIENCE, run};
+
+crate::under_each_backend! {
+    one_who_looks_in_sees_what_they_do
+    those_that_go_ahead_do_so_while_another_computes
+    one_that_is_interruptible_ends_when_it_is_cancelled_though_it_computes
+    others_end_when_they_have_computed
+    what_a_cancelled_one_waits_for_can_be_ended_while_another_computes
+    a_script_that_computes_hears_of_an_interrupt_where_it_is
+}
+
+fn one_who_looks_in_sees_what_they_do(backend: Carrier) {
+    let (goroutines, lua, _reports) = local(&backend);
+    let observer = goroutines.observer();
+    let looking = thread::spawn(move || {
+        let begin = Instant::now();
+        loop {
+            let dump = observer.dump();
+            if dump.contains(": running\n") && dump.contains("script.lua:2: in ") {
+                return;
+            }
+            assert!(begin.elapsed() < PATIENCE, "{dump}");
+        }
+    });
+    let seen = lua.create_function(move |_, ()| Ok(looking.is_finished())).unwrap();
+    lua.globals().set("seen", seen).unwrap();
+    let script = r#"local seen = seen
+        local function inner() while not seen() do end end
+        goroutine.async(function() inner() return 1 end):await()
+    "#;
+    goroutines.interruptible(&lua, || run::<()>(&lua, script)).unwrap();
+}
+
+/// Gives `gate()`, `ahead()` and `interruptible()`, which concern the goroutine that runs or is started next, and runs the script.
+fn interruptibly(goroutines: &Goroutines, lua: &Lua, script: &str) {
+    let ahead = lua.create_function(|lua, ()| {
+        let place = Some("the embedder".into());
+        goroutine::start_next_as(lua, StartedAs { place, ahead: true });
+        Ok(())
+    });
+    let interruptible = lua.create_function(|lua, ()| {
+        goroutine::interrupt_when_cancelled(lua);
+        Ok(())
+    });
+    let end_wait = lua.create_function(|lua, id: u64| Ok(goroutine::end_wait(lua, id)));
+    lua.globals().set("ahead", ahead.unwrap()).unwrap();
+    lua.globals().set("interruptible", interruptible.unwrap()).unwrap();
+    lua.globals().set("end_wait", end_wait.unwrap()).unwrap();
+    goroutines.interruptible(lua, || run::<()>(lua, script)).unwrap();
+}
+
+fn those_that_go_ahead_do_so_while_another_computes(backend: Carrier) {
+    let (goroutines, lua, _reports) = local(&backend);
+    interruptibly(
+        &goroutines,
+        &lua,
+        r#"
+        local over, others = false, 0
+        ahead()
+        local first = goroutine.async(function()
+          for _ = 1, 3 do goroutine.sleep(1) end
+          ahead()
+          goroutine.async(function() over = true end)
+        end)
+        local computing = goroutine.async(function()
+          goroutine.async(function() others = others + 1 end)
+          while not over do end
+          return others
+        end)
+        local ok, seen = computing:await()
+        assert(ok and seen == 0, "the script's own wait until the one that computes has ended")
+        assert(first:done())
+        "#,
+    );
+}
+
+fn one_that_is_interruptible_ends_when_it_is_cancelled_though_it_computes(backend: Carrier) {
+    if !CLOSES_VARIABLES {
+        return;
+    }
+    let (goroutines, lua, _reports) = local(&backend);
+    interruptibly(
+        &goroutines,
+        &lua,
+        r#"
+        local closed, caught, began = 0, 0
+        local function endless() began = true while true do end end
+        local function cancelled(fn)
+          began = false
+          local handle = goroutine.async(fn)
+          ahead()
+          goroutine.async(function()
+            repeat goroutine.sleep(1) until began
+            handle:cancel("enough")
+          end)
+          local ok, err = handle:await()
+          assert(not ok and goroutine.is_cancelled(err), tostring(err))
+        end
+        cancelled(function()
+          interruptible()
+          local variable <close> = setmetatable({}, { __close = function() for _ = 1, 1e5 do end closed = closed + 1 end })
+          endless()
+        end)
+        assert(closed == 1, closed)
+        cancelled(function()
+          interruptible()
+          while true do
+            local _, err = pcall(endless)
+            caught = caught + 1
+          end
+        end)
+        assert(caught > 0, caught)
+        cancelled(function()
+          interruptible()
+          while true do pcall(coroutine.wrap(endless)) end
+        end)
+        cancelled(function()
+          interruptible()
+          local ended <close> = setmetatable({}, { __close = endless })
+          endless()
+        end)
+        "#,
+    );
+}
+
+fn others_end_when_they_have_computed(backend: Carrier) {
+    let (goroutines, lua, _reports) = local(&backend);
+    interruptibly(
+        &goroutines,
+        &lua,
+        r#"
+        local began, told, finished = false, false, false
+        local handle = goroutine.async(function()
+          began = true
+          while not told do end
+          for _ = 1, 1e6 do end
+          finished = true
+        end)
+        ahead()
+        goroutine.async(function()
+          repeat goroutine.sleep(1) until began
+          handle:cancel()
+          told = true
+        end)
+        handle:await()
+        assert(finished, "goroutine.local is as ever")
+        "#,
+    );
+}
+
+fn what_a_cancelled_one_waits_for_can_be_ended_while_another_computes(backend: Carrier) {
+    let (goroutines, lua, _reports) = local(&backend);
+    interruptibly(
+        &goroutines,
+        &lua,
+        r#"
+        local mutex, order, over = goroutine.mutex(), {}, false
+        mutex:lock()
+        local waiting = goroutine.async(function()
+          local ok, err = pcall(mutex.lock, mutex)
+          order[#order + 1] = "unwound"
+          error(err, 0)
+        end)
+        goroutine.yield()
+        assert(waiting:status() == "waiting")
+        goroutine.async(function()
+          while not over do end
+          order[#order + 1] = "computed"
+        end)
+        ahead()
+        goroutine.async(function()
+          goroutine.sleep(1)
+          waiting:cancel()
+          assert(end_wait(waiting:id()) == false, "it has to wait for its turn")
+          over = true
+        end)
+        local ok, err = waiting:await()
+        assert(not ok and goroutine.is_cancelled(err), tostring(err))
+        assert(table.concat(order, " ") == "computed unwound", table.concat(order, " "))
+        assert(end_wait(waiting:id()) == true, "nothing computes")
+        "#,
+    );
+}
+
+fn a_script_that_computes_hears_of_an_interrupt_where_it_is(backend: Carrier) {
+    let (goroutines, lua, _reports) = local(&backend);
+    let interrupt = goroutines.interrupter();
+    let begin = lua.create_function(move |_, ()| {
+        let interrupt = interrupt.clone();
+        thread::spawn(move || interrupt(PATIENCE));
+        Ok(())
+    });
+    lua.globals().set("begin", begin.unwrap()).unwrap();
+    interruptibly(
+        &goroutines,
+        &lua,
+        r#"begin()
+        local ok, err = pcall(function()
+          while true do end
+        end)
+        assert(not ok and err == "script.lua:3: interrupted", err)
+        "#,
+    );
+}

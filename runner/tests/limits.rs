@@ -1,0 +1,168 @@
+//! A task ends when its time is over, whatever else runs.
+
+#![allow(clippy::unwrap_used, reason = "all of this is tests")]
+
+mod support;
+
+use support::{sloth_script, statuses};
+
+/// A task that computes, and never waits, until this file is there.
+const COMPUTES: &str = r#"
+    local function is_there(name)
+      local file = io.open(name)
+      return file and file:close()
+    end
+    local computes = task("computes"):async(true):command(function()
+      while not is_there("over") do end
+    end):build()
+"#;
+
+#[test]
+fn a_shell_line_ends_at_its_time_and_is_tried_again_while_a_function_computes() {
+    let run = sloth_script(
+        &format!(
+            "{COMPUTES}
+            local line = task('line'):async(true):timeout('100ms'):retries(1):retry_delay('1ms')
+              :command('test -e tried && touch over || {{ touch tried; sleep 600; }}'):build()
+            workflow.define('w'):tasks({{ computes, line }})"
+        ),
+        &[],
+    );
+    assert!(run.status.success(), "{run:#?}");
+    assert!(run.stderr.contains("line: attempt 1 failed: timeout exceeded; again in 1 ms"), "{run:#?}");
+}
+
+#[test]
+fn tasks_begin_when_what_they_depend_on_has_ended_while_a_function_computes() {
+    let run = sloth_script(
+        &format!(
+            "{COMPUTES}
+            local first = task('first'):async(true):command('sleep 0.1'):build()
+            local second = task('second'):async(true):depends_on('first'):command('touch over'):build()
+            workflow.define('w'):tasks({{ computes, first, second }})"
+        ),
+        &[],
+    );
+    // Without the second the one that computes would not have ended.
+    assert!(run.status.success() && statuses(&run).contains("second ok"), "{run:#?}");
+}
+
+#[test]
+fn what_a_function_waits_for_ends_at_its_time_while_another_computes() {
+    let run = sloth_script(
+        &format!(
+            "os.execute('mkfifo pipe')
+            {COMPUTES}
+            local waits = task('waits'):async(true):timeout('300ms'):command(function()
+              local closed <close> = setmetatable({{}}, {{ __close = function() print('closed') end }})
+              exec.run('exec 9>pipe; sleep 600; :')
+            end):build()
+            -- Reads until nobody has the pipe open any more.
+            local sees = task('sees'):async(true):command('cat pipe; touch over'):build()
+            workflow.define('w'):tasks({{ waits, computes, sees }})"
+        ),
+        &[],
+    );
+    assert!(statuses(&run).starts_with("waits timeout, ") && statuses(&run).contains("sees ok"), "{run:#?}");
+    assert_eq!(run.stdout, "closed\n", "{run:#?}");
+    assert!(!run.stderr.contains("at the end, and is cancelled"), "it has unwound: {run:#?}");
+}
+
+#[test]
+fn the_time_of_a_function_begins_with_it_and_not_while_it_waits_for_one_that_computes() {
+    let run = sloth_script(
+        "local function compute(seconds) local begin = os.clock() while os.clock() - begin < seconds do end end
+        workflow.define('w'):tasks({
+          task('computes'):async(true):command(function() compute(1) end):build(),
+          task('quick'):async(true):timeout('500ms'):command(function() end):build(),
+        })",
+        &[],
+    );
+    assert_eq!(statuses(&run), "computes ok, quick ok", "{run:#?}");
+}
+
+#[test]
+fn a_function_that_computes_closes_its_variables_when_its_time_is_over() {
+    let run = sloth_script(
+        "task('endless'):timeout('100ms'):command(function()
+          local closed <close> = setmetatable({}, { __close = function()
+            for _ = 1, 1e5 do end
+            print('closed')
+          end })
+          while true do end
+        end):build()",
+        &[],
+    );
+    assert_eq!(statuses(&run), "endless timeout", "{run:#?}");
+    assert_eq!(run.stdout, "closed\n", "{run:#?}");
+}
+
+#[test]
+fn whatever_a_function_catches_or_closes_it_ends_when_its_time_is_over() {
+    let run = sloth_script(
+        "local function endless() while true do end end
+        local function t(name, fn) return task(name):timeout('50ms'):command(fn):build() end
+        workflow.define('w'):tasks({
+          t('catches', function() while true do pcall(endless) end end),
+          t('closes', function()
+            local closed <close> = setmetatable({}, { __close = endless })
+            endless()
+          end),
+          t('coroutine', function() while true do pcall(coroutine.wrap(endless)) end end),
+          t('nested', function() while true do coroutine.wrap(function() pcall(endless) end)() end end),
+          t('closing', function()
+            local co = coroutine.create(function()
+              local closed <close> = setmetatable({}, { __close = endless })
+              coroutine.yield()
+            end)
+            coroutine.resume(co)
+            coroutine.close(co)
+          end),
+          t('calls', function()
+            -- Each call takes a good part of a second, and few instructions lie between them.
+            local text = ('a'):rep(600)
+            while true do text:find('.-.-b') end
+          end),
+        })",
+        &[],
+    );
+    let ends = ["catches", "closes", "coroutine", "nested", "closing", "calls"];
+    assert_eq!(statuses(&run), ends.map(|name| format!("{name} timeout")).join(", "), "{run:#?}");
+}
+
+#[test]
+fn a_run_ends_with_a_summary_when_something_cannot_be_interrupted() {
+    for (body, what) in [
+        ("setmetatable({}, { __gc = endless }) collectgarbage()", "a finalizer"),
+        ("xpcall(endless, endless)", "the handler of an xpcall"),
+        ("xpcall(error, endless)", "the same"),
+    ] {
+        let run = sloth_script(
+            &format!(
+                "local function endless() while true do end end
+                task('before'):command('true'):build()
+                task('stuck'):timeout('50ms'):command(function() {body} end):build()
+                task('after'):depends_on('stuck'):command('true'):build()"
+            ),
+            &[],
+        );
+        assert_eq!(run.status.code(), Some(1), "{what}: {run:#?}");
+        let message = "script.sloth:3: task 'stuck' still computes 2 s after its time was over";
+        assert!(run.stderr.contains(message), "{what}: {run:#?}");
+        assert_eq!(statuses(&run), "before ok, stuck timeout, after cancelled", "{what}: {run:#?}");
+    }
+}
+
+#[test]
+fn the_time_of_a_workflow_ends_what_its_hooks_compute() {
+    let run = sloth_script(
+        "workflow.define('w', {
+          tasks = { task('never'):command('true'):build() },
+          config = { timeout = '100ms' },
+          on_start = function() while true do end end,
+        })",
+        &[],
+    );
+    assert_eq!(statuses(&run), "never aborted", "{run:#?}");
+    assert!(run.stderr.contains("on_start (script.sloth:4): timeout exceeded"), "{run:#?}");
+}
