@@ -22,6 +22,7 @@ mod summary;
 mod tasks;
 mod values;
 mod visible;
+mod whole_lines;
 mod yaml;
 
 use std::io::Write;

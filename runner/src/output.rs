@@ -8,7 +8,8 @@
 //! thread wakes all of them when half of that is left. If it stands still because nobody reads, they wait on, and are cancelled or
 //! overdue meanwhile as in every other wait. When nobody reads any more at all, what is there is dropped, and all are woken.
 //!
-//! Where both streams lead to the same file, terminal or pipe, one thread writes both, in the order in which things happen.
+//! Where both streams lead to the same file, terminal or pipe, one thread writes both, in the order in which things happen. While there is a
+//! live display, lines come when they have an end.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -23,6 +24,7 @@ use tokio::sync::Notify;
 
 use crate::pipe;
 use crate::progress::{Draw, Progress};
+use crate::whole_lines::WholeLines;
 
 /// Whoever prints waits while there is more than this.
 const FULL: u64 = 1 << 20;
@@ -179,8 +181,10 @@ impl Lane {
         let mut write = write;
         let own = Arc::clone(&lane);
         thread::Builder::new().name("output".into()).spawn(move || {
+            // `None` when the live display is over.
+            let mut lines = Some(WholeLines::default());
             loop {
-                own.work(&mut write);
+                own.work(&mut write, &mut lines);
             }
         })?;
         Ok(lane)
@@ -206,7 +210,7 @@ impl Lane {
     }
 
     /// Takes the next of what there is, when there is something, and writes it.
-    fn work(&self, write: &mut impl FnMut(Stream, &[u8]) -> io::Result<()>) {
+    fn work(&self, write: &mut impl FnMut(Stream, &[u8]) -> io::Result<()>, lines: &mut Option<WholeLines>) {
         let mut state = self.lock();
         let item = loop {
             if let Some(item) = state.queue.pop_front() {
@@ -217,27 +221,40 @@ impl Lane {
             state.idle = false;
         };
         drop(state);
-        match item {
-            Item::Draw(draw) => {
-                if let Some(live) = self.live.get() {
+        let mut left = item.size();
+        let ready = match (item, self.live.get(), lines.as_mut()) {
+            (Item::Draw(Draw::Nothing), Some(live), Some(kept)) => {
+                live.draw(Draw::Nothing);
+                let rest = kept.rest();
+                *lines = None;
+                Vec::from(rest)
+            }
+            (Item::Draw(draw), live, _) => {
+                if let Some(live) = live {
                     live.draw(draw);
                 }
-                self.advance(1);
+                Vec::new()
             }
-            Item::Bytes(stream, bytes) => {
-                for piece in bytes.chunks(PIECE) {
-                    let mut written = Ok(());
-                    match self.live.get() {
-                        Some(live) => live.suspend(|| written = write(stream, piece)),
-                        None => written = write(stream, piece),
-                    }
-                    if let Err(why) = written {
-                        return self.give_up(why);
-                    }
-                    self.advance(piece.len() as u64);
+            (Item::Bytes(stream, bytes), Some(_), Some(kept)) => vec![(stream, kept.add(stream, &bytes))],
+            (Item::Bytes(stream, bytes), ..) => vec![(stream, bytes)],
+        };
+        for (stream, bytes) in &ready {
+            for piece in bytes.chunks(PIECE) {
+                let mut written = Ok(());
+                match self.live.get() {
+                    Some(live) => live.suspend(|| written = write(*stream, piece)),
+                    None => written = write(*stream, piece),
                 }
+                if let Err(why) = written {
+                    return self.give_up(why);
+                }
+                // What was kept back before is counted.
+                let size = left.min(piece.len() as u64);
+                left -= size;
+                self.advance(size);
             }
         }
+        self.advance(left);
     }
 
     fn advance(&self, size: u64) {

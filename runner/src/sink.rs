@@ -197,6 +197,9 @@ impl Sink {
 
     /// Blocks until all is written, or until it is clear that nobody reads it. Whether all is.
     pub(crate) fn finish(&self, patience: Option<Duration>) -> bool {
+        if self.output.is_live() {
+            self.output.draw(Draw::Nothing); // the program ends
+        }
         let patience = patience.unwrap_or(PATIENCE);
         let (mut out, mut errors) = self.output.drain(patience.min(SILENCE));
         if out > 0 && patience > SILENCE {
