@@ -1,6 +1,7 @@
 //! [`Group`]: a command of ours, which leads a process group, so that what it has started ends with it.
 
 use std::future::poll_fn;
+use std::io::ErrorKind;
 use std::pin::pin;
 use std::process::ExitStatus;
 use std::sync::Arc;
@@ -8,6 +9,8 @@ use std::task::Poll;
 
 use goroutine::Commands;
 use tokio::process::{Child, Command};
+
+use crate::modules::fs::reason;
 
 /// A command and what it has started. Dropped before it has ended, all of that is killed: but at the end of the program, where that would
 /// come too late, by [`Commands::end`].
@@ -25,7 +28,8 @@ impl Group {
         let child = commands.start(|| command.process_group(0).spawn(), Child::id);
         let child = child.map_err(|error| match folder {
             Some(folder) if !folder.is_dir() => format!("cannot run in {}: no such folder", folder.display()),
-            _ => format!("cannot run {program}: {error}"),
+            _ if error.kind() == ErrorKind::NotFound => format!("cannot run {program}: no such program"),
+            _ => format!("cannot run {program}: {}", reason(&error)),
         })?;
         Ok(Self { leader: child.id(), child, commands: Arc::clone(commands) })
     }

@@ -28,7 +28,7 @@ mod yaml;
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, Parser};
 
 /// Packets are made on one thread and dropped on another all the time, which the system's allocator is slow at.
@@ -45,6 +45,20 @@ fn parse() -> cli::Cli {
                 2,
                 format_args!("'{file}' is no command; to run the script: sloth-runner run {file}"),
             );
+            std::process::exit(2);
+        }
+        // What stands behind the script may be meant for it.
+        let is_run = std::env::args_os().nth(1).is_some_and(|command| command == "run");
+        let extra = match error.get(ContextKind::InvalidArg) {
+            Some(ContextValue::String(extra)) if is_run && error.kind() == ErrorKind::UnknownArgument => {
+                Some(extra)
+            }
+            _ => None,
+        };
+        if let Some(extra) = extra.filter(|extra| !extra.starts_with('-')) {
+            let _ = error.print();
+            let tip = format!("\n  tip: what is meant for the script comes after '--': SCRIPT -- {extra}\n");
+            let _ = std::io::stderr().write_all(tip.as_bytes());
             std::process::exit(2);
         }
         if error.use_stderr() {

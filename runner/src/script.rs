@@ -49,7 +49,7 @@ pub(crate) fn run(run: &Run) -> ExitCode {
         Err(error) => return fail(FAILED, format_args!("cannot start a thread: {error}")),
     };
     let read = read(run.file())
-        .map_err(|error| format!("cannot read {name}: {error}"))
+        .map_err(|error| format!("cannot read {name}: {}", modules::fs::reason(&error)))
         .and_then(|source| Ok((source, run.values.as_deref().map_or(Ok(Json::Null), values::read)?)));
     let (source, given) = match read {
         Ok(read) => read,

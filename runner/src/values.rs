@@ -5,7 +5,8 @@ use std::path::Path;
 use mlua::{Lua, Value};
 
 use crate::convert;
-use crate::modules::data::parse_json;
+use crate::modules::data::{parse_json, text};
+use crate::modules::fs::reason;
 use crate::yaml;
 
 /// Reads a file of values: JSON if its name ends in `.json`, else YAML, of which JSON is a part.
@@ -13,20 +14,19 @@ use crate::yaml;
 /// # Errors
 /// A message that names the file.
 pub(crate) fn read(path: &Path) -> Result<serde_json::Value, String> {
-    let text =
-        std::fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    let shown = path.display();
+    let bytes = std::fs::read(path).map_err(|error| format!("cannot read {shown}: {}", reason(&error)))?;
+    let text = text(bytes).map_err(|why| format!("{shown}: {why}"))?;
     let value = if path.extension().is_some_and(|extension| extension == "json") {
         parse_json(&text)
     } else {
         yaml::parse(&text)
     };
-    match value.map_err(|why| format!("{}: {why}", path.display()))? {
+    match value.map_err(|why| format!("{shown}: {why}"))? {
         value @ (serde_json::Value::Null | serde_json::Value::Array(_) | serde_json::Value::Object(_)) => {
             Ok(value)
         }
-        other => {
-            Err(format!("{}: names with values, or a list, expected, and this is {other}", path.display()))
-        }
+        other => Err(format!("{shown}: names with values, or a list, expected, and this is {other}")),
     }
 }
 

@@ -44,7 +44,9 @@ fn wrong_usage_is_exit_code_2() {
     let cases: &[(&[&str], &str)] = &[
         (&["run"], "<FILE>"),
         (&["run", "a", "-f", "b"], "cannot be used with"),
-        (&["run", "/nowhere.sloth"], "cannot read /nowhere.sloth"),
+        (&["run", "/nowhere.sloth"], "cannot read /nowhere.sloth: no such file or folder\n"),
+        (&["run", "examples/hello.lua", "more"], "comes after '--': SCRIPT -- more\n"),
+        (&["run", "examples/hello.lua", "-t", "x"], "there is no task 'x': the script defines none\n"),
         (&["run", "-", "-v", "/nowhere.yaml"], "cannot read /nowhere.yaml"),
         (&["run", "-", "-p", "x"], "KEY=VALUE"),
         (&["run", "-", "-o", "xml"], "possible values: text, json"),

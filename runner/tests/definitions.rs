@@ -125,6 +125,36 @@ fn common_mistakes_are_told_with_what_is_meant_and_nothing_that_follows_from_the
     ];
     let expected: String = expected.iter().map(|line| format!("script.sloth:{line}\n")).collect();
     assert_eq!(run.stderr, expected);
+    let run = sloth_script(
+        r#"local a = task("a"):command(("echo x"):gsub("x", "y")):run():build()
+        local b = task("b"):command("true"):depends_on(a):build()
+        local c = task("c"):command("true"):depends_on({ "a", b }):tags("one", "two"):build()
+        local d = task("d"):command("true"):timeout(5, "m"):retries(1, {}):env({ "A=1" }):build()
+        workflow.define("w", { tasks = { a, b, c, d, { name = "e", cmd = "true" } }, zzzz = 1, config = { jobs = 2 } })
+        "#,
+        &[],
+    );
+    assert_eq!(run.status.code(), Some(2), "{run:#?}");
+    let expected = [
+        "1: task 'a' has no method 'run': there are abort_if, artifacts, async, ",
+        "2: task 'b': depends_on: a string or a list of strings expected, got task 'a' itself: write its name",
+        "3: task 'c': depends_on: a list of strings expected, but entry 2 is task 'b' itself: write its name",
+        "3: task 'c': tags takes one value: put them into a list, {...}",
+        "4: task 'd': env: names have to be strings, not 1: write { NAME = \"value\" }",
+        "4: task 'd': retries: 'fixed', 'linear' or 'exponential' expected, got table",
+        "4: task 'd': timeout takes one value",
+        "5: task 'e' has no command",
+        "5: task 'e' has no option 'cmd': there are abort_if, artifacts, ",
+        "5: workflow 'w' has no option 'zzzz': there are config, description, ",
+        "5: workflow 'w': config has no option 'jobs': there are max_parallel, retry_policy, timeout",
+    ];
+    for (line, expected) in run.stderr.lines().zip(expected) {
+        assert!(
+            line.strip_prefix("script.sloth:").is_some_and(|line| line.starts_with(expected)),
+            "{run:#?}"
+        );
+    }
+    assert_eq!(run.stderr.lines().count(), expected.len(), "{run:#?}");
     let run = sloth_script("workflow('w')", &[]);
     assert!(
         run.stderr.contains("script.sloth:1: workflow is no function: there is workflow.define"),

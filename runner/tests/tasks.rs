@@ -260,6 +260,22 @@ fn a_hook_may_take_as_long_as_an_attempt_from_when_it_begins() {
 }
 
 #[test]
+fn the_errors_of_both_hooks_of_a_workflow_are_told() {
+    let run = sloth_script(
+        r#"workflow.define("w", {
+          tasks = { { name = "a", command = "true" } },
+          on_start = function() error("at the start", 0) end,
+          on_complete = function() error("at the end", 0) end,
+        })"#,
+        &[],
+    );
+    assert_eq!(run.status.code(), Some(1), "{run:#?}");
+    for told in ["on_start: at the start\n", "    on_complete: at the end\n"] {
+        assert!(run.stderr.contains(told), "{told} in {run:#?}");
+    }
+}
+
+#[test]
 fn artifacts_have_to_be_there() {
     let run = sloth_script(
         r#"

@@ -68,3 +68,24 @@ end
 fn every_function_names_itself_and_what_is_wrong() {
     everywhere(CALLS, &[]);
 }
+
+#[test]
+fn a_function_that_a_module_has_not_got_is_told_with_the_nearest() {
+    everywhere(
+        r#"
+        for code, told in pairs({
+          ["fs.raed('x')"] = "fs has no function 'raed', did you mean 'read'?",
+          ["json.parse('{}')"] = "json has no function 'parse': there are decode, encode, null",
+          ["log('x')"] = "log is a module, and no function: there are debug, error, info, print, table, warn",
+        }) do
+          local _, err = pcall(load("local x = 1\n" .. code, "=code"))
+          assert(err == "code:2: " .. told, err)
+        end
+        assert(rawget(fs, "raed") == nil)
+        fs.raed = fs.read -- a script's own
+        assert(fs.raed == fs.read)
+        fs.raed = nil
+        "#,
+        &[],
+    );
+}

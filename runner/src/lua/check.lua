@@ -133,7 +133,7 @@ if wanted then
       end
     end
     if not found then
-      wrong(nil, "there is no task '" .. name .. "'" .. meant(name, all_names))
+      wrong(nil, "there is no task '" .. name .. "'" .. (#all_names == 0 and ": the script defines none" or meant(name, all_names, true)))
     end
   end
 end

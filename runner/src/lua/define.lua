@@ -7,7 +7,7 @@ local TASK, CONFIG, text, readable, fn = fields.TASK, fields.CONFIG, fields.text
 
 local getinfo, getmetatable, setmetatable, type, pairs, ipairs, tostring, math_type =
   debug.getinfo, getmetatable, setmetatable, type, pairs, ipairs, tostring, math.type
-local error = error
+local error, sort = error, table.sort
 
 local M = { errors = {}, workflows = {}, tasks = {} }
 
@@ -43,7 +43,7 @@ local function names_of(t)
   for name in pairs(t) do
     names[#names + 1] = name
   end
-  table.sort(names)
+  sort(names)
   return names
 end
 
@@ -75,7 +75,7 @@ local function builder(kind, methods)
       if method then
         return method
       end
-      wrong(here(), kind .. " '" .. M.record[self].name .. "' has no method '" .. tostring(name) .. "'" .. meant(name, known))
+      wrong(here(), kind .. " '" .. M.record[self].name .. "' has no method '" .. tostring(name) .. "'" .. meant(name, known, true))
       return nothing
     end,
     __newindex = function(self, name)
@@ -128,10 +128,15 @@ end
 local task_methods = {}
 for field in pairs(TASK) do
   if field ~= "retry_policy" then
-    task_methods[field] = function(self, value, more)
+    task_methods[field] = function(self, ...)
       local place = here()
       local record = self_of(self, "task", field, place)
       if record then
+        local value, more = ...
+        local too_many = fields.too_many(field, field == "retries" and 2 or 1, ...)
+        if too_many then
+          wrong(place, "task '" .. record.name .. "': " .. too_many)
+        end
         set(record, TASK, field, value, place, "task '" .. record.name .. "': " .. field)
         if field == "retries" and more ~= nil then
           set(record, TASK, "retry_policy", more, place, "task '" .. record.name .. "': retries")
@@ -168,12 +173,13 @@ local function task_of(table, place, where)
   record.name, record.unnamed = name_of(table.name, where, place)
   local known = names_of(TASK)
   known[#known + 1] = "name"
+  sort(known)
   for field, value in pairs(table) do
     local what = "task '" .. record.name .. "': " .. tostring(field)
     if TASK[field] then
       set(record, TASK, field, value, place, what)
     elseif field ~= "name" then
-      wrong(place, "task '" .. record.name .. "' has no option '" .. tostring(field) .. "'" .. meant(field, known))
+      wrong(place, "task '" .. record.name .. "' has no option '" .. tostring(field) .. "'" .. meant(field, known, true))
     end
   end
   return record
@@ -217,7 +223,7 @@ local function set_config(record, config, place)
     if CONFIG[field] then
       set(record.config, CONFIG, field, value, place, what .. "." .. field)
     else
-      wrong(place, what .. " has no option '" .. tostring(field) .. "'" .. meant(field, names_of(CONFIG)))
+      wrong(place, what .. " has no option '" .. tostring(field) .. "'" .. meant(field, names_of(CONFIG), true))
     end
   end
 end
@@ -264,7 +270,7 @@ local function define(name, spec)
       if WORKFLOW[field] then
         WORKFLOW[field](record, value, place)
       else
-        wrong(place, "workflow '" .. record.name .. "' has no option '" .. tostring(field) .. "'" .. meant(field, names_of(WORKFLOW)))
+        wrong(place, "workflow '" .. record.name .. "' has no option '" .. tostring(field) .. "'" .. meant(field, names_of(WORKFLOW), true))
       end
     end
   end

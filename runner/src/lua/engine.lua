@@ -1,5 +1,5 @@
 -- Runs the workflows. Called with: the workflows; strand.lua's functions; tell(kind, fields), which is how everything is told;
--- interrupted(); meant(name, names); found(patterns, workdir), the files of artifacts, or nil and the pattern without one; params; goroutine, the module;
+-- interrupted(); meant(name, names, all), which are given if none is near; found(patterns, workdir), the files of artifacts, or nil and the pattern without one; params; goroutine, the module;
 -- unwind(), which lets what was interrupted come to its end; describe(err), the text of an error value.
 -- Gives whether all went well.
 local workflows, strand, tell, interrupted, meant, found, params, goroutine, unwind, describe = ...
@@ -23,7 +23,7 @@ local function this_of(task, attempt)
   end
   return setmetatable(this, {
     __index = function(_, name)
-      error("'this' has no method '" .. tostring(name) .. "'" .. meant(name, THIS), 2)
+      error("'this' has no method '" .. tostring(name) .. "'" .. meant(name, THIS, true), 2)
     end,
   })
 end
@@ -256,7 +256,8 @@ local function run_workflow(workflow)
       how, message, trace = strand.call(limit, last, this, workflow[name], table.unpack(args, 1, args.n))
     end)
     if how ~= "ok" then
-      failed = hook_name(name, workflow[name], how) .. ": " .. message .. (trace ~= "" and "\n" .. trace or "")
+      local why = hook_name(name, workflow[name], how) .. ": " .. message .. (trace ~= "" and "\n" .. trace or "")
+      failed = failed and failed .. "\n" .. why or why
     end
     return how == "ok"
   end

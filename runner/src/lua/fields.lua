@@ -4,12 +4,19 @@
 -- nil and a message; pattern(text), what is wrong with a pattern for files, or nil.
 local nearest, duration, pattern = ...
 
-local type, pairs, ipairs, tostring, math_type = type, pairs, ipairs, tostring, math.type
-local utf8_length, to_integer = utf8.len, math.tointeger
+local type, select, pairs, ipairs, tostring, math_type = type, select, pairs, ipairs, tostring, math.type
+local getmetatable, utf8_length, to_integer, concat = getmetatable, utf8.len, math.tointeger, table.concat
 
-local function meant(name, names)
+local MANY = 30
+
+-- What may be meant; if nothing is near, all there is, if that is wanted.
+local function meant(name, names, all)
   local near = type(name) == "string" and nearest(name, names)
-  return near and ", did you mean '" .. near .. "'?" or ""
+  if near then
+    return ", did you mean '" .. near .. "'?"
+  end
+  local more = #names > MANY
+  return all and ": there are " .. concat(names, ", ", 1, more and MANY or #names) .. (more and ", ..." or "") or ""
 end
 
 local function expected(what, value)
@@ -81,8 +88,16 @@ local function time(value)
   return seconds, why
 end
 
+-- What stands for a task or a workflow, where its name is expected.
+local function itself(value)
+  local metatable = type(value) == "table" and getmetatable(value)
+  return metatable and (metatable.__name == "task" or metatable.__name == "workflow") and tostring(value)
+end
+
 local function list(value)
-  if type(value) == "string" then
+  if itself(value) then
+    return nil, "a string or a list of strings expected, got " .. itself(value) .. " itself: write its name"
+  elseif type(value) == "string" then
     value = { value }
   elseif type(value) ~= "table" then
     return expected("a string or a list of strings", value)
@@ -95,7 +110,8 @@ local function list(value)
   end
   for i, item in ipairs(value) do
     if type(item) ~= "string" then
-      return nil, "a list of strings expected, but entry " .. i .. " is a " .. type(item)
+      local what = itself(item) and itself(item) .. " itself: write its name" or "a " .. type(item)
+      return nil, "a list of strings expected, but entry " .. i .. " is " .. what
     end
     local kept, why = readable(item)
     if not kept then
@@ -131,7 +147,7 @@ local function map(value)
   for key, item in pairs(value) do
     local kind = type(item)
     if type(key) ~= "string" then
-      return nil, "names have to be strings, not " .. tostring(key)
+      return nil, "names have to be strings, not " .. tostring(key) .. ": write { NAME = \"value\" }"
     elseif kind ~= "string" and kind ~= "number" and kind ~= "boolean" then
       return nil, "the value of '" .. key .. "' has to be a string or a number, not a " .. kind
     end
@@ -174,7 +190,7 @@ local function policy(value)
       return value
     end
   end
-  return nil, "'fixed', 'linear' or 'exponential' expected, got '" .. tostring(value) .. "'" .. meant(value, policies)
+  return nil, "'fixed', 'linear' or 'exponential' expected, got " .. (type(value) == "string" and "'" .. value .. "'" or type(value)) .. meant(value, policies)
 end
 
 local function refused()
@@ -188,4 +204,16 @@ local TASK = {
 }
 local CONFIG = { timeout = time, retry_policy = policy, max_parallel = count(1) }
 
-return { TASK = TASK, CONFIG = CONFIG, text = text, readable = readable, fn = fn, meant = meant }
+-- Values that are too many for a method, if any are: what is said of them. Lists are often written so; the number that `gsub` gives beside
+-- its text does no harm.
+local function too_many(field, most, ...)
+  for i = most + 1, select("#", ...) do
+    local extra = select(i, ...)
+    if extra ~= nil and not (type(extra) == "number" and type((...)) == "string") then
+      local is_list = TASK[field] == list or TASK[field] == files
+      return field .. " takes " .. (most == 1 and "one value" or most .. " values") .. (is_list and ": put them into a list, {...}" or "")
+    end
+  end
+end
+
+return { TASK = TASK, too_many = too_many, CONFIG = CONFIG, text = text, readable = readable, fn = fn, meant = meant }

@@ -90,14 +90,21 @@ fn path(args: &Args, at: usize) -> mlua::Result<PathBuf> {
 /// The error names the path.
 fn told<T>(outcome: std::io::Result<T>, path: &Path) -> Result<T, String> {
     outcome.map_err(|error| {
-        let why = match error.kind() {
-            ErrorKind::NotFound => "no such file or folder".into(),
-            ErrorKind::PermissionDenied => "permission denied".into(),
-            _ => error.to_string(),
-        };
+        let why = reason(&error);
         // An empty one would be seen as nothing.
         if path.as_os_str().is_empty() { format!("'': {why}") } else { format!("{}: {why}", path.display()) }
     })
+}
+
+/// What went wrong, without the number that the system has for it.
+pub(crate) fn reason(error: &std::io::Error) -> String {
+    match error.kind() {
+        ErrorKind::NotFound => "no such file or folder".into(),
+        ErrorKind::PermissionDenied => "permission denied".into(),
+        ErrorKind::IsADirectory => "it is a folder".into(),
+        ErrorKind::NotADirectory => "not a folder".into(),
+        _ => error.to_string(),
+    }
 }
 
 /// With the folders above it. It is no success to make nothing.

@@ -7,7 +7,7 @@
 mod args;
 pub(crate) mod data;
 mod exec;
-mod fs;
+pub(crate) mod fs;
 pub(crate) mod glob;
 pub(crate) mod http;
 mod log;
@@ -67,6 +67,14 @@ impl<'a> Module<'a> {
     fn finish(self, name: &str) -> mlua::Result<()> {
         let loaded: Table = self.lua.globals().get::<Table>("package")?.get("loaded")?;
         loaded.raw_set(name, &self.table)?;
+        let meant = self.lua.create_function(|_, (name, names): (String, Vec<String>)| {
+            Ok(nearest(&name, names.iter().map(String::as_str)).map_or_else(
+                || format!(": there are {}", names.join(", ")),
+                |near| format!(", did you mean '{near}'?"),
+            ))
+        })?;
+        let strict = self.lua.load(include_str!("../lua/strict.lua")).set_name("=[goroutine:strict]");
+        self.table.set_metatable(Some(strict.call((name, meant))?))?;
         self.lua.globals().raw_set(name, self.table)
     }
 
