@@ -28,9 +28,11 @@ const FAILED: u8 = 1;
 const USAGE: u8 = 2;
 /// Interrupted by Ctrl-C.
 const INTERRUPTED: u8 = 130;
+/// Ended at once by `SIGQUIT`, as shells have it.
+const QUIT: u8 = 131;
 /// How long goroutines may take to unwind at the end.
 const GRACE: Duration = Duration::from_secs(2);
-/// How long somebody who reads slowly is waited for when the program is interrupted.
+/// How long somebody who reads slowly is waited for when the program is interrupted, and at the end whoever prints what commands have said.
 const AT_ONCE: Duration = Duration::from_millis(200);
 /// Goroutines that are about to end get this long before they are said to be left over.
 const ENDING: Duration = Duration::from_millis(50);
@@ -60,6 +62,7 @@ pub(crate) fn run(run: &Run) -> ExitCode {
             return ExitCode::from(USAGE);
         }
     };
+    shared.commands.adopt();
     let goroutines = match build(run, &shared) {
         Ok(goroutines) => goroutines,
         Err(error) => return fail(FAILED, error),
@@ -67,8 +70,13 @@ pub(crate) fn run(run: &Run) -> ExitCode {
     if let Err(error) = interruptible(&goroutines, &shared) {
         return fail(FAILED, format_args!("cannot handle Ctrl-C: {error}"));
     }
-    if let Err(error) = pipe::watch(&shared.commands) {
-        return fail(FAILED, format_args!("cannot handle SIGPIPE: {error}"));
+    let quitting = Arc::clone(&shared);
+    let quit = move || {
+        quitting.sink.finish(Some(AT_ONCE));
+        std::process::exit(QUIT.into());
+    };
+    if let Err(error) = pipe::watch(&shared.commands, quit) {
+        return fail(FAILED, format_args!("cannot handle signals: {error}"));
     }
     let observer = goroutines.observer();
     let answering = Answering::begin(&shared, &observer);
@@ -89,9 +97,13 @@ pub(crate) fn run(run: &Run) -> ExitCode {
     // The state goes first: handles that it drops may have errors to report.
     drop(lua);
     let _ = goroutines.shutdown(GRACE);
-    shared.commands.end();
+    let behind = shared.commands.end();
+    if behind > 0 && !goroutines.is_interrupted() {
+        let commands = if behind == 1 { "1 command has".into() } else { format!("{behind} commands have") };
+        shared.sink.note(&format!("what {commands} left in the background is killed"));
+    }
     shared.sink.open();
-    shared.printed(Instant::now() + ENDING);
+    shared.printed(Instant::now() + AT_ONCE);
     shared.sink.summarise(code, &left);
     let written = shared.sink.finish(goroutines.is_interrupted().then_some(AT_ONCE));
     drop(answering);
@@ -119,7 +131,7 @@ fn build(run: &Run, shared: &Arc<Shared>) -> Result<Goroutines, goroutine::Build
         .before_exit(move || {
             ending.commands.end();
             ending.sink.open();
-            ending.printed(Instant::now() + ENDING);
+            ending.printed(Instant::now() + AT_ONCE);
             ending.sink.finish(None);
         })
         .lazy(true)
@@ -289,7 +301,12 @@ fn interruptible(goroutines: &Goroutines, shared: &Arc<Shared>) -> Result<(), ct
         let (interrupt, shared) = (interrupt.clone(), Arc::clone(&shared));
         std::thread::spawn(move || {
             let until = Instant::now() + GRACE;
-            shared.sink.interrupted();
+            shared.sink.interrupted(true);
+            let said = Arc::clone(&shared);
+            std::thread::spawn(move || {
+                std::thread::sleep(AT_ONCE);
+                said.sink.interrupted(false);
+            });
             let _ = interrupt(GRACE);
             // The main thread ends the program when the script has unwound.
             std::thread::sleep(until.saturating_duration_since(Instant::now()));

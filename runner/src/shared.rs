@@ -28,6 +28,8 @@ pub(crate) struct Shared {
     functions: Mutex<HashSet<u64>>,
     /// Those who print what commands say.
     printers: Mutex<Vec<JoinHandle<()>>>,
+    /// One share for each stream of a command that is being read.
+    readers: Arc<()>,
 }
 
 /// What holds for all that runs for a task.
@@ -48,6 +50,7 @@ impl Shared {
             tasks: Mutex::default(),
             functions: Mutex::default(),
             printers: Mutex::default(),
+            readers: Arc::default(),
         }
     }
 
@@ -82,10 +85,17 @@ impl Shared {
         Ok(to)
     }
 
+    /// A stream of a command is read until this is dropped.
+    pub(crate) fn reading(&self) -> Arc<()> {
+        Arc::clone(&self.readers)
+    }
+
     /// Waits for what commands have said to be printed, at most until then: one that goes on says more.
     pub(crate) fn printed(&self, until: Instant) {
         let printers = std::mem::take(&mut *lock(&self.printers));
-        while printers.iter().any(|printer| !printer.is_finished()) && Instant::now() < until {
+        let is_over =
+            || printers.iter().all(|printer| printer.is_finished()) && Arc::strong_count(&self.readers) == 1;
+        while !is_over() && Instant::now() < until {
             thread::sleep(std::time::Duration::from_millis(1));
         }
     }

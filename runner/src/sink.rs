@@ -43,6 +43,8 @@ pub(crate) struct Sink {
     outputs: Mutex<Option<Value>>,
     /// Whether the script has tasks.
     begun: AtomicBool,
+    /// Whether it was said that the program was interrupted.
+    interrupted: AtomicBool,
     summarised: AtomicBool,
 }
 
@@ -81,6 +83,7 @@ impl Sink {
             tasks: Mutex::default(),
             outputs: Mutex::default(),
             begun: AtomicBool::new(false),
+            interrupted: AtomicBool::new(false),
             summarised: AtomicBool::new(false),
         })
     }
@@ -284,9 +287,11 @@ impl Sink {
         }
     }
 
-    /// Says that it was interrupted, on a terminal: it may take up to 2 s from here.
-    pub(crate) fn interrupted(&self) {
-        if self.begun.load(Ordering::Relaxed) && !self.is_json() {
+    /// Says once that it was interrupted: it may take up to 2 s from here. Where there are no tasks it mostly takes no time: so that is said
+    /// only when it is not `at_once`.
+    pub(crate) fn interrupted(&self, at_once: bool) {
+        let is_due = self.begun.load(Ordering::Relaxed) || !at_once;
+        if is_due && !self.is_json() && !self.interrupted.swap(true, Ordering::Relaxed) {
             self.to_stderr("interrupted: cancelling; again to end at once");
         }
     }

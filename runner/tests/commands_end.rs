@@ -158,6 +158,61 @@ fn commands_end_at_the_normal_end_of_a_script() {
     assert_eq!(code, Some(0), "{said}");
 }
 
+/// A command that ends, and leaves one in the background that has the pipe open.
+const LEAVES: &str = "task('leaves'):command([[exec 9>pipe; printf x >&9; sleep 600 &]]):build()";
+
+#[test]
+fn what_a_command_has_left_in_the_background_ends_with_the_program_which_says_so() {
+    let running = Running::start(LEAVES).all_of(1);
+    let (code, said) = running.ended();
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("what 1 command has left in the background is killed\n"), "{said}");
+}
+
+#[test]
+fn what_a_command_has_left_in_the_background_ends_with_an_interrupt() {
+    let waits = "task('waits'):command('sleep 600'):build()";
+    let mut running = Running::start(&format!("{LEAVES} {waits}")).all_of(1);
+    running.says("waits: started");
+    running.signal("INT");
+    let (code, said) = running.ended();
+    assert_eq!(code, Some(130), "{said}");
+}
+
+#[test]
+fn commands_end_when_the_program_is_quit() {
+    let running = Running::start(&format!("{TASKS} {BUSY}")).all_of(21);
+    running.signal("QUIT");
+    let (code, said) = running.ended();
+    assert_eq!(code, Some(131), "{said}");
+}
+
+#[test]
+fn an_interrupt_is_said_at_once_where_the_script_cannot_hear_of_it() {
+    // A finalizer, which Lua lets nobody interrupt.
+    let computes = "setmetatable({}, { __gc = function() while held do end end }) collectgarbage()";
+    let script = format!("held = io.open('pipe', 'w') held:write('x') held:flush() {computes}");
+    let mut running = Running::start(&script).all_of(1);
+    running.signal("INT");
+    running.says("interrupted: cancelling; again to end at once\n");
+    running.signal("INT");
+    assert_eq!(running.ended().0, Some(130));
+}
+
+#[test]
+fn a_script_that_computes_ends_with_an_interrupt() {
+    let computes = "while held do end";
+    let script = format!(
+        "held = io.open('pipe', 'w') held:write('x') held:flush()
+        local closed <close> = setmetatable({{}}, {{ __close = function() io.stderr:write('closed\\n') end }})
+        {computes}"
+    );
+    let running = Running::start(&script).all_of(1);
+    running.signal("INT");
+    let (code, said) = running.ended();
+    assert!(code == Some(130) && said.starts_with("closed\n"), "{said}");
+}
+
 #[test]
 fn commands_end_with_os_exit() {
     for exit in ["os.exit(3)", "goroutine.async(function() os.exit(3) end):await()"] {

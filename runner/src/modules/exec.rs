@@ -10,18 +10,17 @@ use std::time::Duration;
 
 use goroutine::{Direction, WaitingCall};
 use mlua::{Function, IntoLuaMulti, Lua, MultiValue, Table, Value};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
 use super::args::{Args, bytes};
+use super::streams::Reading;
 use super::{Module, Place, waiting_unless};
 use crate::group::Group;
 use crate::shared::Shared;
 use crate::sink::Stream;
 
-/// How much of what a command prints is kept, of each stream.
-const MAX_OUTPUT: usize = 64 << 20;
-/// How long its streams are still read once it has ended: what it has started in the background may hold them open.
+/// How long the streams of a command are waited for once it has ended: what it has started in the background may hold them open.
 const LINGER: Duration = Duration::from_millis(200);
 
 /// What is to be run.
@@ -236,39 +235,37 @@ async fn run(wanted: Wanted) -> Result<Ended, String> {
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut group = Group::start(&mut command, &shared.commands)?;
     let (to, from, errors) = (group.child.stdin.take(), group.child.stdout.take(), group.child.stderr.take());
-    let mut kept = (Vec::new(), Vec::new());
+    let name = stream.as_deref();
+    let mut out = Reading::begin(from, Stream::Stdout, name, &shared);
+    let mut err = Reading::begin(errors, Stream::Stderr, name, &shared);
     let work = async {
         let feed = async {
             if let Some(mut to) = to {
                 let _ = to.write_all(&stdin).await; // one that does not want all of it is right, too
             }
         };
-        let name = stream.as_deref();
-        let streams = async {
-            let both = (
-                collect(from, &mut kept.0, Stream::Stdout, name, &shared),
-                collect(errors, &mut kept.1, Stream::Stderr, name, &shared),
-            );
-            both_of(both.0, both.1).await
-        };
-        let (mut feed, mut streams) = (std::pin::pin!(feed), std::pin::pin!(streams));
+        let mut feed = std::pin::pin!(feed);
         // They end when it does, or before; if it leaves somebody behind who holds them open, they do not.
-        let mut fed = false;
-        let mut read = None;
+        let (mut fed, mut read) = (false, false);
         let status = loop {
             tokio::select! {
                 () = &mut feed, if !fed => fed = true,
-                outcome = &mut streams, if read.is_none() => {
-                    outcome.clone()?;
-                    read = Some(outcome);
+                outcome = both(&mut out, &mut err), if !read => {
+                    outcome?;
+                    read = true;
                 }
                 status = group.wait() => break status?,
             }
         };
-        if read.is_none()
-            && let Ok(outcome) = tokio::time::timeout(LINGER, streams).await
-        {
-            outcome?;
+        while !read {
+            match tokio::time::timeout(LINGER, both(&mut out, &mut err)).await {
+                Ok(outcome) => {
+                    outcome?;
+                    read = true;
+                }
+                Err(_) if out.is_held() || err.is_held() => {}
+                Err(_) => break,
+            }
         }
         Ok::<_, String>(status)
     };
@@ -278,61 +275,10 @@ async fn run(wanted: Wanted) -> Result<Ended, String> {
             tokio::time::timeout(limit, work).await.unwrap_or_else(|_| Err("timeout exceeded".into()))
         }
     }?;
-    Ok(Ended { status, stdout: kept.0, stderr: kept.1 })
+    Ok(Ended { status, stdout: out.take(), stderr: err.take() })
 }
 
-/// Both at once; the first error ends it.
-async fn both_of(
-    one: impl Future<Output = Result<(), String>>,
-    other: impl Future<Output = Result<(), String>>,
-) -> Result<(), String> {
-    tokio::try_join!(one, other).map(|_| ())
-}
-
-/// Keeps what comes, and passes each line on if there is a name for that.
-async fn collect(
-    from: Option<impl AsyncRead + Unpin>,
-    kept: &mut Vec<u8>,
-    stream: Stream,
-    name: Option<&str>,
-    shared: &Shared,
-) -> Result<(), String> {
-    let Some(mut from) = from else {
-        return Ok(());
-    };
-    // Up to where lines were passed on, and up to where there is no further line break: a line may be as long as all that is kept.
-    let (mut passed, mut searched) = (0, 0);
-    let mut pass = |kept: &[u8], all: bool| {
-        let Some(name) = name else { return };
-        while let Some(end) = kept[searched..].iter().position(|byte| *byte == b'\n') {
-            shared.sink.shell(name, stream, &kept[passed..searched + end]);
-            searched += end + 1;
-            passed = searched;
-        }
-        searched = kept.len();
-        if all && passed < kept.len() {
-            shared.sink.shell(name, stream, &kept[passed..]);
-            passed = kept.len();
-        }
-    };
-    let mut buffer = vec![0; 16 << 10];
-    loop {
-        match from.read(&mut buffer).await {
-            Ok(0) => break,
-            Ok(count) => kept.extend_from_slice(&buffer[..count]),
-            Err(error) => return Err(error.to_string()),
-        }
-        if kept.len() > MAX_OUTPUT {
-            return Err(format!("the command has printed more than {} MiB", MAX_OUTPUT >> 20));
-        }
-        pass(kept, false);
-        // Then the command is held up, and its time limit goes on.
-        if name.is_some()
-            && let Some(room) = shared.sink.room()
-        {
-            room.await;
-        }
-    }
-    pass(kept, true);
-    Ok(())
+/// Waits for both; the first error ends it. May be dropped, and called again.
+async fn both(one: &mut Reading, other: &mut Reading) -> Result<(), String> {
+    tokio::try_join!(one.ended(), other.ended()).map(|_| ())
 }

@@ -12,6 +12,7 @@ pub(crate) mod glob;
 pub(crate) mod http;
 mod log;
 mod paths;
+mod streams;
 mod time;
 mod warnings;
 
