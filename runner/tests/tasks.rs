@@ -276,6 +276,41 @@ fn the_errors_of_both_hooks_of_a_workflow_are_told() {
 }
 
 #[test]
+fn os_exit_in_a_task_begins_no_other() {
+    let run = sloth_script(
+        r#"
+        task("exits"):async(true):command(function() goroutine.sleep(50) os.exit(7) end):build()
+        task("runs"):async(true):command("sleep 60"):build()
+        task("after"):depends_on("runs"):command("echo never"):build()
+        "#,
+        &[],
+    );
+    assert_eq!((run.status.code(), run.stdout.as_str()), (Some(7), ""), "{run:#?}");
+    for told in ["  exits: cancelled in ", "  runs: cancelled in ", ": the program ended\n"] {
+        assert!(run.stderr.contains(told), "{told} in {run:#?}");
+    }
+    let run = sloth_script(
+        r#"workflow.define("w", { tasks = { { name = "exits", command = function() os.exit(7) end }, { name = "next", command = "echo never" } } })"#,
+        &[],
+    );
+    assert_eq!((run.status.code(), run.stdout.as_str()), (Some(7), ""), "{run:#?}");
+}
+
+#[test]
+fn a_command_that_returns_nil_and_a_message_is_ok_and_that_is_said() {
+    let run = sloth_script(
+        r#"
+        task("asks"):command(function() return fs.read("/nowhere") end):build()
+        task("fails"):command(function() return assert(fs.read("/nowhere")) end):build()
+        "#,
+        &[],
+    );
+    assert_eq!(statuses(&run), "asks ok, fails failed");
+    let told = "WARN  [asks] the command has returned nil and '/nowhere: no such file or folder', which counts as ok: only false, or an error, is a failure\n";
+    assert!(run.stderr.contains(told), "{run:#?}");
+}
+
+#[test]
 fn artifacts_have_to_be_there() {
     let run = sloth_script(
         r#"

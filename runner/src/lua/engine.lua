@@ -51,7 +51,8 @@ local function function_outcome(how, first, second, third)
   if how ~= "ok" then
     return { status = STATUS[how], error = first, traceback = second ~= "" and second or nil, value = object(third) }
   elseif type(first) ~= "boolean" then
-    return { status = "ok", output = first }
+    local unseen = first == nil and type(second) == "string" and second or nil
+    return { status = "ok", output = first, unseen = unseen }
   elseif first then
     return { status = "ok", message = as_text(second), output = third }
   end
@@ -187,6 +188,10 @@ local function run_workflow(workflow)
       begun[task][2] = attempts
       tell("task_start", { workflow = workflow.name, task = task.name, attempt = attempts })
       outcome = attempt_command(task, attempts, deps, task.timeout, until_)
+      if outcome.unseen then
+        tell("warning", { task = task.name, message = "the command has returned nil and '" .. outcome.unseen
+          .. "', which counts as ok: only false, or an error, is a failure" })
+      end
       local again = (outcome.status == "failed" or outcome.status == "timeout") and attempts <= (task.retries or 0)
         and not (until_ and now() >= until_)
       if again then
@@ -277,14 +282,18 @@ local function run_workflow(workflow)
       local ok, why = strand.try(live, task)
       if not ok and not results[task.name] then
         local at = begun[task]
-        finish(task, at[1], at[2], { status = "failed", error = why })
+        -- The program ends, as `os.exit` has it: nothing is to begin.
+        local ends = why:find("^cancelled") ~= nil
+        finish(task, at[1], at[2], { status = ends and "cancelled" or "failed", error = ends and "the program ended" or why })
       end
       running = running - 1
       if is_alone then
         alone = false
       end
       -- Here, and not where the end is waited for: that waits while a function computes.
-      begin_ready()
+      if ok then
+        begin_ready()
+      end
     end)
   end
   -- Begins what can begin now, and finishes what never will.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use mlua::{LuaString, Table};
 
 use crate::event::{Event, Status, TaskResult};
-use crate::sink::Sink;
+use crate::sink::{Origin, Sink};
 
 pub(super) fn tell(sink: &Sink, kind: &str, fields: &Table) -> mlua::Result<()> {
     // What a script says may be any bytes: text is told as far as it is text.
@@ -29,6 +29,10 @@ pub(super) fn tell(sink: &Sink, kind: &str, fields: &Table) -> mlua::Result<()> 
             duration: seconds("duration")?,
             error: optional("error")?.as_deref(),
         }),
+        "warning" => {
+            let origin = Origin { task: Some(task.to_owned()), ..Origin::default() };
+            sink.log("warn", text("message")?.as_bytes(), &origin);
+        }
         "task_start" => sink.tell(&Event::TaskStart { workflow, task, attempt: count("attempt")? }),
         "task_retry" => sink.tell(&Event::TaskRetry {
             workflow,
