@@ -10,6 +10,7 @@ use std::task::Poll;
 use goroutine::Commands;
 use tokio::process::{Child, Command};
 
+use crate::io::without_mask;
 use crate::modules::fs::reason;
 
 /// A command and what it has started. Dropped before it has ended, all of that is killed: but at the end of the program, where that would
@@ -25,7 +26,7 @@ impl Group {
     pub(crate) fn start(command: &mut Command, commands: &Arc<Commands>) -> Result<Self, String> {
         let program = command.as_std().get_program().to_string_lossy().into_owned();
         let folder = command.as_std().get_current_dir().map(std::path::Path::to_owned);
-        let child = commands.start(|| command.process_group(0).spawn(), Child::id);
+        let child = commands.start(|| without_mask(|| command.process_group(0).spawn()), Child::id);
         let child = child.map_err(|error| match folder {
             Some(folder) if !folder.is_dir() => format!("cannot run in {}: no such folder", folder.display()),
             _ if error.kind() == ErrorKind::NotFound => format!("cannot run {program}: no such program"),

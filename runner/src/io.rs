@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::OnceLock;
 use std::task::{Context, Poll, ready};
 
-use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signal::{SigSet, Signal, raise};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 
@@ -73,6 +73,25 @@ fn keep_broken_pipes() {
     signals.add(Signal::SIGPIPE);
     // It fails for a wrong argument only.
     let _ = signals.thread_block();
+}
+
+/// Calls what starts a command, which has the mask of the thread: a command that writes to one who does not read any more is to end, as
+/// everywhere (`yes | head`).
+pub(crate) fn without_mask<T>(start: impl FnOnce() -> T) -> T {
+    let mut pipe = SigSet::empty();
+    pipe.add(Signal::SIGPIPE);
+    if !SigSet::thread_get_mask().is_ok_and(|mask| mask.contains(Signal::SIGPIPE)) {
+        return start();
+    }
+    // One that this thread has got already, and kept, ends nothing: with another of them there is still one, which is taken.
+    if raise(Signal::SIGPIPE).is_ok() {
+        let _ = pipe.wait();
+    }
+    // Between these two nothing of ours is written by this thread.
+    let _ = pipe.thread_unblock();
+    let started = start();
+    let _ = pipe.thread_block();
+    started
 }
 
 impl Drop for Io {

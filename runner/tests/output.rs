@@ -167,3 +167,25 @@ fn finalizers_print_at_the_end() {
     let events = support::sloth_script(script, &["-o", "json"]).printed();
     assert!(events.contains(r#""text":"one\t2""#) && events.contains(r#""text":"four""#), "{events}");
 }
+
+#[test]
+fn a_command_that_writes_to_one_who_does_not_read_ends() {
+    let run = support::sloth_script(
+        r#"
+        local endless = "while :; do echo y; done 2>/dev/null | head -n 1"
+        local function all()
+          assert(exec.run("yes | head -n 1").stderr == "", "it is killed, and says nothing")
+          -- What does not read what it is given makes a signal for the runner, which keeps it from nobody else.
+          assert(exec.run("exec <&-; sleep 0.1", { stdin = ("x"):rep(1 << 20) }).success)
+          assert(exec.run(endless).stdout == "y\n" and os.execute(endless) and io.popen(endless):read("a") == "y\n")
+          assert(exec.run("yes | head -n 1").stderr == "")
+        end
+        all()
+        local ok, err = goroutine.async(all):await()
+        assert(ok, err)
+        task("a"):command(endless):build()
+        "#,
+        &[],
+    );
+    assert!(run.status.success() && run.stdout.ends_with("[a] y\n"), "{run:#?}");
+}
