@@ -15,6 +15,7 @@ use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::shared::Shared;
+use crate::visible;
 
 /// How long whoever asks waits: isolates that are busy have 1 s to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -82,7 +83,7 @@ async fn dump(observer: Observer) -> String {
     if text.is_empty() {
         return "no goroutines\n".into();
     }
-    without_ours(&text)
+    visible::lines(&without_ours(&text), "").into_owned() + "\n"
 }
 
 /// A dump without the frames of what calls the functions of tasks, which tell nobody anything, and without what is left of a stack that

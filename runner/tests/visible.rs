@@ -89,3 +89,18 @@ fn a_plan_and_what_is_wrong_with_definitions_are_text_too() {
     assert_eq!(run.status.code(), Some(1), "{run:#?}");
     assert_nothing_is_obeyed(&run.stderr);
 }
+
+#[test]
+fn a_dump_has_a_line_for_each_goroutine_whatever_its_name() {
+    let run = sloth_script(
+        "local sleeper = goroutine.async(function() goroutine.sleep(60000) end)
+        sleeper:name('name\\n\\27[2Jforged')
+        io.write(goroutine.dump(), '--\\n', exec.run(arg[1] .. ' dump $PPID').stdout)",
+        &["--", env!("CARGO_BIN_EXE_sloth-runner")],
+    );
+    let (own, asked) = run.stdout.split_once("--\n").unwrap();
+    for text in [own, asked] {
+        assert!(text.contains(" 'name\\n\\u{1b}[2Jforged' (started at script.sloth:1): "), "{run:#?}");
+        assert_nothing_is_obeyed(text);
+    }
+}

@@ -74,11 +74,17 @@ pub(crate) async fn describe_all(system: &System, here: Vec<(u64, Seen)>) -> Str
     text
 }
 
+/// A part of a line: control characters in it are written out, so that it ends nothing, and moves no cursor.
+fn in_line(text: &str) -> String {
+    let escaped = |c: char| if c.is_control() { c.escape_default().collect() } else { String::from(c) };
+    text.chars().map(escaped).collect()
+}
+
 /// A line on one goroutine, without its end.
 pub(crate) fn describe(text: &mut String, entry: &Entry, seen: Option<&Seen>, now: Instant) {
     let Entry { watch, started_at } = entry;
-    let name = watch.name().map_or_else(String::new, |name| format!(" '{name}'"));
-    let status = watch.status();
+    let name = watch.name().map_or_else(String::new, |name| format!(" '{}'", in_line(&name)));
+    let (status, started_at) = (watch.status(), in_line(started_at));
     let _ = write!(text, "goroutine {}{name} (started at {started_at}): {status}", watch.id());
     match seen {
         Some(Seen { wait: Some((what, since)), .. }) => {
