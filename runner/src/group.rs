@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use goroutine::Commands;
+use rustix::fs::{Access, access};
 use tokio::process::{Child, Command};
 
 use crate::io::without_mask;
@@ -29,6 +30,9 @@ impl Group {
         let child = commands.start(|| without_mask(|| command.process_group(0).spawn()), Child::id);
         let child = child.map_err(|error| match folder {
             Some(folder) if !folder.is_dir() => format!("cannot run in {}: no such folder", folder.display()),
+            Some(folder) if access(&folder, Access::EXEC_OK).is_err() => {
+                format!("cannot run in {}: permission denied", folder.display())
+            }
             _ if error.kind() == ErrorKind::NotFound => format!("cannot run {program}: no such program"),
             _ => format!("cannot run {program}: {}", reason(&error)),
         })?;

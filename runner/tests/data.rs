@@ -184,6 +184,7 @@ fn files_are_not_lost_and_errors_name_the_path_that_is_wrong() {
             assert(fs.read(at("one")) == "kept" and fs.read(at("number")) == "5")
             gives_nothing(at("no", "x") .. ": no such file or folder", fs.copy, at("one"), at("no", "x"))
             gives_nothing(at("no") .. ": no such file or folder", fs.copy, at("no"), at("x"))
+            gives_nothing("/dev/null: not a regular file", fs.copy, "/dev/null", at("x"))
             gives_nothing(at("no", "x") .. ": no such file or folder", fs.move, at("one"), at("no", "x"))
             gives_nothing(at("no") .. ": no such file or folder", fs.move, at("no"), at("x"))
             gives_nothing("only files are copied", fs.copy, folder, at("x"))
@@ -199,4 +200,14 @@ fn files_are_not_lost_and_errors_name_the_path_that_is_wrong() {
         ),
         &[],
     );
+}
+
+#[test]
+fn where_no_temporary_file_can_be_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("script.lua"), "print(fs.tmpname())").unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_sloth-runner"));
+    command.args(["run", "script.lua"]).current_dir(folder.path()).env("TMPDIR", "/not/there");
+    let output = command.output().unwrap();
+    assert_eq!(output.stdout, b"nil\t/not/there: no such file or folder\n", "{output:?}");
 }

@@ -170,6 +170,9 @@ fn copy((from, to): (PathBuf, PathBuf)) -> Result<(), String> {
     if source.is_dir() {
         return Err(format!("{}: a folder, and only files are copied", from.display()));
     }
+    if !source.is_file() {
+        return Err(format!("{}: not a regular file, and only those are copied", from.display()));
+    }
     // It would be empty before it is read.
     if fs::metadata(&to).is_ok_and(|target| (target.dev(), target.ino()) == (source.dev(), source.ino())) {
         return Err(format!("{}: the same file as {}", to.display(), from.display()));
@@ -193,7 +196,7 @@ fn rename((from, to): (PathBuf, PathBuf)) -> Result<(), String> {
 
 /// A new empty file that is this user's alone.
 fn temporary() -> Result<Vec<u8>, String> {
-    let file = tempfile::Builder::new().prefix("sloth-").tempfile().map_err(|error| error.to_string())?;
+    let file = told(tempfile::Builder::new().prefix("sloth-").tempfile(), &std::env::temp_dir())?;
     let (_, path) = file.keep().map_err(|error| error.to_string())?;
     Ok(path.into_os_string().into_vec())
 }
