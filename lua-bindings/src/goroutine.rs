@@ -16,8 +16,9 @@ use crate::fault::Fault;
 use crate::local::Parcel;
 use crate::origin::{Children, Member};
 use crate::packet::Packet;
-use crate::packet::quick::Quick;
+use crate::packet::quick::{Carried, Quick};
 use crate::pool::{LuaPool, Slot};
+use crate::room::Place;
 use crate::scope::Membership;
 use crate::state::State;
 use crate::system::ErrorReport;
@@ -78,6 +79,17 @@ pub(crate) enum Shipped {
     Packet(Packet),
     /// They are in the home state, and it runs there.
     Here(Parcel),
+}
+
+impl Shipped {
+    /// How many bytes it takes, about.
+    pub(crate) fn size(&self) -> usize {
+        match self {
+            Self::Quick(values) => values.iter().map(Carried::size).sum(),
+            Self::Packet(packet) => packet.size(),
+            Self::Here(_) => 0,
+        }
+    }
 }
 
 /// What a goroutine needs to run, while it stands in a queue. It lies with its handle: whoever cancels it then takes it from
@@ -151,6 +163,8 @@ pub(crate) struct Ties(Option<Box<Tied>>);
 struct Tied {
     /// The pool in whose queue it stands, and its key there.
     queue: Option<(LuaPool, u64)>,
+    /// The memory that it takes until it begins, where that is limited.
+    place: Option<Place>,
     /// Where the pool counts it, for a pool's task.
     slot: Option<Slot>,
     /// The scope that waits for it.
@@ -166,6 +180,10 @@ impl Ties {
 
     pub(crate) fn set_slot(&mut self, slot: Slot) {
         self.tied().slot = Some(slot);
+    }
+
+    pub(crate) fn set_place(&mut self, place: Place) {
+        self.tied().place = Some(place);
     }
 
     pub(crate) fn set_scope(&mut self, scope: Membership) {
@@ -186,6 +204,7 @@ impl Ties {
 
     /// It begins to run. Gives its place in its pool.
     pub(crate) fn begin(&mut self) -> Option<Slot> {
+        drop(self.0.as_mut()?.place.take());
         let mut slot = self.slot()?;
         slot.begin();
         Some(slot)

@@ -111,6 +111,7 @@ fn prepare(lua: &Lua, state: &Rc<State>) -> mlua::Result<()> {
     if let Some(limit) = settings.memory_limit {
         lua.set_memory_limit(limit)
             .map_err(|_| mlua::Error::runtime("configure: this Lua cannot limit its memory"))?;
+        raw::advise(lua, &settings.memory_advice())?;
     }
     if let Some(packet) = settings.on_start.clone() {
         drop(settings);
@@ -273,13 +274,32 @@ impl Isolate {
         self.follow_modules();
         let (slot, coroutine) = match self.take_slot() {
             Ok(taken) => taken,
-            Err(error) => return Task::not_startable(start, &error),
+            Err(error) => {
+                let why = fault::text(&error);
+                return start.fail(self.out_of_memory(&why).as_deref().unwrap_or(&why));
+            }
         };
         let (mut task, shipped) = Task::new(self, start, slot, coroutine);
-        if !task.begin(shipped) {
+        if !self.state.system.room.begin(|| task.begin(shipped)) {
             task.computes();
             self.spawner.spawn_local(Box::pin(task));
         }
+    }
+
+    /// If this error says that memory has run out, and there is a limit: one that names it. What the goroutine held is
+    /// collected when it has ended.
+    pub(crate) fn out_of_memory(&self, message: &str) -> Option<String> {
+        // A position may stand in front of it, or what could not be sent; one that was caught names the limit already.
+        if !message.contains("not enough memory") {
+            return None;
+        }
+        let settings = self.state.system.settings();
+        settings.memory_limit?;
+        let advice = settings.memory_advice();
+        drop(settings);
+        self.starved.set(true);
+        self.state.system.room.starve();
+        message.ends_with("not enough memory").then(|| format!("{message}: {advice}"))
     }
 
     /// A slot with a coroutine that is ready to be given a function.

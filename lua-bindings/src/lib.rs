@@ -85,6 +85,7 @@ mod places;
 mod pool;
 mod raw;
 mod registry;
+mod room;
 mod scope;
 mod settings;
 mod shared;
@@ -108,6 +109,7 @@ pub use local::StartedAs;
 pub use observer::{Living, Observer};
 pub use packet::face::Packet;
 pub use packet::{Trust, WireError};
+pub use raw::limit_memory;
 pub use runtime_core::{Backend, PoolStats, Status};
 
 #[cfg(feature = "backend-async-std")]

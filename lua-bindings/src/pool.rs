@@ -63,7 +63,7 @@ impl Task for PoolTask {
         start.ties.set_slot(slot);
         let system = Arc::clone(&start.member.system);
         // Refused only when everything is being shut down: then the goroutine ends as cancelled, as its handle is dropped.
-        let _ = system.submit(start);
+        let _ = system.submit_accepted(start);
     }
 
     fn dropped(self) {

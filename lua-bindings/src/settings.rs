@@ -28,6 +28,11 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
+    /// What the error of who has reached the limit of an isolate says of it.
+    pub(crate) fn memory_advice(&self) -> String {
+        format!("an isolate may have {} bytes, {}", self.memory_limit.unwrap_or(0), self.memory_advice)
+    }
+
     pub(crate) fn new(isolates: usize) -> Self {
         Self {
             isolates,

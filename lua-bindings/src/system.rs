@@ -24,6 +24,7 @@ use crate::modules::{Fields, Libraries, Modules};
 use crate::packet::Packet;
 use crate::pool::LuaPool;
 use crate::registry::Registry;
+use crate::room::Room;
 use crate::settings::Settings;
 use crate::spares::Spares;
 
@@ -68,6 +69,8 @@ pub(crate) struct System {
     pub(crate) epoch: Instant,
     /// Not bounded: as in Go, starting a goroutine does not wait. Pools and channels give back-pressure.
     pub(crate) queue: Injector<Waiting>,
+    /// Memory for what stands there.
+    pub(crate) room: Arc<Room>,
     started: AtomicBool,
     /// Why an isolate could not be set up.
     failed: OnceLock<String>,
@@ -100,6 +103,8 @@ pub(crate) struct System {
 pub(crate) enum StartError {
     #[error("goroutines have been shut down")]
     Closed,
+    #[error("{0}")]
+    Memory(String),
     #[error("cannot start an isolate: {0}")]
     Setup(String),
     #[error("cannot start an isolate's thread: {0}")]
@@ -131,6 +136,7 @@ impl System {
             before_exit: OnceLock::new(),
             foreign,
             queue: Injector::new(),
+            room: Arc::default(),
             started: AtomicBool::new(false),
             failed: OnceLock::new(),
             workers: Mutex::default(),
@@ -169,7 +175,9 @@ impl System {
         let workers = self.workers.lock();
         let early = workers.is_empty() && !self.started.load(Ordering::Acquire);
         if early {
-            change(&mut self.settings.write());
+            let mut settings = self.settings.write();
+            change(&mut settings);
+            self.room.set_limit(&settings);
         }
         early
     }
@@ -262,8 +270,17 @@ impl System {
         Ok(())
     }
 
-    /// Puts a goroutine into the queue.
+    /// Puts a goroutine into the queue, if there is [room](crate::room) for it.
     pub(crate) fn submit(self: &Arc<Self>, start: Start) -> Result<(), StartError> {
+        self.enqueue(start, true)
+    }
+
+    /// The same for one that was accepted before, by a pool.
+    pub(crate) fn submit_accepted(self: &Arc<Self>, start: Start) -> Result<(), StartError> {
+        self.enqueue(start, false)
+    }
+
+    fn enqueue(self: &Arc<Self>, mut start: Start, check: bool) -> Result<(), StartError> {
         if let Shipped::Here(parcel) = &start.shipped {
             let post = Arc::clone(parcel.post());
             let taken = !self.is_closing() && post.start(start.queue(None), false);
@@ -272,6 +289,12 @@ impl System {
         self.start()?;
         if self.is_closing() {
             return Err(StartError::Closed);
+        }
+        if check {
+            match self.room.take(|| start.shipped.size()) {
+                Ok(place) => place.into_iter().for_each(|place| start.ties.set_place(place)),
+                Err(full) => return Err(StartError::Memory(full.text(&self.settings()))),
+            }
         }
         self.queue.push(start.queue(None));
         // `shutdown` sets the flag, then empties the queue; here it is the other way round. So at least one of the two

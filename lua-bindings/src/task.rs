@@ -111,7 +111,7 @@ impl Task {
         start.end(Outcome::Cancelled(reason));
     }
 
-    /// Ends a goroutine for which the isolate has no coroutine.
+    /// Ends a goroutine for which there is no isolate, or none with a coroutine.
     pub(crate) fn not_startable(start: Start, error: &mlua::Error) {
         start.fail(&fault::text(error));
     }

@@ -47,7 +47,7 @@ pub(crate) fn run(run: &Run) -> ExitCode {
     }
     let name = run.file().display().to_string();
     let shared = match Sink::new(run.output) {
-        Ok(sink) => Arc::new(Shared::new(sink)),
+        Ok(sink) => Arc::new(Shared::new(sink, run.memory_limit)),
         Err(error) => return fail(FAILED, format_args!("cannot start a thread: {error}")),
     };
     let read = read(run.file())
@@ -183,12 +183,12 @@ impl Script<'_> {
             }
             Err(error) => return Ok(self.fail(USAGE, &message(&error))),
         };
-        if let Some(limit) = run.memory_limit {
-            lua.set_memory_limit(limit)?;
+        let advice = memory_advice(run);
+        if let (Some(limit), Some(advice)) = (run.memory_limit, &advice) {
+            goroutine::limit_memory(lua, limit, advice)?;
         }
         let args = run.args.iter().map(|value| lua.create_string(value.as_encoded_bytes()));
         let args: mlua::Variadic<mlua::LuaString> = args.collect::<mlua::Result<_>>()?;
-        let advice = memory_advice(run);
         let describe = describing(lua, advice.clone())?;
         let traceback: mlua::Function = lua.load(HANDLER).set_name("=[runner:handler]").call(describe)?;
         let xpcall: mlua::Function = lua.globals().get("xpcall")?;
@@ -249,7 +249,8 @@ end
 fn left_over(observer: &Observer, goroutines: &Goroutines) -> Vec<Living> {
     let until = Instant::now() + ENDING;
     loop {
-        let living = observer.living();
+        let mut living = observer.living();
+        living.retain(|living| !living.status.is_ended());
         // What was interrupted is being cancelled already.
         if living.is_empty() || goroutines.is_interrupted() {
             return Vec::new();

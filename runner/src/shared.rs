@@ -22,6 +22,8 @@ pub(crate) struct Shared {
     /// The commands that run.
     pub(crate) commands: Arc<Commands>,
     pub(crate) http: Clients,
+    /// What the script may use, in bytes.
+    pub(crate) memory_limit: Option<usize>,
     /// The tasks that have begun, by the goroutines from which all descend that run for them.
     tasks: Mutex<HashMap<u64, Task>>,
     /// The goroutines that run a function of a task.
@@ -41,12 +43,13 @@ pub(crate) struct Task {
 }
 
 impl Shared {
-    pub(crate) fn new(sink: Sink) -> Self {
+    pub(crate) fn new(sink: Sink, memory_limit: Option<usize>) -> Self {
         Self {
             sink,
             io: Io::default(),
             commands: Arc::default(),
             http: Clients::default(),
+            memory_limit,
             tasks: Mutex::default(),
             functions: Mutex::default(),
             printers: Mutex::default(),

@@ -27,6 +27,8 @@ pub(crate) use crate::output::Stream;
 const PATIENCE: Duration = Duration::from_secs(600);
 /// A command that prints by itself may have to wait so long for what was printed before.
 const SETTLING: Duration = Duration::from_millis(100);
+/// So many goroutines that are left at the end are told of one by one.
+const LISTED: usize = 20;
 /// It is said after this time that somebody is waited for.
 const SILENCE: Duration = Duration::from_secs(2);
 
@@ -271,12 +273,16 @@ impl Sink {
                 "outputs": outputs.unwrap_or_else(|| json!({})), "goroutines_left": left,
             }));
         }
-        for living in left {
+        for living in left.iter().take(LISTED) {
             let Living { id, status, started_at, .. } = living;
             let started_at = visible::line(started_at);
             self.to_stderr(&format!(
                 "goroutine {id} (started at {started_at}) was {status} at the end, and is cancelled"
             ));
+        }
+        if left.len() > LISTED {
+            let more = left.len() - LISTED;
+            self.to_stderr(&format!("{more} more goroutines had not ended at the end, and are cancelled"));
         }
         if !results.is_empty() {
             self.to_stderr(&summary::table(&results, self.colour));

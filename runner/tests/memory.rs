@@ -53,3 +53,89 @@ fn a_limit_that_the_script_sets_is_raised_in_the_script() {
     let wanted = "not enough memory: an isolate may have 8000000 bytes, see configure{memory_limit = ...}\n";
     assert_eq!(printed, wanted);
 }
+
+#[test]
+fn those_who_catch_the_error_are_told_too() {
+    let body = "
+        local long = function() return ('x'):rep(1000000000) end
+        local _, caught = pcall(long)
+        local _, handled = xpcall(long, print)
+        local _, resumed = coroutine.resume(coroutine.create(long))
+        return caught, handled, resumed";
+    let goroutine = format!("print(goroutine.async(function() {body} end):await())");
+    let wanted = "not enough memory: an isolate may have 16777216 bytes, see --memory-limit";
+    let printed = sloth_script(&goroutine, &["--memory-limit", "16M"]).printed();
+    assert_eq!(printed, format!("true\t{wanted}\t{wanted}\t{wanted}\n"));
+    // The standard coroutine.resume is there until goroutine.local is loaded.
+    let home = format!("require('goroutine.local') print((function() {body} end)())");
+    let wanted = "not enough memory: the script may use 16777216 bytes, see --memory-limit";
+    let printed = sloth_script(&home, &["--memory-limit", "16M"]).printed();
+    assert_eq!(printed, format!("{wanted}\t{wanted}\t{wanted}\n"));
+    let home = "print(pcall(string.rep, 'x', 1000000000)) local pcall = pcall
+        print(goroutine.async(function() return pcall(error, 'crossed') end):await())";
+    let printed = sloth_script(home, &["--memory-limit", "16M"]).printed();
+    assert_eq!(printed, format!("false\t{wanted}\ntrue\tfalse\tcrossed\n"));
+}
+
+#[test]
+fn starting_goroutines_without_end_ends_with_one_error() {
+    // They sleep, and fill their isolates; or nobody begins them.
+    for (before, body) in [
+        ("", "local t = {} for i = 1, 1000 do t[i] = i end goroutine.sleep(1e9)"),
+        ("for i = 1, 8 do goroutine.spawn(function() while true do end end) end", "return #text"),
+    ] {
+        let script = format!(
+            "{before}
+            local text = ('x'):rep(1000)
+            while true do goroutine.async(function() {body} end) end"
+        );
+        let run = sloth_script(&script, &["--memory-limit", "16M"]);
+        assert_eq!(run.status.code(), Some(1), "{}", run.stderr.len());
+        let errors: Vec<_> = run.stderr.lines().filter(|line| line.starts_with("sloth-runner: ")).collect();
+        let is_told = |line: &str| {
+            line.starts_with("sloth-runner: script.sloth:3: not enough memory: ")
+                && line.ends_with(" bytes, see --memory-limit")
+        };
+        assert!(errors.len() == 1 && is_told(errors[0]), "{errors:?}");
+        let left = run.stderr.lines().filter(|line| line.ends_with("at the end, and is cancelled")).count();
+        assert!(left <= 20, "{left}");
+    }
+}
+
+#[test]
+fn goroutines_that_find_no_memory_to_begin_are_told_so() {
+    let script = "
+        local handles, other = {}, 0
+        for i = 1, 60 do
+          handles[i] = goroutine.async(function()
+            local t = {}
+            for i = 1, 1e5 do t[i] = { i } end
+            goroutine.sleep(100)
+            return #t
+          end)
+        end
+        for _, handle in ipairs(handles) do
+          local ok, err = handle:await()
+          if not ok and err ~= 'not enough memory: an isolate may have 16777216 bytes, see --memory-limit' then
+            other = other + 1
+            print(err)
+          end
+        end
+        print(other)";
+    let run = sloth_script(script, &["--memory-limit", "16M"]);
+    assert_eq!(run.stdout, "0\n", "{run:?}");
+}
+
+#[test]
+fn a_file_that_does_not_fit_is_not_read() {
+    let script = "
+        local file = assert(io.open('large', 'w'))
+        file:seek('set', 500000000)
+        file:write('x')
+        file:close()
+        print(fs.read('large'))
+        print(fs.read('/dev/zero'))";
+    let printed = sloth_script(script, &["--memory-limit", "16M"]).printed();
+    let why = "larger than the 16777216 bytes that may be used, see --memory-limit";
+    assert_eq!(printed, format!("nil\tlarge: {why}\nnil\t/dev/zero: {why}\n"));
+}

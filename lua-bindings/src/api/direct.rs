@@ -22,6 +22,7 @@ use crate::object::Object;
 use crate::packet::{self, Packet, Plain, Refusal, Roots, quick};
 use crate::raw::{Kind, Number, Primitive, Stack, Went};
 use crate::state::{DONE, PARK, Role, State, WRONG, vital};
+use crate::system::StartError;
 
 /// Those that may have to wait, or raise: they answer with a number that says so, as the general primitives do, and a Lua
 /// function around them sees to it.
@@ -80,8 +81,10 @@ fn start(stack: &mut Stack<'_>, state: &Rc<State>, report: Report) -> Went {
         Ok(prepared) => prepared,
         Err(went) => return went,
     };
-    if state.system.submit(start).is_err() {
-        return Went::General;
+    match state.system.submit(start) {
+        Ok(()) => {}
+        Err(why @ StartError::Memory(_)) => return Went::Wrong(why.to_string()),
+        Err(_) => return Went::General,
     }
     stack.truncate(0);
     Object::Handle(HandleObject(handle)).push_new(stack, state);

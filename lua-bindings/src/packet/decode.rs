@@ -67,7 +67,7 @@ pub(crate) fn decode_onto(
             return Err(Malformed::NoFunction);
         }
         if !stack.reserve(8) {
-            return Err(Malformed::TooMany);
+            return Err(Malformed::of_stack(values, state));
         }
         // The function and its arguments become arguments of `xpcall`: it, the function, the handler, the arguments.
         let first = decoder.below() + 1;
@@ -84,7 +84,11 @@ pub(crate) fn decode_onto(
             stack.pop(1);
             moved = stack.move_to(coroutine, values);
         }
-        if moved { Ok(if wrapped { values + 1 } else { values - 1 }) } else { Err(Malformed::TooMany) }
+        if moved {
+            Ok(if wrapped { values + 1 } else { values - 1 })
+        } else {
+            Err(Malformed::of_stack(values, state))
+        }
     });
     stack.truncate(0);
     if outcome.is_err()
@@ -223,7 +227,7 @@ impl<'a> Decoder<'a> {
 
     fn run(&mut self, stack: &mut Stack<'_>) -> Result<(), Malformed> {
         if !stack.reserve(16) {
-            return Err(Malformed::TooMany);
+            return Err(Malformed::of_stack(stack.top(), self.state));
         }
         self.state.push_vitals(stack);
         self.state.push_environment_if_made(stack);
@@ -246,13 +250,16 @@ impl<'a> Decoder<'a> {
         self.strings_at = stack.top();
         self.numbered = 0;
         if !stack.reserve(i32::from(self.strings) + ROOM) {
-            return Err(Malformed::TooMany);
+            return Err(Malformed::of_stack(stack.top(), self.state));
         }
         stack.push_nils(i32::from(self.strings));
         let roots = self.varint()?;
         let roots = i32::try_from(roots).map_err(|_| Malformed::TooMany)?;
-        if roots as usize > self.room || !stack.reserve(roots.saturating_add(ROOM)) {
+        if roots as usize > self.room {
             return Err(Malformed::TooMany);
+        }
+        if !stack.reserve(roots.saturating_add(ROOM)) {
+            return Err(Malformed::of_stack(roots, self.state));
         }
         for _ in 0..roots {
             self.whole(stack)?;

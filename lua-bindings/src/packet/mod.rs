@@ -114,6 +114,16 @@ pub(crate) enum Reference {
 }
 
 impl Packet {
+    /// How many bytes it takes, about.
+    pub(crate) fn size(&self) -> usize {
+        match self {
+            Self::Flat(flat) => flat.bytes.len(),
+            _ => 0,
+        }
+    }
+}
+
+impl Packet {
     /// The packet for values that need no encoder, if these are such.
     pub(crate) fn direct(values: &MultiValue) -> Option<Self> {
         match values.len() {

@@ -56,7 +56,7 @@ impl Carried {
     }
 
     /// How many bytes of a packet it would take, about.
-    fn size(&self) -> usize {
+    pub(crate) fn size(&self) -> usize {
         match self {
             Self::Bytes(bytes) => bytes.len(),
             _ => size_of::<u64>(),
@@ -147,8 +147,9 @@ pub(crate) fn arrive(
     };
     let captured = usize::from(analysis.upvalue_count).min(values.len());
     let (captured, arguments) = values.split_at(captured);
-    if !i32::try_from(arguments.len()).is_ok_and(|count| stack.reserve(count.saturating_add(16))) {
-        return Err(Malformed::TooMany);
+    let count = i32::try_from(arguments.len()).map_err(|_| Malformed::TooMany)?;
+    if !stack.reserve(count.saturating_add(16)) {
+        return Err(Malformed::of_stack(count, state));
     }
     const VITALS: i32 = 1;
     state.push_vitals(stack);
@@ -201,7 +202,7 @@ pub(crate) fn arrive(
     stack.truncate(0);
     if !moved {
         lent.into_iter().for_each(|lent| loaded.forget(stack, state, lent));
-        return Err(Malformed::TooMany);
+        return Err(Malformed::of_stack(count, state));
     }
     Ok((count - 1, lent))
 }

@@ -9,6 +9,7 @@ use mlua::{Function, Lua, Value};
 
 use super::hook::{go_on_stopping, interrupts_of, state_of};
 use super::local::home_of;
+use super::memory::name_limit;
 use super::{Stack, protected};
 
 /// The functions of this file, for `lua/coroutines.lua`.
@@ -199,6 +200,7 @@ pub(super) unsafe fn resumed(
             ffi::lua_settop(state, 0);
             ffi::lua_pushboolean(state, 0);
             ffi::lua_xmove(inner, state, 1);
+            name_limit(state, status);
             caught(state);
             return 2;
         }
@@ -287,7 +289,7 @@ mod protect {
 
     use mlua::ffi::{self, lua_KContext, lua_State};
 
-    use super::caught;
+    use super::{caught, name_limit};
 
     pub(super) unsafe extern "C-unwind" fn pcall(state: *mut lua_State) -> c_int {
         // SAFETY: a C function's stack: the function and its arguments, below which `true` is put. The continuation gets
@@ -323,6 +325,7 @@ mod protect {
             if status == ffi::LUA_OK || status == ffi::LUA_YIELD {
                 return ffi::lua_gettop(state) - below as c_int;
             }
+            name_limit(state, status);
             caught(state);
             ffi::lua_pushboolean(state, 0);
             ffi::lua_pushvalue(state, -2);

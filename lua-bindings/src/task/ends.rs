@@ -43,7 +43,7 @@ impl Task {
             return End::Cancelled;
         }
         let mut message = fault::error_text(&error);
-        let out_of_memory = self.out_of_memory(&message);
+        let out_of_memory = self.isolate.out_of_memory(&message);
         let is_out_of_memory = out_of_memory.is_some();
         message = out_of_memory.unwrap_or(message);
         let packet = match error {
@@ -93,23 +93,9 @@ impl Task {
     }
 
     pub(super) fn failed_with(&self, message: &str) -> End {
-        let out_of_memory = self.out_of_memory(message);
+        let out_of_memory = self.isolate.out_of_memory(message);
         let message = out_of_memory.as_deref().unwrap_or(message);
         End::Failed(failure_of_text(message, self.running.handle.id(), self.member.as_deref()))
-    }
-
-    /// If this error says that memory has run out, and there is a limit: one that names it. What the goroutine held is
-    /// collected when it has ended.
-    pub(super) fn out_of_memory(&self, message: &str) -> Option<String> {
-        // A position may stand in front of it, or what could not be sent.
-        if !message.ends_with("not enough memory") {
-            return None;
-        }
-        let settings = self.isolate.state.system.settings();
-        let (limit, advice) = (settings.memory_limit?, settings.memory_advice.clone());
-        drop(settings);
-        self.isolate.starved.set(true);
-        Some(format!("{message}: an isolate may have {limit} bytes, {advice}"))
     }
 }
 

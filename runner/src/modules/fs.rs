@@ -31,7 +31,8 @@ pub(super) fn install(lua: &Lua, shared: &Arc<Shared>) -> mlua::Result<()> {
         lua.create_sequence_from(names)
     };
     let yes = |_: &Lua, ()| Ok(true);
-    blocking(&module, "fs.read", |args| path(args, 1), read, bytes)?;
+    let limit = shared.memory_limit.map(|limit| limit as u64);
+    blocking(&module, "fs.read", move |args| Ok((path(args, 1)?, limit)), read, bytes)?;
     blocking(
         &module,
         "fs.write",
@@ -69,7 +70,7 @@ pub(super) fn install(lua: &Lua, shared: &Arc<Shared>) -> mlua::Result<()> {
 fn blocking<A: Send + 'static, T: Send + 'static, R: IntoLuaMulti + 'static>(
     module: &Module<'_>,
     name: &'static str,
-    look: fn(&Args) -> mlua::Result<A>,
+    look: impl Fn(&Args) -> mlua::Result<A> + 'static,
     work: fn(A) -> Result<T, String>,
     finish: fn(&Lua, T) -> mlua::Result<R>,
 ) -> mlua::Result<()> {
@@ -114,13 +115,25 @@ fn make_folder(path: PathBuf) -> Result<(), String> {
     told(made, &path)
 }
 
-fn read(path: PathBuf) -> Result<Vec<u8>, String> {
+/// What does not go into the memory that there may be is not read at all.
+fn read((path, limit): (PathBuf, Option<u64>)) -> Result<Vec<u8>, String> {
+    let most = limit.map_or(MAX_SIZE, |limit| limit.min(MAX_SIZE));
+    let too_large = || match limit {
+        Some(limit) if limit < MAX_SIZE => {
+            format!("{}: larger than the {limit} bytes that may be used, see --memory-limit", path.display())
+        }
+        _ => format!("{}: larger than {} MiB", path.display(), MAX_SIZE >> 20),
+    };
     let file = told(fs::File::open(&path), &path)?;
+    // Of what is no file of the usual kind the size is not known before.
+    if told(file.metadata(), &path)?.len() > most {
+        return Err(too_large());
+    }
     let mut bytes = Vec::new();
     // One more than is allowed, to see whether there is more.
-    told(file.take(MAX_SIZE + 1).read_to_end(&mut bytes), &path)?;
-    if bytes.len() as u64 > MAX_SIZE {
-        return Err(format!("{}: larger than {} MiB", path.display(), MAX_SIZE >> 20));
+    told(file.take(most + 1).read_to_end(&mut bytes), &path)?;
+    if bytes.len() as u64 > most {
+        return Err(too_large());
     }
     Ok(bytes)
 }

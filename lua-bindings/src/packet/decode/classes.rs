@@ -122,7 +122,7 @@ impl<'a> Decoder<'a> {
         likeness: Option<u64>,
     ) -> Result<bool, Malformed> {
         if !stack.reserve(16) {
-            return Err(Malformed::TooMany);
+            return Err(Malformed::of_stack(stack.top(), self.state));
         }
         let own = stack.top();
         self.have_named(stack);

@@ -24,7 +24,7 @@ impl Decoder<'_> {
             _ => return Err(Malformed::NoReference(number)),
         };
         if !stack.reserve(8) {
-            return Err(Malformed::TooMany);
+            return Err(Malformed::of_stack(stack.top(), self.state));
         }
         let keep = match self.use_of(code, flags) {
             Use::Own => false,

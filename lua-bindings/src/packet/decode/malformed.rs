@@ -1,6 +1,7 @@
 //! [`Malformed`].
 
 use crate::raw::{STACK_LIMIT, Unloadable};
+use crate::state::State;
 
 /// Why a packet cannot be decoded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -48,6 +49,14 @@ pub(crate) enum Malformed {
     TooMany,
     #[error("{0}")]
     Name(String),
+}
+
+impl Malformed {
+    /// Where the stack takes no more than these values: there are too many, or there is no memory for them.
+    pub(in crate::packet) fn of_stack(values: i32, state: &State) -> Self {
+        let is_limited = state.system.settings().memory_limit.is_some();
+        if is_limited && values < STACK_LIMIT / 2 { Self::Memory } else { Self::TooMany }
+    }
 }
 
 impl From<Unloadable> for Malformed {

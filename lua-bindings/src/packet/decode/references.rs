@@ -20,7 +20,7 @@ impl Decoder<'_> {
             _ => return Err(Malformed::NoReference(number)),
         };
         if !stack.reserve(8) {
-            return Err(Malformed::TooMany);
+            return Err(Malformed::of_stack(stack.top(), self.state));
         }
         object.push(stack, self.state);
         Ok(())
@@ -34,7 +34,7 @@ impl Decoder<'_> {
         foreign: &Arc<Foreign>,
     ) -> Result<(), Malformed> {
         if !stack.reserve(8) {
-            return Err(Malformed::TooMany);
+            return Err(Malformed::of_stack(stack.top(), self.state));
         }
         // One that is not the same ever after is so within its packet.
         let place = FOREIGN + number as usize;
