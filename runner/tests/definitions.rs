@@ -241,3 +241,27 @@ print(require("goroutine.local").async(function() task("mine"):command("true"):b
     assert!(run.stdout.starts_with(&expected), "{run:#?}");
     assert!(run.stdout.contains("  1. mine: "), "{run:#?}");
 }
+
+#[test]
+fn no_metamethod_of_what_a_script_gives_is_called() {
+    let run = sloth_script(
+        r#"local function broken() error("called") end
+local function odd()
+  return setmetatable({}, { __index = broken, __pairs = broken, __len = broken, __tostring = broken, __name = "task" })
+end
+local function locked() return setmetatable({}, { __metatable = 1 }) end
+task("a"):command(odd()):env(odd()):depends_on(odd()):tags({ odd() }):retries(1, odd()):timeout(locked()):build()
+task(odd()):command("true"):artifacts(locked()):env({ [odd()] = 1 }):build()
+workflow.define("w", { tasks = { odd(), locked(), fs, workflow, task }, config = odd(), [odd()] = 1 })
+workflow.define("v", { tasks = odd() })
+workflow.define(locked(), odd())
+"#,
+        &[],
+    );
+    assert_eq!(run.status.code(), Some(2), "{run:#?}");
+    assert!(!run.stderr.contains("called") && !run.stderr.contains("[runner:"), "{run:#?}");
+    for line in 6..=10 {
+        assert!(run.stderr.contains(&format!("script.sloth:{line}: ")), "line {line} in {run:#?}");
+    }
+    assert!(run.stderr.contains("8: workflow 'w' has no option 'a table': there are config,"), "{run:#?}");
+}

@@ -5,9 +5,10 @@
 local fields = ...
 local TASK, CONFIG, text, readable, fn = fields.TASK, fields.CONFIG, fields.text, fields.readable, fields.fn
 
-local getinfo, getmetatable, setmetatable, type, pairs, ipairs, tostring, math_type =
-  debug.getinfo, getmetatable, setmetatable, type, pairs, ipairs, tostring, math.type
-local error, sort = error, table.sort
+local getinfo, getmetatable, setmetatable, type, math_type =
+  debug.getinfo, debug.getmetatable, setmetatable, type, math.type
+local error, sort, rawget, rawlen = error, table.sort, rawget, rawlen
+local pairs, ipairs, plain = fields.pairs, fields.ipairs, fields.plain
 
 local M = { errors = {}, workflows = {}, tasks = {} }
 
@@ -75,11 +76,11 @@ local function builder(kind, methods)
       if method then
         return method
       end
-      wrong(here(), kind .. " '" .. M.record[self].name .. "' has no method '" .. tostring(name) .. "'" .. meant(name, known, true))
+      wrong(here(), kind .. " '" .. M.record[self].name .. "' has no method '" .. plain(name) .. "'" .. meant(name, known, true))
       return nothing
     end,
     __newindex = function(self, name)
-      wrong(here(), kind .. " '" .. M.record[self].name .. "': '" .. tostring(name) .. "' is set by a method, not assigned")
+      wrong(here(), kind .. " '" .. M.record[self].name .. "': '" .. plain(name) .. "' is set by a method, not assigned")
     end,
     __name = kind,
     __tostring = function(self)
@@ -88,8 +89,7 @@ local function builder(kind, methods)
   }
 end
 
--- What stands behind an object that the script has.
-M.record = setmetatable({}, { __mode = "k" })
+M.record = fields.record
 
 -- What a method gives that was not called with a colon: an object that takes all methods, so that those after it do not raise.
 local inert
@@ -170,16 +170,16 @@ end
 -- A task as a plain table.
 local function task_of(table, place, where)
   local record = { place = place, places = {}, built = true }
-  record.name, record.unnamed = name_of(table.name, where, place)
+  record.name, record.unnamed = name_of(rawget(table, "name"), where, place)
   local known = names_of(TASK)
   known[#known + 1] = "name"
   sort(known)
   for field, value in pairs(table) do
-    local what = "task '" .. record.name .. "': " .. tostring(field)
+    local what = "task '" .. record.name .. "': " .. plain(field)
     if TASK[field] then
       set(record, TASK, field, value, place, what)
     elseif field ~= "name" then
-      wrong(place, "task '" .. record.name .. "' has no option '" .. tostring(field) .. "'" .. meant(field, known, true))
+      wrong(place, "task '" .. record.name .. "' has no option '" .. plain(field) .. "'" .. meant(field, known, true))
     end
   end
   return record
@@ -193,8 +193,8 @@ local function set_tasks(record, tasks, place)
     return wrong(place, what .. "tasks: a list of tasks expected, got " .. (M.record[tasks] and "one task: put it in {}" or type(tasks)))
   end
   for key in pairs(tasks) do
-    if math_type(key) ~= "integer" or key < 1 or key > #tasks then
-      wrong(place, what .. "tasks has to be a list without holes: '" .. tostring(key) .. "' is no place in one")
+    if math_type(key) ~= "integer" or key < 1 or key > rawlen(tasks) then
+      wrong(place, what .. "tasks has to be a list without holes: '" .. plain(key) .. "' is no place in one")
     end
   end
   for i, entry in ipairs(tasks) do
@@ -223,7 +223,7 @@ local function set_config(record, config, place)
     if CONFIG[field] then
       set(record.config, CONFIG, field, value, place, what .. "." .. field)
     else
-      wrong(place, what .. " has no option '" .. tostring(field) .. "'" .. meant(field, names_of(CONFIG), true))
+      wrong(place, what .. " has no option '" .. plain(field) .. "'" .. meant(field, names_of(CONFIG), true))
     end
   end
 end
@@ -270,7 +270,7 @@ local function define(name, spec)
       if WORKFLOW[field] then
         WORKFLOW[field](record, value, place)
       else
-        wrong(place, "workflow '" .. record.name .. "' has no option '" .. tostring(field) .. "'" .. meant(field, names_of(WORKFLOW), true))
+        wrong(place, "workflow '" .. record.name .. "' has no option '" .. plain(field) .. "'" .. meant(field, names_of(WORKFLOW), true))
       end
     end
   end
@@ -285,7 +285,7 @@ local function callable(fn, form)
       return fn(...)
     end,
     __index = function(_, field)
-      error(name .. " has no field '" .. tostring(field) .. "': it is called, as " .. form, 2)
+      error(name .. " has no field '" .. plain(field) .. "': it is called, as " .. form, 2)
     end,
     __newindex = function()
       error(name .. " is called, as " .. form .. ", and takes no fields", 2)
@@ -297,7 +297,7 @@ end
 _G.task = callable(task, 'task("name")')
 _G.workflow = setmetatable({ define = callable(define, 'workflow.define("name", {...})') }, {
   __index = function(_, name)
-    error("workflow has no function '" .. tostring(name) .. "': there is workflow.define", 2)
+    error("workflow has no function '" .. plain(name) .. "': there is workflow.define", 2)
   end,
   __call = function()
     error("workflow is no function: there is workflow.define", 2)

@@ -4,10 +4,31 @@
 -- nil and a message; pattern(text), what is wrong with a pattern for files, or nil.
 local nearest, duration, pattern = ...
 
-local type, select, pairs, ipairs, tostring, math_type = type, select, pairs, ipairs, tostring, math.type
-local getmetatable, utf8_length, to_integer, concat = getmetatable, utf8.len, math.tointeger, table.concat
+local type, select, tostring, math_type = type, select, tostring, math.type
+local setmetatable, utf8_length, to_integer, concat = setmetatable, utf8.len, math.tointeger, table.concat
+local next, rawget, rawlen = next, rawget, rawlen
+
+-- Tables of the script's are looked at as they are: no metamethod of theirs is called.
+local function pairs(t)
+  return next, t
+end
+local function following(t, i)
+  local value = rawget(t, i + 1)
+  if value ~= nil then
+    return i + 1, value
+  end
+end
+local function ipairs(t)
+  return following, t, 0
+end
 
 local MANY = 30
+
+-- A key as messages show it.
+local function plain(key)
+  local kind = type(key)
+  return (kind == "string" or kind == "number" or kind == "boolean") and tostring(key) or "a " .. kind
+end
 
 -- What may be meant; if nothing is near, all there is, if that is wanted.
 local function meant(name, names, all)
@@ -88,14 +109,16 @@ local function time(value)
   return seconds, why
 end
 
--- What stands for a task or a workflow, where its name is expected.
+-- What stands behind an object that the script has: what is noted of a task or a workflow.
+local record = setmetatable({}, { __mode = "k" })
+
+-- A task or a workflow where its name is expected.
 local function itself(value)
-  local metatable = type(value) == "table" and getmetatable(value)
-  return metatable and (metatable.__name == "task" or metatable.__name == "workflow") and tostring(value)
+  return record[value] and tostring(value)
 end
 
 local function list(value)
-  if itself(value) then
+  if value ~= nil and itself(value) then
     return nil, "a string or a list of strings expected, got " .. itself(value) .. " itself: write its name"
   elseif type(value) == "string" then
     value = { value }
@@ -104,8 +127,8 @@ local function list(value)
   end
   local copy = {}
   for key in pairs(value) do
-    if math_type(key) ~= "integer" or key < 1 or key > #value then
-      return nil, "a list of strings expected, but it has the key '" .. tostring(key) .. "'"
+    if math_type(key) ~= "integer" or key < 1 or key > rawlen(value) then
+      return nil, "a list of strings expected, but it has the key '" .. plain(key) .. "'"
     end
   end
   for i, item in ipairs(value) do
@@ -147,7 +170,7 @@ local function map(value)
   for key, item in pairs(value) do
     local kind = type(item)
     if type(key) ~= "string" then
-      return nil, "names have to be strings, not " .. tostring(key) .. ": write { NAME = \"value\" }"
+      return nil, "names have to be strings, not " .. plain(key) .. ": write { NAME = \"value\" }"
     elseif kind ~= "string" and kind ~= "number" and kind ~= "boolean" then
       return nil, "the value of '" .. key .. "' has to be a string or a number, not a " .. kind
     end
@@ -216,4 +239,4 @@ local function too_many(field, most, ...)
   end
 end
 
-return { TASK = TASK, too_many = too_many, CONFIG = CONFIG, text = text, readable = readable, fn = fn, meant = meant }
+return { pairs = pairs, ipairs = ipairs, plain = plain, record = record, TASK = TASK, too_many = too_many, CONFIG = CONFIG, text = text, readable = readable, fn = fn, meant = meant }
