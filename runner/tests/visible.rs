@@ -72,6 +72,9 @@ fn what_scripts_and_commands_print_is_as_they_print_it() {
     );
     assert_eq!(run.stdout, "printed \u{1b}[1m\rraw\n\u{7}\n[a] \u{1b}[31m\r\n");
     assert!(run.stderr.starts_with("\u{1b}[2m\n"), "{run:#?}");
+    let run =
+        sloth_script(r#"task("a"):command([[printf '10%%\r20%%\rno room\r\n' >&2; exit 3]]):build()"#, &[]);
+    assert!(run.stderr.contains("exit code 3: no room\n"), "{run:#?}");
 }
 
 #[test]

@@ -71,7 +71,8 @@ local function shell_outcome(result, err)
   if result.success then
     return { status = "ok", output = output }
   end
-  local last = result.stderr:match("([^\n]+)\n*$")
+  -- What a command has written over its own line before is over.
+  local last = result.stderr:match("([^\r\n]+)[\r\n]*$")
   return { status = "failed", error = "exit code " .. result.exit_code .. (last and ": " .. last or ""), output = output }
 end
 
