@@ -201,6 +201,8 @@ fn a_deadlocked_task_fails_and_the_others_run() {
         ["catches failed", "dead failed", "in_goroutines failed", "next ok", "one failed", "two failed"],
         "{run:#?}"
     );
+    let told = "all goroutines are asleep - deadlock!\n    stack traceback:\n    \t[C]: in method 'receive'\n    \tscript.sloth:4: in local 'command'\n  catches: started\n";
+    assert!(run.stderr.contains(told), "{run:#?}");
     let run = sloth_script(
         r#"
         local ch = goroutine.channel()

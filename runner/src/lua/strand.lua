@@ -26,6 +26,7 @@ local goroutine, exec, enter, rest, leave, quiet, interrupted, describe, next_as
 
 local error, ipairs, pcall, next, type, pack, unpack, remove = error, ipairs, pcall, next, type, table.pack, table.unpack, table.remove
 local find, getinfo, min, max, now = string.find, debug.getinfo, math.min, math.max, goroutine.now
+local gmatch, gsub, match, sub, concat = string.gmatch, string.gsub, string.match, string.sub, table.concat
 
 -- How long a function may take to unwind when its time is over: it is stopped after a second.
 local GRACE = 1200
@@ -55,12 +56,25 @@ function M.start(task, fn)
   strands[#strands + 1] = strand
 end
 
+-- Where a goroutine stands, by a dump: its part of that, as a traceback.
+local function stack_in(dump, id)
+  local begin, lines, is_its = "goroutine " .. id, {}, false
+  for line in gmatch(dump, "[^\n]+") do
+    if sub(line, 1, 1) ~= " " then
+      is_its = match(line, "^goroutine %d+") == begin
+    elseif is_its and not find(line, "[runner:", 1, true) then
+      lines[#lines + 1] = sub(line, 3)
+    end
+  end
+  return (gsub(concat(lines, "\n"), "\n\t%[C%]: in %?$", ""))
+end
+
 -- Nothing can wake the functions that tasks have called: they end with that error. Whether there were any.
 local function fail_calls(message)
-  local any = false
+  local any, dump = false, goroutine.dump()
   for handle in next, calls do
     if not deadlocked[handle] then
-      any, deadlocked[handle] = true, message
+      any, deadlocked[handle] = true, { message, stack_in(dump, handle:id()) }
       handle:cancel(message)
     end
   end
@@ -182,12 +196,12 @@ function M.call(limit, last, task, fn, ...)
     end
   end
   local overdue = leave(handle:id()) or late
-  local message = deadlocked[handle]
+  local deadlock = deadlocked[handle]
   deadlocked[handle] = nil
   if interrupted() then
     return "interrupted", "interrupted", ""
-  elseif message then -- even if the function has caught the error
-    return "error", message, ""
+  elseif deadlock then -- even if the function has caught the error
+    return "error", deadlock[1], deadlock[2]
   elseif overdue then
     return "timeout", "timeout exceeded", ""
   elseif results[1] then
