@@ -467,7 +467,7 @@ function Context:cancel() end
 ---@return boolean has
 function Context:deadline() end
 
----A channel that closes when the context ends.
+---A channel that closes when the context ends, and cannot be closed otherwise.
 ---@return goroutine.Receiver channel
 function Context:done() end
 

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use runtime_core::conformance::MovedClock;
 use runtime_core::testing::BareBackend;
-use runtime_core::{Alarm, Backend, Channel, Context, EndOfContext, block_on};
+use runtime_core::{Alarm, Backend, Channel, Context, EndOfContext, block_on, fan_out};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -173,4 +173,14 @@ fn a_channel_keeps_what_it_was_given_as_long_as_it_is_there() {
     drop(channel);
     assert!(weak.upgrade().is_none());
     assert_eq!(Arc::strong_count(&kept), 1);
+}
+
+#[test]
+fn a_channel_that_keeps_something_is_not_closed_by_those_who_have_it() {
+    let channel = Channel::<()>::keeping(0, ());
+    assert!(!channel.close() && !channel.is_closed() && !channel.can_be_closed());
+    block_on(&BareBackend::new(), fan_out(channel.clone(), Vec::new())); // which closes its input when it ends
+    assert!(!channel.is_closed());
+    assert!(channel.downgrade().close() && channel.is_closed());
+    assert!(!channel.downgrade().close());
 }

@@ -68,9 +68,7 @@ impl ContextObject {
             let close = channel.downgrade();
             // By a weak reference: the channel keeps the context, and not the other way round.
             let at_end = self.context().at_end(move |_| {
-                if let Some(channel) = close.upgrade() {
-                    channel.close();
-                }
+                close.close();
             });
             *done = Some((channel.downgrade(), at_end));
             channel

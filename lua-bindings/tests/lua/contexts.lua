@@ -78,6 +78,33 @@ everywhere("done is a channel that closes", function()
   gives(values(nil, false), (goroutine.context():with_timeout(0)):done():receive())
 end)
 
+unless_lua("5.1", "an error that the module raises need not name the caller's line")
+everywhere("done closes when the context ends, and nobody else closes it", function()
+  local ctx, cancel = goroutine.context()
+  local done = ctx:done()
+  local why = "cannot close the channel of a context: it closes when the context ends"
+  local err = raises(why, function()
+    local closed = done:close()
+    return closed
+  end)
+  assert(err:match("contexts%.lua:%d+: cannot close"), err)
+  raises(why, goroutine.channel_close, done)
+  local view = done:receiver()
+  raises(why, view.close, view)
+  -- What closes its input when it ends leaves this one alone.
+  local joined = goroutine.fan_in({ done })
+  local split, mapped = goroutine.fan_out(done, 2), goroutine.pipeline(done, { { fn = tostring } })
+  for _, flow in ipairs(goroutine.list()) do
+    if flow ~= goroutine.current() then flow:cancel() end
+  end
+  for _, output in ipairs({ joined, split[1], mapped }) do gives(values(nil, false), output:receive()) end
+  equal(done:is_closed(), false)
+  gives(values(nil, false, "timeout exceeded"), done:receive(1))
+  cancel()
+  gives(values(nil, false), done:receive())
+  raises(why, done.close, done)
+end)
+
 everywhere("done closes also when nothing else is left of the context", function()
   local function only_done()
     return (goroutine.context():with_timeout(30)):done()

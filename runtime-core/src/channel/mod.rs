@@ -92,7 +92,7 @@ struct Shared<T> {
     state: Mutex<State<T>>,
     leftover: Option<Leftover<T>>,
     /// What the channel keeps alive.
-    _kept: Option<Kept>,
+    kept: Option<Kept>,
 }
 
 /// A channel, as long as somebody else has it.
@@ -106,6 +106,12 @@ impl<T> WeakChannel<T> {
     /// The channel, if anybody has it.
     pub fn upgrade(&self) -> Option<Channel<T>> {
         self.shared.upgrade().map(|shared| Channel { shared })
+    }
+
+    /// Closes the channel, if anybody has it; also one that its [holders cannot close](Channel::keeping). `false`: it is gone, or
+    /// was closed already.
+    pub fn close(&self) -> bool {
+        self.upgrade().is_some_and(|channel| channel.locked(State::close))
     }
 }
 
@@ -131,7 +137,8 @@ impl<T> Channel<T> {
         Self::made(capacity, None, State::new(capacity, None), None, None)
     }
 
-    /// The same, and `kept` is dropped with the last of the channel: what closes it, or sends.
+    /// The same, and `kept` is dropped with the last of the channel: what closes it, or sends. Only a [`WeakChannel`] closes it: that
+    /// it closes tells something, which no one of those who wait for it is to tell the others.
     pub fn keeping(capacity: usize, kept: impl Any + marker::Send + Sync) -> Self {
         Self::made(capacity, None, State::new(capacity, None), None, Some(Box::new(kept)))
     }
@@ -183,9 +190,14 @@ impl<T> Channel<T> {
         Receive::new(self.clone())
     }
 
-    /// Closes the channel. `false`: it was closed already.
+    /// Closes the channel. `false`: it was closed already, or [cannot be closed](Self::can_be_closed) here.
     pub fn close(&self) -> bool {
-        self.locked(|state, after| state.close(after))
+        self.can_be_closed() && self.locked(State::close)
+    }
+
+    /// Whether those who have it can close it: not one that [keeps](Self::keeping) something.
+    pub fn can_be_closed(&self) -> bool {
+        self.shared.kept.is_none()
     }
 
     /// How many values are in the channel; those of senders that wait do not count.
@@ -239,7 +251,7 @@ impl<T> Channel<T> {
                 number: crate::next_id(),
                 state: Mutex::new(state),
                 leftover,
-                _kept: kept,
+                kept,
             }),
         }
     }
