@@ -94,19 +94,32 @@ impl Args {
         }
     }
 
-    /// A table that has no other keys than the places of a list: what stands beside these would be ignored. `what` it is a list of.
-    pub(crate) fn list(&self, n: usize, what: &str) -> Result<Table, Fault> {
+    /// A table that has no other keys than the places of a list, or the `n` of `table.pack`: what stands beside these would be ignored.
+    /// `what` it is a list of. And how many places there are; if there is a hole, one of these is it.
+    pub(crate) fn list(&self, n: usize, what: &str) -> Result<(Table, usize), Fault> {
         let table = self.table(n)?;
+        let len = table.raw_len();
+        let mut places = len;
         for pair in table.pairs::<Value, Value>() {
-            match pair?.0 {
-                Value::Integer(1..) => {}
-                key => {
+            match pair? {
+                // The place behind what Lua takes for the length is empty.
+                (Value::Integer(place @ 1..), _)
+                    if usize::try_from(place).is_ok_and(|place| place <= len) => {}
+                (Value::Integer(1..), _) => places = len + 1,
+                (Value::String(key), Value::Integer(_) | Value::Number(_)) if *key.as_bytes() == *b"n" => {}
+                (key, _) => {
                     let got = shown_key(&self.lua, &key);
                     return Err(self.bad(n, &format!("list of {what}s expected, got {got} as a key")));
                 }
             }
         }
-        Ok(table)
+        Ok((table, places))
+    }
+
+    /// The error for an item of the list that argument `n` is.
+    pub(crate) fn wrong_item(&self, n: usize, what: &str, index: usize, item: &Value) -> Fault {
+        let got = type_name(&self.lua, item);
+        self.bad(n, &format!("list of {what}s expected, got {got} at [{index}]"))
     }
 
     pub(crate) fn string(&self, n: usize) -> Result<String, Fault> {
@@ -199,21 +212,12 @@ impl Args {
 
     /// A list of objects as argument `n`: no holes, nothing else in it.
     pub(crate) fn list_of<T: Named>(&self, n: usize) -> Result<Vec<T>, Fault> {
-        let table = self.list(n, T::NAME)?;
-        let len = table.raw_len();
-        let mut largest = 0;
-        for pair in table.pairs::<Value, Value>() {
-            if let Ok((Value::Integer(key), _)) = pair {
-                largest = largest.max(key);
-            }
-        }
-        let len = len.max(usize::try_from(largest).unwrap_or(0).min(len.saturating_add(1_000_000)));
+        let (table, len) = self.list(n, T::NAME)?;
         let mut objects = Vec::with_capacity(len.min(1 << 16));
         for index in 1..=len {
             let value: Value = table.raw_get(index)?;
             let Some(object) = object::<T>(&self.lua, &value) else {
-                let got = type_name(&self.lua, &value);
-                return Err(self.bad(n, &format!("list of {}s expected, got {got} at [{index}]", T::NAME)));
+                return Err(self.wrong_item(n, T::NAME, index, &value));
             };
             objects.push(object);
         }

@@ -245,7 +245,9 @@ fn receive(context: &Context<'_>, args: &Args, this: ChannelObject, offset: usiz
 
 fn close(context: &Context<'_>, _: &Args, this: ChannelObject, _: usize) -> Outcome {
     if !this.channel.can_be_closed() {
-        return Err(Fault::Wrong("cannot close the channel of a context: it closes when the context ends".into()));
+        return Err(Fault::Wrong(
+            "cannot close the channel of a context: it closes when the context ends".into(),
+        ));
     }
     if this.channel.close() {
         context.values(true)

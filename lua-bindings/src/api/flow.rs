@@ -162,8 +162,7 @@ struct Stage {
 }
 
 fn stages(context: &Context<'_>, args: &Args) -> Result<Vec<Stage>, Fault> {
-    let list = args.list(2, "stage")?;
-    let count = list.raw_len();
+    let (list, count) = args.list(2, "stage")?;
     if count == 0 {
         return Err(args.bad(2, "list of at least one stage expected, got an empty one"));
     }

@@ -103,9 +103,12 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
         }),
         // The arguments of a map, and whether there is such a pool: an empty list submits nothing that would tell.
         ("map", "pool_map", |context, args, target, offset| {
-            let list = args.table(1 + offset)?;
-            if list.raw_len() == 0 {
-                args.list(1 + offset, "value")?; // only whoever takes it for something else gives a table without places
+            let (list, count) = args.list(1 + offset, "value")?;
+            for index in 1..=count {
+                let value: Value = list.raw_get(index)?;
+                if value.is_nil() {
+                    return Err(args.wrong_item(1 + offset, "value", index, &value));
+                }
             }
             args.check_function(2 + offset)?;
             match target.find(context) {

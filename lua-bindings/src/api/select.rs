@@ -103,8 +103,7 @@ const KEYS: [&str; 10] =
 const SUBJECTS: [&str; 5] = ["channel", "handle", "context", "after", "default"];
 
 fn read(context: &Context<'_>, args: &Args, n: usize) -> Result<Cases, Fault> {
-    let list = args.list(n, "case")?;
-    let count = list.raw_len();
+    let (list, count) = args.list(n, "case")?;
     if count == 0 {
         return Err(args.bad(n, "list of at least one case expected, got an empty one"));
     }

@@ -64,7 +64,9 @@ local DIRECTION = { fits = either(optional, TEXT.fits), wrong = { "", "sideways"
 local HANDLE = { fits = { handle = true }, wrong = {} }
 local CHANNEL = { fits = { channel = true }, wrong = {} }
 local LIST = { fits = { table = true }, wrong = {} }
-local ITEMS = { fits = { table = true }, wrong = { { first = 1 }, { [true] = 1 } } }
+local ITEMS = { fits = { table = true }, wrong = {
+  { first = 1 }, { [true] = 1 }, { 1, first = 1 }, { 1, nil, 3 }, { [1] = 1, [3] = 3 }, { [2] = 1 }, { [1e6] = 1 }, { 1, [0] = 0 },
+} }
 local HANDLES = { fits = { table = true }, wrong = {
   { 1 }, { false }, { {} }, { [2] = 1 }, { first = 1 }, { [0] = 1 }, { [1.5] = 1 }, { [true] = 1 },
 } }
@@ -76,11 +78,12 @@ local CASES = { fits = { table = true }, wrong = {
   { { receive = true } }, { { send = 1, op = "send" } }, { { default = true, handler = {} } }, { { default = true, receive = true } },
   { { handle = 1 } }, { { context = {} } }, { { after = "1" } }, { { after = nan } }, { { after = 1, default = true } },
   { { channel = goroutine.channel(), receive = true }, default = true }, { { default = true }, [0] = { after = 1 } },
+  { [1] = { default = true }, [3] = { after = 1 } }, { nil, { default = true } }, { [2] = { default = true } },
 } }
 local STAGES = { fits = { table = true }, wrong = {
   {}, { 1 }, { {} }, { { fn = 1 } }, { { fn = noop, workers = 0 } }, { { fn = noop, workers = "2" } }, { { fn = noop, workers = nan } },
   { { fn = noop, capacity = -1 } }, { { fn = noop, capacity = 0.5 } }, { { fn = noop, [true] = 1 } }, { { fn = noop }, 5 },
-  { { fn = noop }, workers = 2 },
+  { { fn = noop }, workers = 2 }, { [1] = { fn = noop }, [3] = { fn = noop } },
 } }
 local CHANNELS = { fits = { table = true }, wrong = { { 1 }, { false }, { {} }, { [2] = 1 }, { first = goroutine.channel() } } }
 local FEW = { fits = { number = true }, wrong = { 0, -1, 0.5, nan, huge, 1e308 } }

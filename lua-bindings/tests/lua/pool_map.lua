@@ -30,6 +30,18 @@ everywhere("map works through a queue of 0, with items that are false and tables
   close(name)
 end)
 
+everywhere("what has no place in the list, or holes, is a wrong call, and nothing runs", function()
+  local name, ran = fresh_name(), goroutine.atomic_int()
+  create(name, { workers = 1 })
+  local function run() ran:add() end
+  raises("#2 to 'pool_map' (list of values expected, got 'x' as a key)", goroutine.pool_map, name, { 1, x = 2 }, run)
+  raises("#2 to 'pool_map' (list of values expected, got nil at [2])", goroutine.pool_map, name, { [1] = 1, [3] = 3 }, run)
+  raises("#2 to 'pool_map' (list of values expected, got nil at [2])", goroutine.pool_map, name, { 1, nil, 3 }, run)
+  equal(ran:load(), 0)
+  same(goroutine.pool_map(name, { n = 2, "packed", false }, function(value) return value end), { "packed", false })
+  close(name)
+end)
+
 everywhere("map gives nil and the first error, and cancels the rest", function()
   local name, others = fresh_name(), goroutine.wait_group()
   others:add(3)
