@@ -87,6 +87,71 @@ fn a_holder_that_ends_gives_back_all_and_one_is_told_of_each() {
 }
 
 #[test]
+fn many_locks_are_found_counted_and_given_back_the_newest_first() {
+    let holder = Holder::new();
+    let (locks, readers): (Vec<Mutex>, Vec<RwMutex>) =
+        (0..500).map(|_| (Mutex::new(), RwMutex::new())).unzip();
+    let once = Once::new();
+    assert_eq!(once.try_begin(&holder), Ok(Turn::Run));
+    for (lock, reader) in locks.iter().zip(&readers) {
+        lock.try_lock(&holder).unwrap();
+        for _ in 0..3 {
+            reader.try_rlock(&holder).unwrap();
+        }
+    }
+    assert_eq!(holder.held(), 1001);
+    // In the order of coming, so that most are found far from the end.
+    for (lock, reader) in locks.iter().zip(&readers).take(400) {
+        assert_eq!(lock.try_lock(&holder), Err(TryLockError::HeldByCaller));
+        assert_eq!(reader.unlock(&holder), Err(UnlockError::NotHeld));
+        lock.unlock(&holder).unwrap();
+        assert_eq!(lock.unlock(&holder), Err(UnlockError::NotLocked));
+        for left in [1, 1, 0] {
+            reader.runlock(&holder).unwrap();
+            assert_eq!(reader.readers(), left);
+        }
+    }
+    assert_eq!(once.try_begin(&holder), Err(TryLockError::HeldByCaller));
+    once.finish(&holder);
+    assert!(once.is_done());
+    assert_eq!(holder.held(), 200);
+    drop(holder);
+    assert!(locks.iter().all(|lock| !lock.is_locked()) && readers.iter().all(|lock| lock.readers() == 0));
+}
+
+#[test]
+fn permits_of_one_semaphore_are_given_back_one_by_one_however_many_are_held() {
+    let (semaphore, holder) = (Semaphore::new(count(100)), Holder::new());
+    for _ in 0..100 {
+        assert!(semaphore.try_acquire_for(&holder));
+    }
+    for left in (0..100).rev() {
+        semaphore.release_for(&holder).unwrap();
+        assert_eq!(holder.held(), left);
+    }
+    assert!(semaphore.release_for(&holder).is_err());
+}
+
+#[test]
+fn locks_that_nobody_can_unlock_any_more_are_forgotten_and_no_others() {
+    let (holder, mut kept) = (Holder::new(), Vec::new());
+    for n in 0..100_000 {
+        let (lock, reader) = (Mutex::new(), RwMutex::new());
+        lock.try_lock(&holder).unwrap();
+        reader.try_rlock(&holder).unwrap();
+        if n % 1000 == 0 {
+            kept.push((lock, reader));
+        }
+    }
+    assert!(holder.held() < 1000, "{} are held", holder.held());
+    let waits: Vec<Lock> = kept.iter().map(|(lock, _)| waiting(lock.lock(&Holder::new()))).collect();
+    assert!(
+        kept.iter().all(|(lock, reader)| lock.unlock(&holder).is_ok() && reader.runlock(&holder).is_ok())
+    );
+    assert!(waits.into_iter().all(|mut wait| poll(&mut wait) == IN_ORDER));
+}
+
+#[test]
 fn a_wait_keeps_its_holder_until_it_is_dropped() {
     let mutex = Mutex::new();
     let (here, there) = (Holder::new(), Holder::new());

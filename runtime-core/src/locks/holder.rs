@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::gate::Gate;
+use super::held::{Found, Held, HeldList, Look};
 use super::once::Running;
 use crate::sync::{Arc, Mutex};
 
@@ -36,21 +37,9 @@ struct Shared {
 /// What is held.
 #[derive(Default)]
 struct List {
-    /// In the order of locking. Mostly there are one or two: looked through from the end.
-    held: Vec<Held>,
+    held: HeldList,
     /// The gate that was gone out of last, which mostly is the next that is come into: a reference less to make and to drop.
     last: Option<Arc<Gate>>,
-}
-
-/// Something that is held.
-enum Held {
-    /// Permits of a gate. `times`: how often a reader has come in with them.
-    Permits {
-        gate: Arc<Gate>,
-        permits: usize,
-        times: u32,
-    },
-    Once(Running),
 }
 
 impl Default for Holder {
@@ -83,46 +72,56 @@ impl Holder {
 
     /// Whether it has permits of this gate.
     pub(super) fn holds(&self, gate: &Arc<Gate>) -> bool {
-        self.shared.held.lock().held.iter().any(|held| held.is_of(gate))
+        self.has(address(gate), |held| held.is_of(gate))
+    }
+
+    fn has(&self, address: usize, is_it: impl Fn(&Held) -> bool) -> bool {
+        let look = |held: &mut Held| if is_it(held) { Look::Stays } else { Look::Further };
+        matches!(self.shared.held.lock().held.look(address, look), Found::Stays)
     }
 
     /// Comes in once more with the permits that it has, if they are a part of all.
     pub(super) fn enter_again(&self, gate: &Arc<Gate>) -> bool {
         let all = gate.permits();
-        let mut list = self.shared.held.lock();
-        for held in list.held.iter_mut().rev().filter(|held| held.is_of(gate)) {
-            if let Held::Permits { permits, times, .. } = held
+        let look = |held: &mut Held| {
+            if held.is_of(gate)
+                && let Held::Permits { permits, times, .. } = held
                 && *permits < all
                 && let Some(more) = times.checked_add(1)
             {
                 *times = more;
-                return true;
+                return Look::Stays;
             }
-        }
-        false
+            Look::Further
+        };
+        matches!(self.shared.held.lock().held.look(address(gate), look), Found::Stays)
     }
 
     /// Goes out with so many permits of this gate. `None`: it does not have these. Else how many are given back, which
     /// are none if it had come in more often.
     pub(super) fn let_go(&self, gate: &Arc<Gate>, wanted: usize) -> Option<usize> {
-        let mut list = self.shared.held.lock();
-        for index in (0..list.held.len()).rev() {
-            if let Held::Permits { gate: held, permits, times } = &mut list.held[index]
+        let look = |held: &mut Held| {
+            if let Held::Permits { gate: held, permits, times } = held
                 && Arc::ptr_eq(held, gate)
                 && *permits == wanted
             {
                 *times -= 1;
-                if *times > 0 {
-                    return Some(0);
-                }
+                return if *times > 0 { Look::Stays } else { Look::Goes };
+            }
+            Look::Further
+        };
+        let mut list = self.shared.held.lock();
+        match list.held.look(address(gate), look) {
+            Found::Nothing => None,
+            Found::Stays => Some(0),
+            Found::Gone(held) => {
                 // The caller has a reference to this gate, and nobody waits at the one that is forgotten: nothing foreign is dropped.
-                if let Held::Permits { gate, .. } = list.held.remove(index) {
+                if let Held::Permits { gate, .. } = held {
                     list.last = Some(gate);
                 }
-                return Some(wanted);
+                Some(wanted)
             }
         }
-        None
     }
 
     pub(super) fn hold_once(&self, running: Running) {
@@ -130,35 +129,28 @@ impl Holder {
     }
 
     pub(super) fn runs_once(&self, address: usize) -> bool {
-        self.shared.held.lock().held.iter().any(|held| held.is_once(address))
+        self.has(address, |held| held.is_once(address))
     }
 
     /// What it runs of the once with this address: dropped by the caller, it is done.
     pub(super) fn take_once(&self, address: usize) -> Option<Running> {
-        let mut list = self.shared.held.lock();
-        let index = list.held.iter().rposition(|held| held.is_once(address))?;
-        match list.held.remove(index) {
-            Held::Once(running) => Some(running),
-            Held::Permits { .. } => None,
+        let look = |held: &mut Held| if held.is_once(address) { Look::Goes } else { Look::Further };
+        match self.shared.held.lock().held.look(address, look) {
+            Found::Gone(Held::Once(running)) => Some(running),
+            _ => None,
         }
     }
 }
 
-impl Held {
-    fn is_of(&self, of: &Arc<Gate>) -> bool {
-        matches!(self, Self::Permits { gate, .. } if Arc::ptr_eq(gate, of))
-    }
-
-    fn is_once(&self, address: usize) -> bool {
-        matches!(self, Self::Once(running) if running.address() == address)
-    }
+fn address(gate: &Arc<Gate>) -> usize {
+    Arc::as_ptr(gate) as usize
 }
 
 impl Shared {
     fn release_all(&self) {
         let List { held, last: _ } = std::mem::take(&mut *self.held.lock());
         // What was locked last is given back first, as if the holder had unwound.
-        for held in held.into_iter().rev() {
+        for held in held.newest_first() {
             match held {
                 Held::Permits { gate, permits, .. } => {
                     // Only one who had it alone can have left something half done.

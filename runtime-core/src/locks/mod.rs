@@ -13,6 +13,7 @@
 mod barrier;
 mod cond;
 mod gate;
+mod held;
 mod holder;
 mod mutex;
 mod once;
