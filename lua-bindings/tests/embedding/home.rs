@@ -2,13 +2,13 @@
 #![cfg(not(feature = "luajit"))] // a compiled loop sees no hook
 
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use goroutine::{Goroutines, StartedAs};
-use mlua::Lua;
+use mlua::{Function, Lua};
 
 use super::local::local;
-use crate::support::{CLOSES_VARIABLES, Carrier, PATIENCE, run};
+use crate::support::{CLOSES_VARIABLES, Carrier, PATIENCE, builder, run};
 
 crate::under_each_backend! {
     one_who_looks_in_sees_what_they_do
@@ -17,6 +17,7 @@ crate::under_each_backend! {
     others_end_when_they_have_computed
     what_a_cancelled_one_waits_for_can_be_ended_while_another_computes
     a_script_that_computes_hears_of_an_interrupt_where_it_is
+    what_computes_is_left_as_it_was
 }
 
 fn one_who_looks_in_sees_what_they_do(backend: Carrier) {
@@ -164,18 +165,14 @@ fn what_a_cancelled_one_waits_for_can_be_ended_while_another_computes(backend: C
         &goroutines,
         &lua,
         r#"
-        local mutex, order, over = goroutine.mutex(), {}, false
+        local mutex, computed, over = goroutine.mutex(), false, false
         mutex:lock()
-        local waiting = goroutine.async(function()
-          local ok, err = pcall(mutex.lock, mutex)
-          order[#order + 1] = "unwound"
-          error(err, 0)
-        end)
+        local waiting = goroutine.async(function() mutex:lock() end)
         goroutine.yield()
         assert(waiting:status() == "waiting")
         goroutine.async(function()
           while not over do end
-          order[#order + 1] = "computed"
+          computed = true
         end)
         ahead()
         goroutine.async(function()
@@ -186,7 +183,7 @@ fn what_a_cancelled_one_waits_for_can_be_ended_while_another_computes(backend: C
         end)
         local ok, err = waiting:await()
         assert(not ok and goroutine.is_cancelled(err), tostring(err))
-        assert(table.concat(order, " ") == "computed unwound", table.concat(order, " "))
+        assert(computed, "it has waited for its turn")
         assert(end_wait(waiting:id()) == true, "nothing computes")
         "#,
     );
@@ -209,6 +206,84 @@ fn a_script_that_computes_hears_of_an_interrupt_where_it_is(backend: Carrier) {
           while true do end
         end)
         assert(not ok and err == "script.lua:3: interrupted", err)
+        "#,
+    );
+}
+
+/// What a function computes that calls, resumes, raises, catches and allocates, with a hook of its own: the same each time.
+const COMPUTES: &str = r#"
+    local concat, insert = table.concat, table.insert
+    return function(rounds)
+      local sum, lines = 0, 0
+      local object = setmetatable({}, { __index = function(_, key) return #key end, __add = function(_, n) return n + 1 end })
+      local function generate(n)
+        return coroutine.wrap(function()
+          for i = 1, n do
+            local ok, err = pcall(error, { i })
+            coroutine.yield(ok and 0 or err[1])
+          end
+        end)
+      end
+      local hooked = coroutine.create(function(n)
+        debug.sethook(function() lines = lines + 1 end, "l")
+        local x = 0
+        for i = 1, n do
+          x = x + i
+        end
+        debug.sethook()
+        return x
+      end)
+      for round = 1, rounds do
+        for value in generate(20) do sum = (sum * 31 + value) % 1000003 end
+        local parts = {}
+        for i = 1, 50 do insert(parts, i .. ":" .. round) end
+        local text = concat(parts, ","):gsub("%d+", function(digits) return #digits end)
+        for i = 1, #text, 7 do sum = (sum + text:byte(i) * i) % 1000003 end
+        sum = (sum + object[parts[1]] + (object + round)) % 1000003
+        local t = {}
+        for i = 1, 100 do t[i] = (i * 7919 + round) % 101 end
+        table.sort(t, function(a, b) return a > b end)
+        sum = (sum + t[50] * round) % 1000003
+      end
+      local ok, x = coroutine.resume(hooked, 200)
+      return sum, ok and x, lines
+    end
+"#;
+
+fn what_computes_is_left_as_it_was(backend: Carrier) {
+    let (builder, _reports) = builder(&backend, 1);
+    let slice = Duration::from_micros(100);
+    let goroutines = builder.lazy(true).time_slice(slice).build().unwrap();
+    let lua = goroutine::new_state();
+    lua.globals().set("goroutine", goroutines.local_module(&lua).unwrap()).unwrap();
+    lua.globals().set("compute", run::<Function>(&lua, COMPUTES)).unwrap();
+    let rounds = if cfg!(debug_assertions) { 3000 } else { 20_000 };
+    let alone: (i64, i64, i64) = run(&lua, &format!("return compute({rounds})"));
+    lua.globals().set("rounds", rounds).unwrap();
+    lua.globals().set("alone", alone.0).unwrap();
+    lua.globals().set("lines", alone.2).unwrap();
+    interruptibly(
+        &goroutines,
+        &lua,
+        r#"
+        local ticks, over = 0, false
+        ahead()
+        goroutine.async(function()
+          while not over do
+            goroutine.sleep(0.1)
+            ticks = ticks + 1
+            local garbage = { ticks, tostring(ticks) }
+          end
+        end)
+        local handle = goroutine.async(function()
+          interruptible()
+          return compute(rounds)
+        end)
+        local _, sum, x, seen = handle:await()
+        over = true
+        assert(sum == alone and x == 20100 and seen == lines, sum .. " " .. x .. " " .. seen)
+        assert(ticks > 0, "it was interrupted")
+        assert(compute(rounds) == alone, "the script, too")
         "#,
     );
 }
