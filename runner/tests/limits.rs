@@ -118,6 +118,8 @@ fn whatever_a_function_catches_or_closes_it_ends_when_its_time_is_over() {
             coroutine.resume(co)
             coroutine.close(co)
           end),
+          t('describes', function() error(setmetatable({}, { __tostring = endless })) end),
+          t('says', function() return false, setmetatable({}, { __tostring = endless }) end),
           t('calls', function()
             -- Each call takes a good part of a second, and few instructions lie between them.
             local text = ('a'):rep(600)
@@ -126,8 +128,13 @@ fn whatever_a_function_catches_or_closes_it_ends_when_its_time_is_over() {
         })",
         &[],
     );
-    let ends = ["catches", "closes", "coroutine", "nested", "closing", "calls"];
-    assert_eq!(statuses(&run), ends.map(|name| format!("{name} timeout")).join(", "), "{run:#?}");
+    let ends = ["catches", "closes", "coroutine", "nested", "closing"].map(|name| format!("{name} timeout"));
+    let ends = format!("{}, describes timeout, says failed, calls timeout", ends.join(", "));
+    assert_eq!(statuses(&run), ends, "{run:#?}");
+    assert!(
+        run.stderr.contains("says: failed in ") && run.stderr.contains("(object whose __tostring fails: "),
+        "{run:#?}"
+    );
 }
 
 #[test]

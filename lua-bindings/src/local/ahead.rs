@@ -25,7 +25,7 @@ use std::sync::Arc;
 use mlua::Lua;
 
 use super::Local;
-use crate::raw::protected_bare;
+use crate::raw::{protected_bare, running};
 use crate::state::{State, Verdict};
 use crate::system::Ending;
 
@@ -52,6 +52,15 @@ pub(crate) enum AtHome {
 }
 
 impl State {
+    /// Calls functions of the running goroutine's, whose own coroutine has ended, on the stack of whoever runs it. They may compute.
+    pub(super) fn on_this_stack<T>(&self, lua: &Lua, act: impl FnOnce() -> T) -> T {
+        let Some(interrupts) = self.interrupts() else { return act() };
+        let entered = interrupts.enter(running(lua).as_ptr(), false);
+        let done = act();
+        interrupts.leave(entered);
+        done
+    }
+
     /// What computes in this home state is being interrupted: does what is due meanwhile.
     pub(crate) fn interrupted_at_home(self: &Rc<Self>) -> AtHome {
         let (local, current) = (self.local(), self.current());

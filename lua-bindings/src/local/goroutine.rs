@@ -387,7 +387,9 @@ impl Goroutine {
         }
         // Its `__tostring` may do anything that the goroutine may, but wait.
         let running = Rc::clone(&self.running);
-        let message = local.as_running(state, &running, coroutine, || fault::error_text(&error));
+        let message = local.as_running(state, &running, coroutine, || {
+            state.on_this_stack(lua, || fault::error_text(&error))
+        });
         let traceback = self.running.take_traceback();
         let Blame { started_at, tell } = Blame::of(self.member.as_deref());
         let error = self.keep();

@@ -1,8 +1,8 @@
 -- Runs the workflows. Called with: the workflows; strand.lua's functions; tell(kind, fields), which is how everything is told;
 -- interrupted(); meant(name, names, all), which are given if none is near; found(patterns, workdir), the files of artifacts, or nil and the pattern without one; params; goroutine, the module;
--- unwind(), which lets what was interrupted come to its end; describe(err), the text of an error value.
+-- unwind(), which lets what was interrupted come to its end.
 -- Gives whether all went well.
-local workflows, strand, tell, interrupted, meant, found, params, goroutine, unwind, describe = ...
+local workflows, strand, tell, interrupted, meant, found, params, goroutine, unwind = ...
 
 local now = goroutine.now
 local LONGEST_DELAY = 60 -- seconds, of a delay that doubles
@@ -34,11 +34,11 @@ end
 local STATUS = { error = "failed", timeout = "timeout", interrupted = "cancelled" }
 
 -- What a command says of itself: of an object, what it says or holds, as of an error.
-local function as_text(value)
+local function as_text(value, task, last)
   if type(value) ~= "table" and type(value) ~= "userdata" then
     return value ~= nil and tostring(value) or nil
   end
-  return (describe(value):gsub("^%(error object is a table value", "(a table"))
+  return (strand.text(task.timeout, last, task, value):gsub("^%(error object is a table value", "(a table"))
 end
 
 -- What is no text, for hooks.
@@ -47,16 +47,16 @@ local function object(value)
   return kind ~= "string" and kind ~= "userdata" and value or nil
 end
 
-local function function_outcome(how, first, second, third)
+local function function_outcome(task, last, how, first, second, third)
   if how ~= "ok" then
     return { status = STATUS[how], error = first, traceback = second ~= "" and second or nil, value = object(third) }
   elseif type(first) ~= "boolean" then
     local unseen = first == nil and type(second) == "string" and second or nil
     return { status = "ok", output = first, unseen = unseen }
   elseif first then
-    return { status = "ok", message = as_text(second), output = third }
+    return { status = "ok", message = as_text(second, task, last), output = third }
   end
-  return { status = "failed", error = as_text(second) or "the command returned false", value = object(second), output = third }
+  return { status = "failed", error = as_text(second, task, last) or "the command returned false", value = object(second), output = third }
 end
 
 local function shell_outcome(result, err)
@@ -86,7 +86,7 @@ local function attempt_command(task, attempt, deps, limit, last)
   if type(task.command) == "string" then
     return shell_outcome(strand.shell(task.command, shell_options(task, limit, last)))
   end
-  return function_outcome(strand.call(limit, last, task, task.command, this_of(task, attempt), params, deps))
+  return function_outcome(task, last, strand.call(limit, last, task, task.command, this_of(task, attempt), params, deps))
 end
 
 -- Whether a condition holds; if it cannot be told, nil and the outcome of the task.
@@ -104,7 +104,7 @@ local function condition(task, field, deps, last)
     if how == "ok" then
       return first and true or false
     end
-    outcome = function_outcome(how, first, second)
+    outcome = function_outcome(task, last, how, first, second)
   end
   outcome.error = field .. ": " .. outcome.error
   return nil, outcome

@@ -11,6 +11,8 @@
 --                                  in a strand: calls a function of the script's for a task, at most for `limit` seconds from when it begins,
 --                                  and until `last` (by now(); nil: as long as it takes): "ok" and its values, or "error" | "timeout" |
 --                                  "interrupted", a message, a traceback and, of an error, its value
+--   text(limit, last, task, value)
+--                                  in a strand: the text of an error value or a message. That of an object is a function of the script's
 --   try(fn, ...)                   in a strand: true if fn(...) raises nothing, otherwise false and the text of the error
 --
 -- Strands are goroutines of `goroutine.local`, as the functions of the script's that they call are: those wait for each other, and share the
@@ -25,7 +27,8 @@
 local goroutine, exec, enter, rest, leave, quiet, interrupted, describe, next_as, end_wait = ...
 
 local error, ipairs, pcall, next, type, pack, unpack, remove = error, ipairs, pcall, next, type, table.pack, table.unpack, table.remove
-local find, getinfo, min, max, now = string.find, debug.getinfo, math.min, math.max, goroutine.now
+local find, getinfo, getmetatable = string.find, debug.getinfo, debug.getmetatable
+local min, max, now = math.min, math.max, goroutine.now
 local gmatch, gsub, match, sub, concat = string.gmatch, string.gsub, string.match, string.sub, table.concat
 
 -- How long a function may take to unwind when its time is over: it is stopped after a second.
@@ -208,7 +211,15 @@ function M.call(limit, last, task, fn, ...)
     return "ok", unpack(results, 2, results.n)
   end
   local trace = (results[3] or ""):gsub("\n\t%[runner:[^\n]*", ""):gsub("\n\t%[C%]: in %?$", "")
-  return "error", describe(results[2]), trace, results[2]
+  return "error", M.text(limit, last, task, results[2]), trace, results[2]
+end
+
+function M.text(limit, last, task, value)
+  if type(value) ~= "table" or not (getmetatable(value) or {}).__tostring then
+    return describe(value)
+  end
+  local how, text = M.call(limit, last, task, describe, value)
+  return how == "ok" and text or "(object whose __tostring fails: " .. text .. ")"
 end
 
 return M

@@ -205,7 +205,7 @@ impl Definitions {
                 leave,
                 quiet,
                 interrupted.clone(),
-                describe.clone(),
+                describe,
                 next_as,
                 end_wait,
             ),
@@ -216,7 +216,7 @@ impl Definitions {
             lua,
             "engine",
             include_str!("../lua/engine.lua"),
-            (workflows, strand, tell, interrupted, meant, found, params, goroutine, unwind, describe),
+            (workflows, strand, tell, interrupted, meant, found, params, goroutine, unwind),
         )?;
         Ok(if well { Outcome::Well } else { Outcome::Failed })
     }
