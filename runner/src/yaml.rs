@@ -1,6 +1,7 @@
 //! YAML: 1.2, as most programs read it, with the merges of 1.1.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use saphyr_parser::{Event, Parser, Tag};
 use serde_json::Value as Json;
@@ -19,16 +20,26 @@ pub(crate) fn parse(text: &str) -> Result<serde_json::Value, String> {
         return Ok(serde_json::Value::Null);
     }
     let (marked, mark) = mark_quoted(text);
-    let said = |error: serde_norway::Error| unmarked(convert::deep(&error.to_string()), mark);
+    let said = |error: serde_norway::Error| {
+        let why = unmarked(convert::deep(&error.to_string()), mark);
+        // It knows where the mapping begins, at most.
+        if why.contains("duplicate entry with") { twice(text).unwrap_or(why) } else { why }
+    };
     let value: Yaml = serde_norway::from_str(&marked).map_err(said)?;
     check_tags(text)?;
     let at = |(path, why): Wrong| {
         if path.is_empty() { why } else { format!("{why} (at {})", convert::short(&path)) }
     };
-    let mut value = named(value, mark, 0).map_err(at)?;
+    let mut value = named(value, mark, 0).map_err(|wrong| {
+        let why = at(wrong);
+        if why.contains(AS_STRINGS) { twice(text).unwrap_or(why) } else { why }
+    })?;
     value.apply_merge().map_err(said)?;
     plain(value, mark).map_err(at)
 }
+
+/// What is said of keys that become the same.
+const AS_STRINGS: &str = "stands twice, once as a string and once as something else";
 
 /// The path to what is wrong, and a message.
 type Wrong = (String, String);
@@ -39,6 +50,38 @@ fn wrong<T>(why: String) -> Result<T, Wrong> {
 
 fn within(name: &str) -> impl FnOnce(Wrong) -> Wrong {
     move |(path, why)| (convert::join(name, path), why)
+}
+
+/// Says of the first key that stands twice in its mapping where it does, if one does by its text.
+fn twice(text: &str) -> Option<String> {
+    // Of each list and mapping that is open: the lines of its keys, and whether the next value is one.
+    let mut open: Vec<Option<(HashMap<String, usize>, bool)>> = Vec::new();
+    for (event, span) in Parser::new_from_str(text).map_while(Result::ok) {
+        match &event {
+            Event::MappingStart(..) => {
+                open.push(Some((HashMap::new(), true)));
+                continue;
+            }
+            Event::SequenceStart(..) => {
+                open.push(None);
+                continue;
+            }
+            Event::MappingEnd | Event::SequenceEnd => drop(open.pop()),
+            Event::Scalar(..) | Event::Alias(_) => {}
+            _ => continue,
+        }
+        let Some(Some((keys, is_key))) = open.last_mut() else { continue };
+        if let (true, Event::Scalar(key, ..)) = (*is_key, &event)
+            && let Some(before) = keys.insert(key.to_string(), span.start.line())
+        {
+            let line = span.start.line();
+            let places =
+                if before == line { format!("line {line}") } else { format!("lines {before} and {line}") };
+            return Some(format!("the key '{key}' stands twice, at {places}"));
+        }
+        *is_key = !*is_key;
+    }
+    None
 }
 
 /// The same value with strings for keys: before anything is merged, so that what stands there goes before what is merged.
@@ -66,9 +109,7 @@ fn named(value: Yaml, mark: Option<char>, depth: usize) -> Result<Yaml, Wrong> {
                 };
                 let value = named(value, mark, depth + 1).map_err(within(&unmarked(name.clone(), mark)))?;
                 if strings.contains_key(name.as_str()) {
-                    return wrong(format!(
-                        "the key '{name}' stands twice, once as a string and once as something else"
-                    ));
+                    return wrong(format!("the key '{name}' {AS_STRINGS}"));
                 }
                 strings.insert(name.into(), value);
             }

@@ -80,12 +80,16 @@ fn yaml_is_read_and_written_within_limits() {
             for _, text in ipairs({ "1", "null", "~", "a: b", "- #x", "", " x ", "true", "two\nlines\n", "é" }) do
               assert(yaml.decode(yaml.encode({ text }))[1] == text, text)
             end
-            gives_nothing('duplicate entry with key "a"', yaml.decode, "a: 1\na: 2\n")
+            gives_nothing("the key 'a' stands twice, at lines 1 and 2", yaml.decode, "a: 1\na: 2\n")
+            gives_nothing("the key 'k' stands twice, at lines 4 and 6", yaml.decode, "k: [k, k]\nx: k\nlist:\n- k: {k: 1}\n  ? [k]\n  k: 2\n")
+            gives_nothing("the key 'k' stands twice, at line 1", yaml.decode, "{k: 1, k: 2}")
             -- Keys are strings in the end, and no two are the same.
-            for text, path in pairs({
-              ["1: a\n'1': b"] = "", ["'true': a\ntrue: b"] = "", ["~: a\n'null': b"] = "", ["in: {1: x, '1': y}"] = " (at in)",
+            for text, told in pairs({
+              ["1: a\n'1': b"] = "'1' stands twice, at lines 1 and 2", ["'true': a\ntrue: b"] = "'true' stands twice, at lines 1 and 2",
+              ["in: {1: x, '1': y}"] = "'1' stands twice, at line 1",
+              ["in: {~: a, 'null': b}"] = "'null' stands twice, once as a string and once as something else (at in)",
             }) do
-              gives_nothing("stands twice, once as a string and once as something else" .. path, yaml.decode, text)
+              gives_nothing("the key " .. told, yaml.decode, text)
             end
             local merged = yaml.decode("- &a {1: x, 2: z}\n- {<<: *a, '1': y}\n- {'1': y, <<: *a}")
             for i = 2, 3 do assert(merged[i]["1"] == "y" and merged[i]["2"] == "z", "what stands there goes before what is merged") end
@@ -132,7 +136,7 @@ fn a_file_of_values_with_what_cannot_be_read_is_wrong_usage() {
     }
     assert_eq!(sloth(folder.path(), &["run", "marked.lua"]).stdout, "begun\n");
     for (file, told) in [
-        ("twice.yaml", "twice.yaml: duplicate entry with key \"port\""),
+        ("twice.yaml", "twice.yaml: the key 'port' stands twice, at lines 1 and 2"),
         ("single.json", "single.json: names with values, or a list, expected, and this is 5"),
         ("endless.yaml", "endless.yaml: the number .inf cannot be read (at a.limit)"),
     ] {
