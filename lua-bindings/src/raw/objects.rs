@@ -19,8 +19,11 @@ use crate::places::Places;
 /// The contents of such a userdata; empty once it has been collected.
 type Block = Option<Object>;
 
-/// Its address is the key under which our metatables, and no others, have a value.
+/// Its address, as a light userdata, is what our metatables, and no others, have at [`MARKED`].
 static MARK: u8 = 0;
+
+/// A place in the array of a metatable, which takes a third of the time to look at that a key of another kind takes.
+const MARKED: ffi::lua_Integer = 1;
 
 fn mark() -> *const c_void {
     (&raw const MARK).cast()
@@ -33,8 +36,8 @@ impl Stack<'_> {
         // SAFETY: the callers push a table and have reserved room; each push below is popped by what follows it. The block is
         // written before the metatable makes it known to the collector.
         unsafe {
-            ffi::lua_pushboolean(self.state, 1);
-            ffi::lua_rawsetp(self.state, -2, mark());
+            ffi::lua_pushlightuserdata(self.state, mark().cast_mut());
+            ffi::lua_rawseti(self.state, -2, MARKED as _);
             ffi::lua_pushstring(self.state, c"__gc".as_ptr());
             ffi::lua_pushlightuserdata(self.state, ffi::lua_topointer(self.state, -2).cast_mut());
             let block = new_block::<Rc<Places>>(self.state);
@@ -131,16 +134,17 @@ pub(super) fn drop_contained<T>(value: T) {
 /// another userdata, and even then the sizes have to agree.
 unsafe fn block(state: *mut ffi::lua_State, index: c_int) -> Option<*mut Block> {
     // SAFETY: the state is alive and `index` acceptable; what is pushed is popped. Two free slots are always there in a
-    // C function, and the callers of `Stack::object` have reserved some.
+    // C function, and the callers of `Stack::object` have reserved some. A light userdata has no length.
     unsafe {
-        if ffi::lua_type(state, index) != ffi::LUA_TUSERDATA || ffi::lua_getmetatable(state, index) == 0 {
+        let userdata = ffi::lua_touserdata(state, index);
+        if userdata.is_null() || ffi::lua_getmetatable(state, index) == 0 {
             return None;
         }
-        ffi::lua_rawgetp(state, -1, mark());
-        let marked = ffi::lua_type(state, -1) == ffi::LUA_TBOOLEAN;
+        ffi::lua_rawgeti(state, -1, MARKED as _);
+        let marked = std::ptr::eq(ffi::lua_touserdata(state, -1), mark());
         ffi::lua_pop(state, 2);
         let ours = marked && ffi::lua_rawlen(state, index) as usize == size_of::<Block>();
-        ours.then(|| ffi::lua_touserdata(state, index).cast())
+        ours.then(|| userdata.cast())
     }
 }
 
