@@ -16,8 +16,9 @@ use crate::object::Object;
 use crate::raw::{Coroutine, Kind, Stack};
 use crate::state::{State, vital};
 
-/// The values that the function captured, then its arguments.
-pub(crate) type Quick = SmallVec<[Carried; 4]>;
+/// The values that the function captured, then its arguments. Room for more than one would be in every goroutine that waits for its
+/// start, and most have none: what is written there has to be fetched again once it starts.
+pub(crate) type Quick = SmallVec<[Carried; 1]>;
 
 /// A value on its way.
 pub(crate) enum Carried {
@@ -111,7 +112,8 @@ pub(crate) fn ship(
     if state.may_be_named(stack.address(1)) {
         return None;
     }
-    let mut values = Quick::new();
+    let captured = code.analysis.as_ref().map_or(0, |analysis| usize::from(analysis.upvalue_count));
+    let mut values = Quick::with_capacity(captured + usize::try_from(top - 1).unwrap_or(0));
     let mut upvalue = 1;
     while stack.push_upvalue(1, upvalue) {
         let value = Carried::of(stack, state, -1);
