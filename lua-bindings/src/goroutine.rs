@@ -151,7 +151,7 @@ impl Start {
     pub(crate) fn end(self, outcome: Outcome<Packet, Box<Failure>>) {
         let Self { completer, mut ties, member, .. } = self;
         let slot = ties.slot();
-        tell_end(completer, outcome, slot, ties, Some(member));
+        tell_end(&completer, outcome, slot, ties, Some(member));
     }
 }
 
@@ -225,7 +225,7 @@ impl Ties {
 
 /// Tells the end of a goroutine to everybody.
 fn tell_end(
-    completer: GoroutineCompleter,
+    completer: &GoroutineCompleter,
     outcome: Outcome<Packet, Box<Failure>>,
     slot: Option<Slot>,
     ties: Ties,
@@ -272,8 +272,8 @@ impl Reply {
 
 /// A goroutine that has started. Its isolate's table of slots and its future share it.
 pub(crate) struct Running {
-    pub(crate) completer: RefCell<Option<GoroutineCompleter>>,
-    pub(crate) handle: GoroutineHandle,
+    /// Also after its end. No handle, which would have to be counted.
+    pub(crate) completer: GoroutineCompleter,
     pub(crate) slot: usize,
     /// The goroutine that the home state has started and that this one descends from: this one, if that was the home state's.
     pub(crate) root: u64,
@@ -309,9 +309,9 @@ enum Passed {
     Reply(Reply),
 }
 
-/// A million of them may sleep: with the two counts of an `Rc`, one has 128 bytes, which allocators have a size for.
+/// A million of them may sleep: with the two counts of an `Rc`, one has 112 bytes, which allocators have a size for.
 #[cfg(target_pointer_width = "64")]
-const _: () = assert!(size_of::<Running>() <= 112);
+const _: () = assert!(size_of::<Running>() <= 96);
 
 /// What few goroutines have: a million that sleep should not have room for it.
 #[derive(Default)]
@@ -349,12 +349,10 @@ impl Running {
         slot: usize,
         pool_slot: Option<Slot>,
     ) -> Self {
-        let handle = completer.handle();
         Self {
-            completer: RefCell::new(Some(completer)),
             slot,
-            root: member.root.unwrap_or(handle.id()),
-            handle,
+            root: member.root.unwrap_or(completer.id()),
+            completer,
             passed: Cell::default(),
             rare: OnceCell::new(),
             exposed: Cell::new(false),
@@ -379,11 +377,14 @@ impl Running {
         self.rare.get().and_then(|rare| rare.traceback.borrow_mut().take())
     }
 
-    /// Says something of it to those who look at its handle, unless it has ended.
-    pub(crate) fn tell(&self, tell: impl FnOnce(&GoroutineCompleter)) {
-        if let Some(completer) = &*self.completer.borrow() {
-            tell(completer);
-        }
+    /// Its number.
+    pub(crate) fn id(&self) -> u64 {
+        self.completer.id()
+    }
+
+    /// The reason for which it was cancelled, if it was and there is one.
+    pub(crate) fn cancel_reason(&self) -> Option<Arc<str>> {
+        self.completer.cancelled().flatten()
     }
 
     /// Leaves the wait of a call that parks.
@@ -437,7 +438,7 @@ impl Running {
 
     /// Whether it was asked to stop.
     pub(crate) fn is_cancelled(&self) -> bool {
-        self.handle.is_cancelled()
+        self.completer.is_cancelled()
     }
 
     /// Whether its blocking calls raise: it was cancelled, and is not unwinding, or has been for too long.
@@ -461,10 +462,7 @@ impl Running {
             holder.release_all();
         }
         let slot = self.pool_slot.take().map(|slot| *slot);
-        let completer = self.completer.borrow_mut().take();
-        if let Some(completer) = completer {
-            tell_end(completer, outcome, slot, ties, member);
-        }
+        tell_end(&self.completer, outcome, slot, ties, member);
     }
 
     /// Until when it may unwind, if it is unwinding.

@@ -200,9 +200,9 @@ pub(crate) fn look(lua: &Lua, system: &System, living: Vec<(Rc<Running>, Corouti
             Some(Value::String(text)) => fault::traceback(&text.to_string_lossy()),
             _ => String::new(),
         };
-        let waits = running.handle.status() == Status::Waiting;
+        let waits = running.completer.status() == Status::Waiting;
         let wait = running.parked.get().filter(|_| waits).map(|(what, since)| (what, system.at(since)));
-        seen.push((running.handle.id(), Seen { wait, stack }));
+        seen.push((running.id(), Seen { wait, stack }));
     }
     seen
 }

@@ -222,7 +222,7 @@ impl Isolate {
         let live: Vec<Rc<Running>> =
             self.slots.borrow().slots.iter().filter_map(|slot| slot.running.clone()).collect();
         for running in live {
-            running.handle.cancel(Some("shutdown"));
+            running.completer.handle().cancel(Some("shutdown"));
         }
         self.has_ended_all().await;
     }
@@ -359,7 +359,7 @@ impl Isolate {
         let mut slots = self.slots.borrow_mut();
         let running = slots.slots[slot].running.take();
         if let (Some(running), Some(interrupts)) = (&running, self.state.interrupts()) {
-            interrupts.ended(|| running.handle.id());
+            interrupts.ended(|| running.id());
         }
         slots.live -= 1;
         if reusable {

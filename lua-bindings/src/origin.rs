@@ -97,7 +97,7 @@ impl Children {
     pub(crate) fn add(
         &self,
         system: &Arc<System>,
-        started_at: Arc<str>,
+        started_at: &Arc<str>,
         code: Option<Arc<Code>>,
         watch: GoroutineWatch,
     ) -> Member {
@@ -109,10 +109,10 @@ impl Children {
         Member { origin, at }
     }
 
-    fn origin(&self, system: &Arc<System>, started_at: Arc<str>, code: Option<Arc<Code>>) -> Arc<Origin> {
+    fn origin(&self, system: &Arc<System>, started_at: &Arc<str>, code: Option<Arc<Code>>) -> Arc<Origin> {
         if let Some((origin, left)) = &mut *self.last.borrow_mut()
             && *left > 0
-            && Arc::ptr_eq(&origin.started_at, &started_at)
+            && Arc::ptr_eq(&origin.started_at, started_at)
             && origin.code.as_ref().map(|code| code.id) == code.as_ref().map(|code| code.id)
         {
             *left -= 1;
@@ -123,7 +123,7 @@ impl Children {
         let family = Family(self.group.clone());
         let origin = system.registry.enter(|listed| Origin {
             system: Arc::clone(system),
-            started_at,
+            started_at: Arc::clone(started_at),
             root: self.root,
             code,
             members: Mutex::default(),

@@ -43,7 +43,7 @@ pub(crate) use coroutine::{Coroutine, Resumed};
 pub(crate) use entry::{CANNOT_PARK, Primitive, Went, closure, faces, wrong};
 pub(crate) use functions::Unloadable;
 pub(crate) use hook::{interrupt_hook, prepare_home, prepare_interrupts};
-pub(crate) use local::{HomeSwitches, anchor, is_polled_by_executor, running};
+pub(crate) use local::{HomeSwitches, anchor, is_polled_by_executor, running, unprotected};
 pub(crate) use memory::advise;
 pub use memory::limit_memory;
 pub(crate) use objects::object_of;

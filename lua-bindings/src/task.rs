@@ -123,7 +123,7 @@ impl Task {
 
     /// Resumes the goroutine. True if that was its end.
     fn run(&mut self, shipped: Option<Shipped>) -> bool {
-        self.running.tell(|completer| completer.running());
+        self.running.completer.running();
         let before = self.isolate.state.set_current(Some(Rc::clone(&self.running)));
         let end = catch_unwind(AssertUnwindSafe(|| self.resume(shipped).or_else(|| self.parked())));
         self.put_down();
@@ -221,10 +221,7 @@ impl Future for Task {
                 }
                 continue;
             }
-            let cancelled = match &*task.running.completer.borrow() {
-                Some(completer) => completer.poll_cancelled(cx).is_ready(),
-                None => return Poll::Ready(()),
-            };
+            let cancelled = task.running.completer.poll_cancelled(cx).is_ready();
             if let Some(wait) = &mut task.wait {
                 let reply = match wait.as_mut().poll(cx) {
                     Poll::Ready(reply) => reply,
@@ -238,7 +235,7 @@ impl Future for Task {
                     }
                     Poll::Pending => {
                         // Said only now: whoever sees it finds the goroutine where it waits.
-                        task.running.tell(|completer| completer.waiting());
+                        task.running.completer.waiting();
                         return Poll::Pending;
                     }
                 };
@@ -256,7 +253,7 @@ impl Future for Task {
             }
             // The coroutine is in an async function of the embedder's, or was resumed from one of our waits.
             let resumed = task.running.is_answered();
-            task.running.tell(|completer| completer.running());
+            task.running.completer.running();
             let end = match task.poll_driven(cx) {
                 None if task.wait.is_none() && cancelled && !resumed && !task.interrupted => {
                     Some(task.stop_driven())
@@ -269,7 +266,7 @@ impl Future for Task {
                 return Poll::Ready(());
             }
             if task.wait.is_none() {
-                task.running.tell(|completer| completer.waiting());
+                task.running.completer.waiting();
                 return Poll::Pending;
             }
         }

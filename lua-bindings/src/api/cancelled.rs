@@ -5,7 +5,6 @@ use std::sync::Arc;
 use mlua::{Function, Lua, Value};
 
 use super::{Named, Primitives};
-use crate::goroutine::GoroutineHandle;
 use crate::object::Object;
 
 /// The error value "cancelled", with its reason. `tostring` gives `cancelled` or `cancelled: REASON`.
@@ -17,11 +16,6 @@ pub(crate) struct CancelledObject {
 impl CancelledObject {
     pub(crate) fn new(reason: Option<Arc<str>>) -> Self {
         Self { reason: Arc::new(reason) }
-    }
-
-    /// The error for a goroutine that was asked to stop.
-    pub(crate) fn of(handle: &GoroutineHandle) -> Self {
-        Self::new(handle.cancel_reason())
     }
 
     pub(crate) fn address(&self) -> usize {

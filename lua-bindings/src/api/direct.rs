@@ -106,10 +106,12 @@ pub(super) fn prepare(
     let started_at = place(stack, state, caller);
     stack.truncate(top);
     if let Some((code, values)) = quick {
-        return Ok(assemble(state, Shipped::Quick(values), Some(code), started_at, report));
+        let prepared = assemble(state, Shipped::Quick(values), Some(code), &started_at, report);
+        state.last_place.borrow_mut().give_back(started_at);
+        return Ok(prepared);
     }
     match state.lua().map(|lua| packet::encode_stack(stack, &lua, state, Roots::Start)) {
-        Some(Ok(packet)) => Ok(assemble(state, Shipped::Packet(packet), None, started_at, report)),
+        Some(Ok(packet)) => Ok(assemble(state, Shipped::Packet(packet), None, &started_at, report)),
         // Not left to the general primitive: what `__goroutine` did must not be done again.
         Some(Err(refusal)) => Err(refused(stack, state, &refusal)),
         None => Err(Went::General),
@@ -127,7 +129,7 @@ fn refused(stack: &mut Stack<'_>, state: &State, refusal: &Refusal) -> Went {
     }
 }
 
-/// Where the script stands. A loop starts its goroutines from one line, so the place of the last start is mostly this one.
+/// Where the script stands; to be given back. A loop starts its goroutines from one line, so the place of the last start is mostly this one.
 /// On top are the vitals, and the table of closures that they have.
 pub(super) fn place(stack: &mut Stack<'_>, state: &State, caller: usize) -> Arc<str> {
     let at = stack.top() - 1;
@@ -136,11 +138,12 @@ pub(super) fn place(stack: &mut Stack<'_>, state: &State, caller: usize) -> Arc<
     };
     // The function of the last start lies in the weak list of closures, behind those: a new one cannot be taken for it.
     stack.raw_get_index(at + 1, vital::LAST_CALLER);
-    let last = if stack.same(at + 2, at + 3) { state.last_place.borrow().on_line(line) } else { None };
+    let last =
+        if stack.same(at + 2, at + 3) { state.last_place.borrow_mut().lend_on_line(line) } else { None };
     last.unwrap_or_else(|| {
         stack.truncate(at + 2);
         stack.raw_set_index(at + 1, vital::LAST_CALLER);
-        state.last_place.borrow_mut().of(stack.position(caller))
+        state.last_place.borrow_mut().lend(stack.position(caller))
     })
 }
 

@@ -100,7 +100,7 @@ pub fn waiting_function(
 
 /// The number of the goroutine that runs in this state, as [`Living::id`](crate::Living) has it. `None` at home.
 pub fn current_id(lua: &Lua) -> Option<u64> {
-    Some(super::state(lua)?.current()?.handle.id())
+    Some(super::state(lua)?.current()?.id())
 }
 
 /// The number of the goroutine that the home state has started and that the one that runs in this state descends from; its own, if

@@ -115,7 +115,9 @@ pub(super) fn awaited(lua: &Lua, state: &State, handle: &GoroutineHandle) -> Res
 
 fn not_oneself(context: &Context<'_>, args: &Args, handle: &GoroutineHandle) -> Result<(), Fault> {
     match context.state.current() {
-        Some(running) if running.handle == *handle => Err(args.bad(1, "a goroutine cannot await itself")),
+        Some(running) if running.completer.is_of(handle) => {
+            Err(args.bad(1, "a goroutine cannot await itself"))
+        }
         _ => Ok(()),
     }
 }

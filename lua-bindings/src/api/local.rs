@@ -170,7 +170,8 @@ fn begin(stack: &mut Stack<'_>, state: &Rc<State>, report: Report) -> Went {
         return Went::Wrong("too many arguments for a goroutine".into());
     };
     stack.truncate(0);
-    let (start, handle) = assemble(state, Shipped::Here(parcel), None, started_at, report);
+    let (start, handle) = assemble(state, Shipped::Here(parcel), None, &started_at, report);
+    state.last_place.borrow_mut().give_back(started_at);
     local.post().start(start.queue(None), ahead);
     Object::push_new_handle(HandleObject(handle), stack, state);
     Went::Done(1)

@@ -124,7 +124,7 @@ fn put(stack: &mut Stack<'_>, state: &Rc<State>) -> Went {
         printer(Printed {
             bytes: stack.bytes(2),
             is_error: matches!(stack.number(1), Number::Integer(2)),
-            goroutine: running.as_ref().map(|running| running.handle.id()),
+            goroutine: running.as_ref().map(|running| running.id()),
             root: running.as_ref().map(|running| running.root),
         })
     });

@@ -88,7 +88,7 @@ pub(super) fn wait_for_scope(
     reply: impl FnOnce(Arc<Scope>) -> Reply + 'static,
 ) -> Outcome {
     let backend = Arc::clone(&context.state.system.backend);
-    let parent = context.state.current().map(|running| running.handle.clone());
+    let parent = context.state.current().map(|running| running.completer.handle());
     let children = Arc::clone(&scope);
     let mut guard = CancelOnDrop(Some(Arc::clone(&scope)));
     let mut ended = Box::pin(scope.group().wait());

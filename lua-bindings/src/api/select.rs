@@ -194,7 +194,7 @@ impl Case<'_> {
             "channel" => self.channel(cases)?,
             "handle" => {
                 let handle = self.object::<HandleObject>("handle", "handle")?.0;
-                if self.context.state.current().is_some_and(|running| running.handle == handle) {
+                if self.context.state.current().is_some_and(|running| running.completer.is_of(&handle)) {
                     return Err(self.expected("handle of another goroutine", "its own"));
                 }
                 cases.select.event(handle.is_settled(), handle.wait());

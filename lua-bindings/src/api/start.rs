@@ -42,7 +42,7 @@ pub(super) fn prepare(
             None => return Err(Fault::Wrong(ONLY_AT_HOME.into())),
         },
     };
-    let (mut start, handle) = assemble(context.state, shipped, None, caller(context), report);
+    let (mut start, handle) = assemble(context.state, shipped, None, &caller(context), report);
     if let Some(scope) = &scope {
         match scope.enter(&handle) {
             None => return Err(Fault::Wrong("the scope has ended: it starts no more goroutines".into())),
@@ -57,7 +57,7 @@ pub(super) fn assemble(
     state: &State,
     shipped: Shipped,
     code: Option<Arc<Code>>,
-    started_at: Arc<str>,
+    started_at: &Arc<str>,
     report: Report,
 ) -> (Start, GoroutineHandle) {
     let reporting = match report {
@@ -121,7 +121,7 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
     })?;
     prim.function("current", |context, _| match context.state.current() {
         Some(running) => {
-            context.values(context.object(Object::Handle(HandleObject(running.handle.clone())))?)
+            context.values(context.object(Object::Handle(HandleObject(running.completer.handle())))?)
         }
         None => Ok(Answer::Values(MultiValue::from_iter([Value::Nil]))),
     })

@@ -69,7 +69,7 @@ impl State {
             if self.system.is_closing() {
                 local.cancel_for_closing();
                 if let Some(running) = &current {
-                    running.handle.cancel(Some("shutdown"));
+                    running.completer.handle().cancel(Some("shutdown"));
                 }
             }
             if current.as_ref().is_some_and(|running| !running.ahead.get()) {

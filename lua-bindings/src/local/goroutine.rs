@@ -16,13 +16,13 @@ use mlua::{Lua, MultiValue, Value};
 use runtime_core::Outcome;
 
 use super::post::{Bell, Post};
-use super::{FIRST, Kept, Local, Parcel};
+use super::{FIRST, Kept, Local, Parcel, inbox};
 use crate::deadlock::Pending;
 use crate::fault;
 use crate::goroutine::{Failure, Reply, Running, Shipped, Start, Ties, Wait};
 use crate::origin::Member;
 use crate::packet::{Packet, Plain};
-use crate::raw::{Coroutine, Kind, Resumed, Stack, protected, protected_bare};
+use crate::raw::{Coroutine, Kind, Resumed, Stack, protected, protected_bare, unprotected};
 use crate::state::State;
 use crate::task::{Blame, failure_of_text, panic_text};
 
@@ -102,7 +102,7 @@ impl Goroutine {
 
     /// Whether it has this number.
     pub(super) fn is(&self, id: u64) -> bool {
-        self.running.handle.id() == id
+        self.running.id() == id
     }
 
     /// Ends what it waits for, if it was cancelled; it hears of that when its turn comes.
@@ -145,7 +145,7 @@ impl Goroutine {
 
     /// Resumes it. True if that was its end.
     pub(super) fn run(&mut self, local: &Local, lua: &Lua, state: &Rc<State>) -> bool {
-        self.running.tell(|completer| completer.running());
+        self.running.completer.running();
         let running = Rc::clone(&self.running);
         let end = local.as_running(state, &running, self.coroutine, || {
             catch_unwind(AssertUnwindSafe(|| self.resume(local, lua, state)))
@@ -163,26 +163,37 @@ impl Goroutine {
     fn resume(&mut self, local: &Local, lua: &Lua, state: &Rc<State>) -> Option<End> {
         let coroutine = self.coroutine;
         let parcel = &mut self.parcel;
-        let mut came = Came::Ended(End::Kept);
-        let resumed = protected_bare(lua, &mut |stack| {
+        let mut came = Came::Failed(TOO_MANY.into(), String::from("stack traceback:"));
+        // What needs a protected call is left for one that follows: most need none.
+        let mut left = None;
+        let resumed = unprotected(lua, inbox::ROOM, &mut |stack| {
             let arguments = match parcel.count {
                 0 => Some(0),
                 _ => local.unpack(stack, parcel, coroutine),
             };
-            let Some(arguments) = arguments else {
-                came = Came::Failed(TOO_MANY.into(), String::from("stack traceback:"));
-                return;
-            };
-            came = match stack.resume(coroutine, arguments) {
-                Resumed::Returned(count) => Came::Ended(results(stack, coroutine, count)),
+            let Some(arguments) = arguments else { return };
+            match stack.resume(coroutine, arguments) {
                 Resumed::Yielded(count) => {
                     let awaits_mlua = count > 0 && stack.awaits_mlua(coroutine);
                     coroutine.clear();
-                    Came::Yielded { awaits_mlua }
+                    came = Came::Yielded { awaits_mlua };
                 }
-                Resumed::Failed => failed(stack, coroutine),
-            };
+                Resumed::Returned(count) if is_empty(stack, coroutine, count) => {
+                    coroutine.clear();
+                    came = Came::Ended(End::Done(Packet::Empty));
+                }
+                other => left = Some(other),
+            }
         });
+        let resumed = match left {
+            None => resumed,
+            Some(resumed) => protected_bare(lua, &mut |stack| {
+                came = match resumed {
+                    Resumed::Returned(count) => Came::Ended(results(stack, coroutine, count)),
+                    _ => failed(stack, coroutine),
+                };
+            }),
+        };
         if let Err(message) = resumed {
             return Some(self.failed_with(&fault::clean(&message)));
         }
@@ -235,10 +246,7 @@ impl Goroutine {
                 }
                 woken = false;
             }
-            let cancelled = match &*self.running.completer.borrow() {
-                Some(completer) => completer.poll_cancelled(&mut cx).is_ready(),
-                None => return true,
-            };
+            let cancelled = self.running.completer.poll_cancelled(&mut cx).is_ready();
             if let Some(wait) = &mut self.wait {
                 let reply = match wait.as_mut().poll(&mut cx) {
                     Poll::Ready(reply) => reply,
@@ -250,7 +258,7 @@ impl Goroutine {
                         Reply::Cancelled
                     }
                     Poll::Pending => {
-                        self.running.tell(|completer| completer.waiting());
+                        self.running.completer.waiting();
                         return false;
                     }
                 };
@@ -265,7 +273,7 @@ impl Goroutine {
                 }
             }
             let resumed = self.running.is_answered();
-            self.running.tell(|completer| completer.running());
+            self.running.completer.running();
             let end = match self.poll_driven(local, lua, state, &mut cx) {
                 None if self.wait.is_none() && cancelled && !resumed => Some(self.stop_driven(local, state)),
                 end => end,
@@ -275,7 +283,7 @@ impl Goroutine {
                 return true;
             }
             if self.wait.is_none() {
-                self.running.tell(|completer| completer.waiting());
+                self.running.completer.waiting();
                 return false;
             }
         }
@@ -340,7 +348,7 @@ impl Goroutine {
     }
 
     fn failed_with(&self, message: &str) -> End {
-        End::Failed(failure_of_text(message, self.running.handle.id(), self.member.as_deref()))
+        End::Failed(failure_of_text(message, self.running.id(), self.member.as_deref()))
     }
 
     /// Tells what it came to.
@@ -354,7 +362,7 @@ impl Goroutine {
             End::Done(packet) => Outcome::Done(packet),
             End::Kept => {
                 let kept = self.keep();
-                if self.running.handle.is_shared() {
+                if self.running.completer.is_shared() {
                     local.copy_results(lua, state, &kept);
                 }
                 Outcome::Done(Packet::Kept(kept))
@@ -393,21 +401,21 @@ impl Goroutine {
         let traceback = self.running.take_traceback();
         let Blame { started_at, tell } = Blame::of(self.member.as_deref());
         let error = self.keep();
-        if self.running.handle.is_shared() {
+        if self.running.completer.is_shared() {
             local.copy_error(lua, state, &error);
         }
         Some(Failure {
             error: Packet::Kept(error),
             message,
             traceback: traceback.unwrap_or_else(|| String::from("stack traceback:\n\t[not known]")),
-            id: self.running.handle.id(),
+            id: self.running.id(),
             started_at,
             tell,
         })
     }
 
     fn cancelled(&self) -> Outcome<Packet, Box<Failure>> {
-        Outcome::Cancelled(self.running.handle.cancel_reason())
+        Outcome::Cancelled(self.running.cancel_reason())
     }
 
     /// Tells the end to everybody. What it needs to run is let go.
@@ -433,9 +441,14 @@ impl Drop for Goroutine {
     }
 }
 
+/// Whether a coroutine that has returned so many values has ended well, with none of the function's.
+fn is_empty(stack: &Stack<'_>, coroutine: Coroutine, count: i32) -> bool {
+    count == FIRST - 1 && (count == 0 || stack.returned_true(coroutine))
+}
+
 /// Looks at the values that a coroutine has returned. They stay on its stack unless they can be had without it.
 fn results(stack: &mut Stack<'_>, coroutine: Coroutine, count: i32) -> End {
-    if count == FIRST - 1 && (count == 0 || stack.returned_true(coroutine)) {
+    if is_empty(stack, coroutine, count) {
         coroutine.clear();
         return End::Done(Packet::Empty);
     }

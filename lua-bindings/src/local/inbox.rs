@@ -112,29 +112,33 @@ pub(super) fn set_runner(stack: &mut Stack<'_>, state: &State) {
     stack.pop(1);
 }
 
-/// Moves a function and its arguments, with what the function is run by, from their place in the table, which is alone on the
-/// stack, to a coroutine. False if they do not fit there.
+/// So many arguments are moved at once.
+const LOT: usize = 8;
+/// For those, the table, the function, what it is run by, and the handler.
+pub(super) const ROOM: i32 = LOT as i32 + 4;
+
+/// Moves a function and its arguments, with what the function is run by, from their place in the table, which is on top, to a
+/// coroutine. False if they do not fit there. This does not raise.
 pub(super) fn unpack(stack: &mut Stack<'_>, at: usize, count: usize, to: Coroutine) -> bool {
-    /// So many are moved at once: there is room for them.
-    const LOT: usize = 8;
-    if stack.raw_get_index(1, XPCALL) != Kind::Function {
+    let table = stack.top();
+    if stack.raw_get_index(table, XPCALL) != Kind::Function {
         stack.pop(1);
     }
-    stack.raw_get_index(1, at);
-    if stack.top() > 2 {
-        stack.raw_get_index(1, HANDLER);
+    stack.raw_get_index(table, at);
+    if stack.top() > table + 1 {
+        stack.raw_get_index(table, HANDLER);
     }
     let mut moved = true;
     let mut next = 1;
     loop {
         let end = count.min(next + LOT);
         while next < end {
-            stack.raw_get_index(1, at + next);
+            stack.raw_get_index(table, at + next);
             next += 1;
         }
-        let values = stack.top() - 1;
+        let values = stack.top() - table;
         moved = moved && stack.move_to(to, values);
-        stack.truncate(1);
+        stack.truncate(table);
         if next == count {
             break;
         }

@@ -20,6 +20,7 @@
 //! goroutine or at once if it has ended.
 
 mod ahead;
+mod copies;
 mod goroutine;
 mod inbox;
 mod kept;
@@ -37,12 +38,10 @@ use std::task::Poll;
 use std::time::Instant;
 
 use mlua::{Function, Lua, MultiValue, Thread};
-use runtime_core::{Outcome, block_on, deadline};
+use runtime_core::{block_on, deadline};
 
 use crate::goroutine::{GoroutineHandle, Running};
 use crate::inquiry::{Answering, Inquiries};
-use crate::object::Object;
-use crate::packet::{self, Packet, Roots};
 use crate::raw::{Coroutine, Key, Stack, protected, protected_bare};
 use crate::state::State;
 
@@ -214,12 +213,13 @@ impl Local {
         .map(drop)
     }
 
-    /// Moves what is in the parcel to a coroutine, for it to be resumed with so many arguments. `None` if they are too many.
+    /// Moves what is in the parcel to a coroutine, for it to be resumed with so many arguments. `None` if they are too many. This does
+    /// not raise, and takes room for [`inbox::ROOM`] values.
     fn unpack(&self, stack: &mut Stack<'_>, parcel: &mut Parcel, coroutine: Coroutine) -> Option<i32> {
         let count = std::mem::take(&mut parcel.count);
         stack.push_kept(self.inbox.borrow().table());
         let fits = inbox::unpack(stack, parcel.at, count, coroutine);
-        stack.truncate(0);
+        stack.pop(1);
         self.inbox.borrow_mut().give_back(parcel.at, count);
         fits.then(|| stack.values_of(coroutine) - 1)
     }
@@ -330,60 +330,6 @@ impl Local {
         self.slots.borrow_mut().freed = freed;
     }
 
-    // What goes to other states.
-
-    /// A handle goes to another state: what its goroutine has come to, or will, has to be there as a copy.
-    pub(crate) fn share(&self, lua: &Lua, state: &State, handle: &GoroutineHandle) {
-        handle.share();
-        self.to_copy.borrow_mut().push(handle.clone());
-        // A copy may have handles in it, whose copies are made after it.
-        if self.copying.replace(true) {
-            return;
-        }
-        while let Some(handle) = { self.to_copy.borrow_mut().pop() } {
-            if !handle.status().is_ended() {
-                continue;
-            }
-            match handle.peek() {
-                Some(Outcome::Done(Packet::Kept(kept))) => self.copy_results(lua, state, kept),
-                Some(Outcome::Failed(failure)) => {
-                    if let Packet::Kept(kept) = &failure.error {
-                        self.copy_error(lua, state, kept);
-                    }
-                }
-                _ => {}
-            }
-        }
-        self.copying.set(false);
-    }
-
-    /// Makes the copy of results for other states, if they are of this one and have none.
-    fn copy_results(&self, lua: &Lua, state: &State, kept: &Kept) {
-        if self.lacks_copy(kept) {
-            kept.set_copy(self.copy(lua, state, kept, Roots::Values("result")));
-        }
-    }
-
-    /// The same for an error. In the place of one that cannot be copied there is a text that says why.
-    fn copy_error(&self, lua: &Lua, state: &State, kept: &Kept) {
-        if self.lacks_copy(kept) {
-            let copied = self.copy(lua, state, kept, Roots::Values("error"));
-            kept.set_copy(Ok(copied.unwrap_or_else(|why| Packet::text(&why))));
-        }
-    }
-
-    fn lacks_copy(&self, kept: &Kept) -> bool {
-        self.has(kept) && kept.copy().is_none()
-    }
-
-    fn copy(&self, lua: &Lua, state: &State, kept: &Kept, roots: Roots) -> Result<Packet, String> {
-        let values = protected(lua, (), |stack| {
-            let _ = self.push_kept(stack, kept);
-        });
-        let values = values.map_err(|error| crate::fault::text(&error))?;
-        packet::encode(lua, state, values, roots).map_err(|why| why.to_string())
-    }
-
     // Running.
 
     /// Does something as this goroutine, in whose main coroutine code is about to run.
@@ -438,7 +384,7 @@ impl Local {
     /// Asks all that live to stop.
     fn cancel_all(&self) {
         let mut handles: Vec<_> =
-            self.parked().into_iter().map(|(running, _)| running.handle.clone()).collect();
+            self.parked().into_iter().map(|(running, _)| running.completer.handle()).collect();
         {
             let mut turns = self.turns.borrow_mut();
             let mut more = VecDeque::new();
@@ -504,14 +450,5 @@ impl Drop for Local {
         drop(turns);
         let parked = self.parked.take();
         drop(parked);
-    }
-}
-
-impl State {
-    /// An object goes to another state.
-    pub(crate) fn share(&self, object: &Object) {
-        if let (Object::Handle(handle), Some(local), Some(lua)) = (object, self.local(), self.lua()) {
-            local.share(&lua, self, &handle.0);
-        }
     }
 }

@@ -97,11 +97,7 @@ impl State {
             Pin::new(&mut level).poll(cx)
         });
         let cancelled = async {
-            poll_fn(|cx| match &*running.completer.borrow() {
-                Some(completer) if !shielded => completer.poll_cancelled(cx),
-                _ => Poll::Pending,
-            })
-            .await;
+            poll_fn(|cx| if shielded { Poll::Pending } else { running.completer.poll_cancelled(cx) }).await;
             match running.unwinds_until() {
                 Some(until) => backend.sleep_until(until).await,
                 None if shielded => pending().await,
@@ -115,12 +111,12 @@ impl State {
             let found = detector.found(system, self.waits_in.get(), || local.turns()).await;
             Reply::make(move |_, _| Err(Fault::Wrong(format!("{found}\n{HOLDS_UP}"))))
         };
-        running.tell(|completer| completer.waiting());
+        running.completer.waiting();
         local.in_place.set(local.in_place.get() + 1);
         let reply = self.block(lua, future::or(waits, future::or(cancelled, deadlocked)));
         local.in_place.set(local.in_place.get() - 1);
         local.wake_levels();
-        running.tell(|completer| completer.running());
+        running.completer.running();
         self.system.stay_if_exiting();
         self.reply_values(lua, reply)
     }

@@ -110,7 +110,7 @@ pub(crate) unsafe extern "C-unwind" fn interrupt_hook(state: *mut lua_State, rec
             if verdict == Verdict::Stop {
                 ours.stop_running();
             }
-            interrupts.set_yielded(state, ours.current().map_or(0, |running| running.handle.id()));
+            interrupts.set_yielded(state, ours.current().map_or(0, |running| running.id()));
             yield_nothing(state);
             return; // the yield happens now
         }

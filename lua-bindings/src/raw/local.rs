@@ -11,7 +11,7 @@ use mlua::{Function, Lua, Value};
 use super::hook::go_on_stopping_at_home;
 use super::objects::{drop_contained, new_block};
 use super::switch::{resumable, resumed, yield_unless};
-use super::{Coroutine, Stack, protected};
+use super::{Coroutine, Stack, protected, protected_bare};
 use crate::state::State;
 
 /// Its address is the key under which the registry of a home state has the anchor of its [`State`].
@@ -69,6 +69,41 @@ impl Stack<'_> {
             Some(count)
         }
     }
+}
+
+/// Runs `body` on what is on the stack of `lua`, without a protected call around it, and drops what it leaves there. It must do nothing
+/// that may raise, and has room for so many values.
+///
+/// # Errors
+/// When the Lua stack is full. In Lua 5.1 and LuaJIT making room may raise, and so the call is protected there: then also as
+/// [`protected_bare`] does.
+pub(crate) fn unprotected(
+    lua: &Lua,
+    room: c_int,
+    body: &mut dyn FnMut(&mut Stack<'_>),
+) -> Result<(), String> {
+    if cfg!(any(feature = "lua51", feature = "luajit")) {
+        return protected_bare(lua, &mut |stack| {
+            // SAFETY: a state that is alive.
+            if unsafe { ffi::lua_checkstack(stack.state, room) } != 0 {
+                body(stack);
+            }
+        });
+    }
+    lua.exec_raw_lua(|raw| {
+        let state = raw.state();
+        // SAFETY: room is made; the body raises nothing, by its promise, and what it has left is dropped. If it panics, that goes
+        // through functions of Rust's alone.
+        unsafe {
+            if ffi::lua_checkstack(state, room) == 0 {
+                return Err("the Lua stack is full".to_owned());
+            }
+            let top = ffi::lua_gettop(state);
+            body(&mut Stack { state, _call: PhantomData });
+            ffi::lua_settop(state, top);
+        }
+        Ok(())
+    })
 }
 
 /// The functions of this file, for `lua/coroutines.lua`.

@@ -134,7 +134,7 @@ impl State {
     /// Who stores what is stored now: the number of the running goroutine, or one that the code outside goroutines has.
     pub(crate) fn writer(&self) -> u64 {
         match &*self.current.borrow() {
-            Some(running) => running.handle.id(),
+            Some(running) => running.id(),
             None => *self.number.get_or_init(runtime_core::next_id),
         }
     }
@@ -144,7 +144,7 @@ impl State {
         match &*self.current.borrow() {
             Some(running) => {
                 running.raising(self.now());
-                CancelledObject::of(&running.handle)
+                CancelledObject::new(running.cancel_reason())
             }
             None => CancelledObject::new(None),
         }

@@ -71,7 +71,7 @@ impl Task {
             error,
             message,
             traceback: traceback.unwrap_or_else(|| String::from("stack traceback:\n\t[not known]")),
-            id: self.running.handle.id(),
+            id: self.running.id(),
             started_at,
             tell,
         })
@@ -95,7 +95,7 @@ impl Task {
     pub(super) fn failed_with(&self, message: &str) -> End {
         let out_of_memory = self.isolate.out_of_memory(message);
         let message = out_of_memory.as_deref().unwrap_or(message);
-        End::Failed(failure_of_text(message, self.running.handle.id(), self.member.as_deref()))
+        End::Failed(failure_of_text(message, self.running.id(), self.member.as_deref()))
     }
 }
 

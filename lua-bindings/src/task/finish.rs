@@ -40,7 +40,7 @@ impl Task {
         let outcome = match end {
             End::Done(packet) => Outcome::Done(packet),
             End::Failed(failure) => Outcome::Failed(Box::new(failure)),
-            End::Cancelled => Outcome::Cancelled(running.handle.cancel_reason()),
+            End::Cancelled => Outcome::Cancelled(running.cancel_reason()),
         };
         running.end(outcome, std::mem::take(&mut self.ties), self.member.take());
     }

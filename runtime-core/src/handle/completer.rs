@@ -77,14 +77,39 @@ impl<T, E, Q> Completer<T, E, Q> {
         Poll::Pending
     }
 
-    /// Ends the task.
-    pub fn complete(self, outcome: Outcome<T, E>) {
+    /// Whether cancelling was asked for.
+    pub fn is_cancelled(&self) -> bool {
+        self.shared.cancelled.get().is_some()
+    }
+
+    /// Whether [`Handle::share`] was called.
+    pub fn is_shared(&self) -> bool {
+        self.shared.shared.load(Ordering::SeqCst)
+    }
+
+    /// Whether this handle is the task's.
+    pub fn is_of(&self, handle: &Handle<T, E, Q>) -> bool {
+        sync::Arc::ptr_eq(&self.shared, &handle.shared)
+    }
+
+    /// Whether the task has ended.
+    pub fn has_ended(&self) -> bool {
+        self.shared.outcome.get().is_some()
+    }
+
+    /// Where the task stands.
+    pub fn status(&self) -> Status {
+        self.shared.status()
+    }
+
+    /// Ends the task. If it has ended already, nothing happens.
+    pub fn complete(&self, outcome: Outcome<T, E>) {
         self.shared.complete(outcome, || {});
     }
 
     /// Ends the task, and does `then` once the outcome can be seen and before those who wait go on, woken or not: for
     /// counters that have to be right when a waiter looks at them, and which others wait for who then look at the task.
-    pub fn complete_then(self, outcome: Outcome<T, E>, then: impl FnOnce()) {
+    pub fn complete_then(&self, outcome: Outcome<T, E>, then: impl FnOnce()) {
         self.shared.complete(outcome, then);
     }
 }
