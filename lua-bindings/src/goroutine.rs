@@ -211,6 +211,12 @@ impl Ties {
     }
 
     fn end(self, slot: Option<Slot>, ended: Ended) {
+        // Before its place in the pool is free: a map that has failed puts nobody there.
+        if ended == Ended::Failed
+            && let Some(scope) = self.0.as_ref().and_then(|tied| tied.scope.as_ref())
+        {
+            scope.note_failure();
+        }
         // Whoever waits for a scope finds the counts of its pool right.
         if let Some(slot) = slot {
             slot.finish(ended);

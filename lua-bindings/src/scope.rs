@@ -39,6 +39,13 @@ pub(crate) struct Membership {
     handle: GoroutineHandle,
 }
 
+impl Membership {
+    /// Tells the scope that its child has failed, before the child leaves it.
+    pub(crate) fn note_failure(&self) {
+        self.scope.note_failure(&self.handle);
+    }
+}
+
 impl Drop for Membership {
     fn drop(&mut self) {
         self.scope.child_ended(&self.handle);
@@ -79,10 +86,14 @@ impl Scope {
         Some(Membership { scope: Arc::clone(self), handle: handle.clone() })
     }
 
-    fn child_ended(&self, handle: &GoroutineHandle) {
+    fn note_failure(&self, handle: &GoroutineHandle) {
         if handle.status() == Status::Failed && self.failed.set(handle.clone()).is_ok() {
             self.cancel("another goroutine of its scope failed");
         }
+    }
+
+    fn child_ended(&self, handle: &GoroutineHandle) {
+        self.note_failure(handle);
         let (left, last) = {
             let mut members = self.members.lock();
             let at = members.handles.iter().position(|member| member == handle);
