@@ -200,6 +200,21 @@ fn an_interrupt_is_said_at_once_where_the_script_cannot_hear_of_it() {
 }
 
 #[test]
+fn a_goroutine_of_the_scripts_own_state_that_computes_ends_with_an_interrupt() {
+    let running = Running::start(
+        "require('goroutine.local').async(function()
+          local closed <close> = setmetatable({}, { __close = function() io.stderr:write('closed\\n') end })
+          held = io.open('pipe', 'w') held:write('x') held:flush()
+          while held do end
+        end):await()",
+    );
+    let running = running.all_of(1);
+    running.signal("INT");
+    let (code, said) = running.ended();
+    assert!(code == Some(130) && said.starts_with("closed\n"), "{said}");
+}
+
+#[test]
 fn a_script_that_computes_ends_with_an_interrupt() {
     let computes = "while held do end";
     let script = format!(

@@ -9,7 +9,7 @@
 //!   the script's; they wait as any goroutine does, and their turns come before those of others at all times;
 //! - a goroutine that is [interruptible](crate::interrupt_when_cancelled) and was cancelled gets the error of that. One that
 //!   has caught it gets it again, after a second at every instruction, so that nothing but its `<close>` variables runs for longer;
-//! - the script itself gets the error `interrupted`, once the runtime was.
+//! - once the runtime was interrupted, the script itself gets the error `interrupted`, and all goroutines that of being cancelled.
 //!
 //! **Who waits for whom.** The goroutine that computes waits for the turns that are given within it, which end with the first wait
 //! of whoever has one. No hook runs in them that would give others, so there is one such level. What another goroutine of the script's
@@ -25,6 +25,7 @@ use std::sync::Arc;
 use mlua::Lua;
 
 use super::Local;
+use crate::goroutine::Running;
 use crate::raw::{protected_bare, running};
 use crate::state::{State, Verdict};
 use crate::system::Ending;
@@ -52,6 +53,11 @@ pub(crate) enum AtHome {
 }
 
 impl State {
+    /// Whether cancelling ends this goroutine while it computes: also when the program is about to end.
+    pub(crate) fn may_be_stopped(&self, running: &Running) -> bool {
+        running.interruptible.get() || self.system.ending() == Ending::Interrupt && !running.ahead.get()
+    }
+
     /// Calls functions of the running goroutine's, whose own coroutine has ended, on the stack of whoever runs it. They may compute.
     pub(super) fn on_this_stack<T>(&self, lua: &Lua, act: impl FnOnce() -> T) -> T {
         let Some(interrupts) = self.interrupts() else { return act() };
@@ -78,7 +84,7 @@ impl State {
         }
         match current {
             None if self.system.ending() == Ending::Interrupt => AtHome::Interrupted,
-            Some(running) if running.interruptible.get() => match self.interrupted() {
+            Some(running) if self.may_be_stopped(&running) => match self.interrupted() {
                 Verdict::Raise => AtHome::Cancelled,
                 Verdict::Stop => AtHome::Stopped,
                 Verdict::Nothing | Verdict::Yield => AtHome::GoesOn,

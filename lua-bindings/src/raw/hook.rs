@@ -304,7 +304,7 @@ pub(super) unsafe fn is_hooked(state: *mut lua_State) -> bool {
 /// `state` is the innermost running coroutine of this thread, and of that state.
 pub(super) unsafe fn go_on_stopping_at_home(home: &State, state: *mut lua_State) {
     if let Some(interrupts) = home.interrupts()
-        && home.current().is_some_and(|running| running.interruptible.get())
+        && home.current().is_some_and(|running| home.may_be_stopped(&running))
         && home.interrupted() == Verdict::Stop
     {
         // SAFETY: the caller's promise.
