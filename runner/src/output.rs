@@ -9,7 +9,7 @@
 //! overdue meanwhile as in every other wait. When nobody reads any more at all, what is there is dropped, and all are woken.
 //!
 //! Where both streams lead to the same file, terminal or pipe, one thread writes both, in the order in which things happen. While there is a
-//! live display, lines come when they have an end.
+//! live display, lines come when they have an end, or get one.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -30,6 +30,8 @@ use crate::whole_lines::WholeLines;
 const FULL: u64 = 1 << 20;
 /// As much is written at once; whether anybody reads is seen by that.
 const PIECE: usize = 16 << 10;
+/// While there is a live display, a line that has no end for that long is given one: it may be a question.
+const UNFINISHED: Duration = Duration::from_millis(500);
 /// Short lines are written together, up to what a pipe takes in one piece.
 const TOGETHER: usize = 4 << 10;
 
@@ -214,29 +216,43 @@ impl Lane {
         let mut state = self.lock();
         let item = loop {
             if let Some(item) = state.queue.pop_front() {
-                break item;
+                break Some(item);
             }
             state.idle = true;
-            state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
+            let mut is_over = false;
+            state = if lines.as_ref().is_some_and(WholeLines::keeps) {
+                let (state, waited) =
+                    self.filled.wait_timeout(state, UNFINISHED).unwrap_or_else(PoisonError::into_inner);
+                is_over = waited.timed_out() && state.queue.is_empty();
+                state
+            } else {
+                self.filled.wait(state).unwrap_or_else(PoisonError::into_inner)
+            };
             state.idle = false;
+            if is_over {
+                break None;
+            }
         };
         drop(state);
-        let mut left = item.size();
+        let mut left = item.as_ref().map_or(0, Item::size);
         let ready = match (item, self.live.get(), lines.as_mut()) {
-            (Item::Draw(Draw::Nothing), Some(live), Some(kept)) => {
-                live.draw(Draw::Nothing);
-                let rest = kept.rest();
-                *lines = None;
-                Vec::from(rest)
-            }
-            (Item::Draw(draw), live, _) => {
-                if let Some(live) = live {
-                    live.draw(draw);
+            (None, _, kept) => kept.map(WholeLines::ended).into_iter().flatten().collect(),
+            (Some(item), live, kept) => match (item, live, kept) {
+                (Item::Draw(Draw::Nothing), Some(live), Some(kept)) => {
+                    live.draw(Draw::Nothing);
+                    let rest = kept.rest();
+                    *lines = None;
+                    Vec::from(rest)
                 }
-                Vec::new()
-            }
-            (Item::Bytes(stream, bytes), Some(_), Some(kept)) => vec![(stream, kept.add(stream, &bytes))],
-            (Item::Bytes(stream, bytes), ..) => vec![(stream, bytes)],
+                (Item::Draw(draw), live, _) => {
+                    if let Some(live) = live {
+                        live.draw(draw);
+                    }
+                    Vec::new()
+                }
+                (Item::Bytes(stream, bytes), Some(_), Some(kept)) => vec![(stream, kept.add(stream, &bytes))],
+                (Item::Bytes(stream, bytes), ..) => vec![(stream, bytes)],
+            },
         };
         for (stream, bytes) in &ready {
             for piece in bytes.chunks(PIECE) {

@@ -22,6 +22,21 @@ impl WholeLines {
         kept.drain(..end).collect()
     }
 
+    /// Whether anything is kept back.
+    pub(crate) fn keeps(&self) -> bool {
+        !(self.stdout.is_empty() && self.stderr.is_empty())
+    }
+
+    /// What was kept back, as lines: they have waited for their end for too long.
+    pub(crate) fn ended(&mut self) -> [(Stream, Vec<u8>); 2] {
+        self.rest().map(|(stream, mut line)| {
+            if !line.is_empty() {
+                line.push(b'\n');
+            }
+            (stream, line)
+        })
+    }
+
     /// What was kept back.
     pub(crate) fn rest(&mut self) -> [(Stream, Vec<u8>); 2] {
         [
@@ -42,6 +57,8 @@ mod tests {
         assert_eq!(lines.add(Stream::Stderr, b"other"), b"");
         assert_eq!(lines.add(Stream::Stdout, b"o\n"), b"two\n");
         assert_eq!(lines.add(Stream::Stdout, &vec![b'x'; LONGEST + 1]).len(), LONGEST + 1);
+        assert_eq!(lines.ended(), [(Stream::Stdout, Vec::new()), (Stream::Stderr, b"other\n".to_vec())]);
+        assert!(!lines.keeps() && lines.add(Stream::Stderr, b"other").is_empty() && lines.keeps());
         assert_eq!(lines.add(Stream::Stdout, b"end"), b"");
         assert_eq!(lines.rest(), [(Stream::Stdout, b"end".to_vec()), (Stream::Stderr, b"other".to_vec())]);
         assert_eq!(lines.rest(), [(Stream::Stdout, Vec::new()), (Stream::Stderr, Vec::new())]);
