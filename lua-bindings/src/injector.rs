@@ -1,12 +1,16 @@
 //! [`Injector`]: the queue of goroutines that have not started.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering, fence};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use event_listener::Event;
 use futures_lite::future::yield_now;
 use parking_lot::Mutex;
+
+use crate::parking::{Parked, Parking, Seat};
 
 /// How long an isolate without work looks for some before it parks. A thread that is woken costs several microseconds;
 /// a program that starts goroutines one after another would pay them each time.
@@ -26,13 +30,19 @@ const KEPT: usize = 4096;
 /// isolates at work grows as long as there is work, one wake-up at a time.
 ///
 /// **No work is left lying while isolates are parked.** `push` adds, then looks for searchers; a searcher that gives up
-/// begins to listen, ceases to be one, then looks into the queue a last time. With a fence on both sides between the two
-/// steps, at least one sees the other: either `push` sees no searcher and notifies, or the searcher sees the item.
+/// parks, ceases to be one, then looks into the queue a last time. With a fence on both sides between the two
+/// steps, at least one sees the other: either `push` sees no searcher and wakes, or the searcher sees the item.
+///
+/// **Who is woken can come.** What waits for work in an isolate is one of its tasks: while another one runs there, perhaps for long, or
+/// for ever in a C function, it cannot come. So a search ends when another task has its turn ([`Injector::has_a_turn`]), and of those that are
+/// parked one is woken whose isolate runs nothing just now ([`Parking`]). What goes wrong still, since an isolate can get
+/// something else to do between being woken and coming, is seen by the monitor, which looks at isolates that run the same goroutine
+/// for some milliseconds: it [wakes another one](Injector::wake_idle).
 pub(crate) struct Injector<T> {
     back: End<T>,
     front: End<T>,
     searching: Apart<AtomicUsize>,
-    parked: Event,
+    parking: Parking,
 }
 
 /// One end of the queue, by itself in the cores' caches.
@@ -59,7 +69,7 @@ impl<T> Injector<T> {
             back: End::new(),
             front: End::new(),
             searching: Apart(AtomicUsize::new(0)),
-            parked: Event::new(),
+            parking: Parking::default(),
         }
     }
 
@@ -69,10 +79,21 @@ impl<T> Injector<T> {
             back.push_back(item);
             self.back.count.store(back.len(), Ordering::SeqCst);
         }
+        self.wake_for_more();
+    }
+
+    /// Has somebody come for what is there, unless somebody searches.
+    fn wake_for_more(&self) {
         fence(Ordering::SeqCst);
         if self.searching.0.load(Ordering::Relaxed) == 0 {
-            self.parked.notify(1);
+            self.parking.wake_one();
         }
+    }
+
+    /// For the monitor, when there is something in the queue: wakes an isolate that is parked and runs nothing, whoever searches. False if there is
+    /// none.
+    pub(crate) fn wake_idle(&self) -> bool {
+        self.parking.wake_idle()
     }
 
     /// The next item, if there is one now.
@@ -109,36 +130,67 @@ impl<T> Injector<T> {
             && self.front.count.load(Ordering::SeqCst) == 0
     }
 
-    /// Waits for the next item. Dropping the future loses none.
-    pub(crate) async fn pop(&self) -> T {
-        let search = Searching::begin(self);
+    /// Waits for the next item, for the isolate that has this seat. Dropping the future loses none.
+    pub(crate) async fn pop(&self, seat: &Arc<Seat>) -> T {
+        let mut search = Searching::begin(self, seat);
         if let Some(item) = self.try_pop() {
             return search.found(item);
         }
         // One searcher is enough; a second would only take a core from somebody.
-        if search.alone {
-            let until = Instant::now() + SEARCH;
-            while Instant::now() < until {
-                yield_now().await;
-                if let Some(item) = self.try_pop() {
-                    return search.found(item);
-                }
+        let until = Instant::now() + SEARCH;
+        while search.alone && Instant::now() < until {
+            yield_now().await;
+            search.go_on();
+            if let Some(item) = self.try_pop() {
+                return search.found(item);
             }
         }
-        let mut search = Some(search);
         loop {
-            let woken = self.parked.listen();
-            drop(search.take());
+            let parked = self.parking.park(seat);
+            drop(search);
             fence(Ordering::SeqCst);
             if let Some(item) = self.try_pop() {
-                return Searching::begin(self).found(item);
+                self.unpark(parked);
+                return Searching::begin(self, seat).found(item);
             }
-            woken.await;
-            let again = Searching::begin(self);
+            let mut waiting = Unparking { injector: self, parked: Some(parked) };
+            waiting.woken().await;
+            search = Searching::begin(self, seat);
             if let Some(item) = self.try_pop() {
-                return again.found(item);
+                return search.found(item);
             }
-            search = Some(again);
+        }
+    }
+
+    /// One that was parked goes away. If it has been woken, another one is to come in its place.
+    fn unpark(&self, parked: Parked) {
+        if !self.parking.leave(parked) && !self.is_empty() {
+            self.wake_for_more();
+        }
+    }
+}
+
+/// A wait that ends its being parked, however it ends.
+struct Unparking<'a, T> {
+    injector: &'a Injector<T>,
+    parked: Option<Parked>,
+}
+
+impl<T> Unparking<'_, T> {
+    async fn woken(&mut self) {
+        poll_fn(|cx| match &self.parked {
+            Some(parked) if !self.injector.parking.poll(parked, cx.waker()) => Poll::Pending,
+            _ => Poll::Ready(()),
+        })
+        .await;
+        self.parked = None; // it is not there any more
+    }
+}
+
+impl<T> Drop for Unparking<'_, T> {
+    fn drop(&mut self) {
+        if let Some(parked) = self.parked.take() {
+            self.injector.unpark(parked);
         }
     }
 }
@@ -146,22 +198,30 @@ impl<T> Injector<T> {
 /// An isolate that searches. Dropping it ends the search.
 struct Searching<'a, T> {
     injector: &'a Injector<T>,
+    seat: &'a Seat,
     alone: bool,
 }
 
 impl<'a, T> Searching<'a, T> {
-    fn begin(injector: &'a Injector<T>) -> Self {
+    fn begin(injector: &'a Injector<T>, seat: &'a Seat) -> Self {
+        seat.searching.store(true, Ordering::Relaxed);
         let alone = injector.searching.0.fetch_add(1, Ordering::SeqCst) == 0;
-        Self { injector, alone }
+        Self { injector, seat, alone }
+    }
+
+    /// Searches again, if a task of the isolate has had a turn meanwhile.
+    fn go_on(&mut self) {
+        if !self.seat.searching.load(Ordering::Relaxed) {
+            *self = Self::begin(self.injector, self.seat);
+        }
     }
 
     fn found(self, item: T) -> T {
         let injector = self.injector;
         drop(self);
-        fence(Ordering::SeqCst);
         // What was added while this one searched has woken nobody.
-        if !injector.is_empty() && injector.searching.0.load(Ordering::Relaxed) == 0 {
-            injector.parked.notify(1);
+        if !injector.is_empty() {
+            injector.wake_for_more();
         }
         item
     }
@@ -169,6 +229,29 @@ impl<'a, T> Searching<'a, T> {
 
 impl<T> Drop for Searching<'_, T> {
     fn drop(&mut self) {
-        self.injector.searching.0.fetch_sub(1, Ordering::SeqCst);
+        self.injector.end_search(self.seat);
+    }
+}
+
+impl<T> Injector<T> {
+    /// Whether there was a search to be ended.
+    fn end_search(&self, seat: &Seat) -> bool {
+        // The isolate's own thread alone writes it.
+        let searched = seat.searching.load(Ordering::Relaxed);
+        if searched {
+            seat.searching.store(false, Ordering::Relaxed);
+            self.searching.0.fetch_sub(1, Ordering::SeqCst);
+        }
+        searched
+    }
+
+    /// A task of the isolate that has this seat has a turn: its search, if it searches, is at an end.
+    pub(crate) fn has_a_turn(&self, seat: &Seat) {
+        if self.end_search(seat) {
+            fence(Ordering::SeqCst);
+            if !self.is_empty() {
+                self.wake_for_more();
+            }
+        }
     }
 }

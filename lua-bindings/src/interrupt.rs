@@ -88,6 +88,23 @@ pub(crate) struct Pulse {
     is_home: bool,
 }
 
+impl Pulse {
+    /// Of the calling thread, which runs nothing yet.
+    pub(crate) fn here() -> Self {
+        Self { handshake: Handshake::new(), thread: ThreadId::current(), is_home: false }
+    }
+
+    /// Whether its isolate runs a goroutine just now.
+    pub(crate) fn runs(&self) -> bool {
+        self.handshake.is_running()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn handshake(&self) -> &Handshake<lua_State> {
+        &self.handshake
+    }
+}
+
 /// Whether a coroutine yielded because the goroutine was interrupted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Yielded {
@@ -124,8 +141,7 @@ impl Interrupts {
     }
 
     fn of(monitor: &Arc<Monitor>, is_home: bool) -> Self {
-        let handshake = Handshake::new();
-        let pulse = Arc::new(Pulse { handshake, thread: ThreadId::current(), is_home });
+        let pulse = Arc::new(Pulse { is_home, ..Pulse::here() });
         monitor.watch(&pulse);
         Self {
             pulse,
@@ -135,6 +151,11 @@ impl Interrupts {
             yieldable: Cell::new(true),
             displaced: Cell::new(false),
         }
+    }
+
+    /// What others see of it.
+    pub(crate) fn pulse(&self) -> &Arc<Pulse> {
+        &self.pulse
     }
 
     /// A goroutine is about to be resumed.

@@ -37,6 +37,7 @@ use crate::inquiry::Inquiries;
 use crate::interrupt::Interrupts;
 use crate::modules::{self, Modules};
 use crate::packet;
+use crate::parking::Seat;
 use crate::raw::{self, Coroutine, protected};
 use crate::state::{Role, State};
 use crate::system::System;
@@ -58,6 +59,8 @@ pub(crate) struct Isolate {
     /// The `package.path` and so on that are in force here.
     modules: RefCell<Arc<Modules>>,
     pub(crate) close_coroutine: Option<Function>,
+    /// Where it waits for something to start.
+    seat: Arc<Seat>,
     pub(crate) spawner: Rc<dyn LocalSpawn>,
     /// Whether there is something to be collected as soon as there is nothing else to do.
     collect: Cell<bool>,
@@ -132,6 +135,7 @@ impl Isolate {
         let close = lua.globals().get::<Table>("coroutine")?.get::<Option<Function>>("close")?;
         // From here on, the monitor knows this thread.
         let interrupts = Interrupts::begin(&system.monitor);
+        let seat = Arc::new(Seat::new(Arc::clone(interrupts.pulse())));
         raw::prepare_interrupts(&lua, &state, interrupts.is_permanent()).map_err(mlua::Error::runtime)?;
         state.set_interrupts(interrupts);
         prepare(&lua, &state)?;
@@ -144,6 +148,7 @@ impl Isolate {
             wanted: Event::new(),
             modules: RefCell::default(),
             close_coroutine: close,
+            seat,
             spawner,
             collect: Cell::new(false),
             answered: Cell::new(0),
@@ -185,7 +190,7 @@ impl Isolate {
                 let _ = self.lua.gc_collect();
             }
             let mut left = false;
-            let next = async { Some(system.queue.pop().await) };
+            let next = async { Some(system.queue.pop(&self.seat).await) };
             let closing = async {
                 system.closing().await;
                 None
@@ -246,6 +251,11 @@ impl Isolate {
         {
             self.begin(waiting);
         }
+    }
+
+    /// One of its goroutines has a turn: what waits for something to start does not run meanwhile.
+    pub(crate) fn has_a_turn(&self) {
+        self.state.system.queue.has_a_turn(&self.seat);
     }
 
     /// Counts those that were interrupted and have more to compute. While there are some, the isolate is not among those

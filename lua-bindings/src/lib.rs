@@ -80,6 +80,7 @@ mod object;
 mod observer;
 mod origin;
 mod packet;
+mod parking;
 mod place;
 mod places;
 mod pool;

@@ -56,10 +56,11 @@ impl Drop for Starting {
 }
 
 impl System {
-    /// Starts spares: `asleep` isolates are asleep in C functions, and `stuck` ones compute there. Called by the monitor.
+    /// Starts spares: `asleep` isolates are asleep in C functions, and `stuck` ones compute there. If an isolate has nothing to do, that is
+    /// sent for first. Called by the monitor, at each look while isolates run goroutines.
     pub(crate) fn take_over(self: &Arc<Self>, asleep: usize, stuck: usize) {
         let (waiting, there) = (self.queue.len(), self.spares.count());
-        if waiting == 0 || self.is_closing() {
+        if waiting == 0 || self.is_closing() || self.queue.wake_idle() || asleep + stuck == 0 {
             return;
         }
         let (isolates, most) = {

@@ -204,6 +204,7 @@ impl Future for Task {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let task = &mut *self;
+        task.isolate.has_a_turn();
         task.goes_on();
         for _ in 0..TURNS {
             if task.interrupted && task.driven.is_none() {

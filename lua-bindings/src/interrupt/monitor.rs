@@ -140,7 +140,7 @@ impl Monitor {
 
     /// Starts the thread. It ends when [`Monitor::end`] is called, or the last reference from elsewhere is dropped.
     ///
-    /// `take_over` is told how many isolates are blocked, asleep or computing in C functions.
+    /// `take_over` is told at each look how many isolates are blocked, asleep or computing in C functions, if any runs a goroutine.
     pub(crate) fn start(
         self: &Arc<Self>,
         time_slice: Duration,
@@ -307,10 +307,8 @@ fn watch(monitor: &Weak<Monitor>, tick: Duration, take_over: &dyn Fn(usize, usiz
             }
             let now = Instant::now();
             let seen = monitor.look(now, tick);
-            if seen.asleep + seen.stuck > 0 {
-                take_over(seen.asleep, seen.stuck);
-            }
             if seen.busy {
+                take_over(seen.asleep, seen.stuck);
                 last_busy = now;
             } else if now - last_busy >= tick * LONG * QUIET {
                 let runs = |watched: &Watched| watched.pulse.handshake.is_running();

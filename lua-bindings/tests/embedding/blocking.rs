@@ -10,6 +10,7 @@ use crate::support::{Carrier, builder, eventually, home, run};
 crate::under_each_backend! {
     spares_take_over_from_isolates_that_are_asleep_in_a_function
     a_spare_takes_over_from_an_isolate_that_computes_in_a_function
+    one_that_computes_in_a_function_after_a_wait_holds_up_no_start
     the_bound_of_spares_is_told
 }
 
@@ -65,31 +66,59 @@ fn spares_take_over_from_isolates_that_are_asleep_in_a_function(backend: Carrier
     });
 }
 
+/// Registers `spin()`, which computes until somebody calls `stop()`.
+fn register_spin(lua: &Lua, stop: &Arc<AtomicBool>) -> mlua::Result<()> {
+    let (spinning, stopping) = (Arc::clone(stop), Arc::clone(stop));
+    let spin = lua.create_function(move |_, ()| {
+        while !spinning.load(Ordering::SeqCst) {
+            std::hint::spin_loop();
+        }
+        Ok(())
+    })?;
+    lua.globals().set("spin", spin)?;
+    let stop = lua.create_function(move |_, ()| {
+        stopping.store(true, Ordering::SeqCst);
+        Ok(())
+    })?;
+    lua.globals().set("stop", stop)
+}
+
 fn a_spare_takes_over_from_an_isolate_that_computes_in_a_function(backend: Carrier) {
     let stop = Arc::new(AtomicBool::new(false));
     let (builder, _reports) = builder(&backend, 1);
-    let goroutines = builder
-        .setup(move |lua| {
-            let (spinning, stopping) = (Arc::clone(&stop), Arc::clone(&stop));
-            let spin = lua.create_function(move |_, ()| {
-                while !spinning.load(Ordering::SeqCst) {
-                    std::hint::spin_loop();
-                }
-                Ok(())
-            })?;
-            lua.globals().set("spin", spin)?;
-            let stop = lua.create_function(move |_, ()| {
-                stopping.store(true, Ordering::SeqCst);
-                Ok(())
-            })?;
-            lua.globals().set("stop", stop)
-        })
-        .build()
-        .unwrap();
+    let goroutines = builder.setup(move |lua| register_spin(lua, &stop)).build().unwrap();
     run::<()>(
         &home(&goroutines),
         r#"
         local computing = goroutine.async(function() spin() return "stopped" end)
+        assert(goroutine.async(function() stop() end):await(60000))
+        local ok, how = computing:await(60000)
+        assert(ok and how == "stopped", how)
+        "#,
+    );
+}
+
+/// There are no spares: what starts has to be taken by the isolate that has nothing to do, each time.
+fn one_that_computes_in_a_function_after_a_wait_holds_up_no_start(backend: Carrier) {
+    let stop = Arc::new(AtomicBool::new(false));
+    let (builder, _reports) = builder(&backend, 2);
+    let goroutines = builder.setup(move |lua| register_spin(lua, &stop)).lazy(true).build().unwrap();
+    run::<()>(
+        &home(&goroutines),
+        r#"
+        goroutine.configure({ max_blocked = 1 })
+        local spins = goroutine.channel(1)
+        local computing = goroutine.async(function()
+            goroutine.sleep(1)
+            spins:send(true)
+            spin()
+            return "stopped"
+        end)
+        spins:receive()
+        for i = 1, 200 do
+            local ok, n = goroutine.async(function() return i end):await(60000)
+            assert(ok and n == i, n)
+        end
         assert(goroutine.async(function() stop() end):await(60000))
         local ok, how = computing:await(60000)
         assert(ok and how == "stopped", how)
