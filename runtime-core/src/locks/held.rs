@@ -107,18 +107,34 @@ impl HeldList {
         self.row.len() + self.older.as_ref().map_or(0, |older| older.len)
     }
 
+    #[inline]
     pub(super) fn push(&mut self, held: Held) {
         if self.row.len() == ROW {
-            let older = self.older.get_or_insert_default();
-            older.forget();
-            self.row.drain(..).for_each(|held| older.add(held));
+            self.empty_row();
         }
         self.row.push(held);
     }
 
+    #[cold]
+    fn empty_row(&mut self) {
+        let older = self.older.get_or_insert_default();
+        older.forget();
+        self.row.drain(..).for_each(|held| older.add(held));
+    }
+
     /// Looks at what may be of this address, the newest first.
+    #[inline]
     pub(super) fn look(&mut self, address: usize, mut look: impl FnMut(&mut Held) -> Look) -> Found {
-        for index in (0..self.row.len()).rev() {
+        match self.row.last_mut().map_or(Look::Further, &mut look) {
+            Look::Further => self.look_further(address, look),
+            Look::Stays => Found::Stays,
+            Look::Goes => self.row.pop().map_or(Found::Nothing, Found::Gone),
+        }
+    }
+
+    /// Looks at all but the last in the row.
+    fn look_further(&mut self, address: usize, mut look: impl FnMut(&mut Held) -> Look) -> Found {
+        for index in (0..self.row.len().saturating_sub(1)).rev() {
             match look(&mut self.row[index]) {
                 Look::Further => {}
                 Look::Stays => return Found::Stays,
@@ -132,16 +148,12 @@ impl HeldList {
     }
 
     /// All, the newest first.
-    pub(super) fn newest_first(self) -> impl Iterator<Item = Held> {
-        let mut older: Vec<Numbered> = self.older.map_or_else(Vec::new, |older| {
-            older
-                .places
-                .into_values()
-                .flat_map(|place| place.before.into_iter().chain([place.newest]))
-                .collect()
-        });
-        older.sort_unstable_by_key(|numbered| numbered.number);
-        self.row.into_iter().rev().chain(older.into_iter().rev().map(|numbered| numbered.held))
+    #[inline]
+    pub(super) fn newest_first(self, mut each: impl FnMut(Held)) {
+        self.row.into_iter().rev().for_each(&mut each);
+        if let Some(older) = self.older {
+            older.newest_first(each);
+        }
     }
 }
 
@@ -161,6 +173,16 @@ impl Older {
         }
     }
 
+    #[cold]
+    fn newest_first(self, mut each: impl FnMut(Held)) {
+        let places = self.places.into_values();
+        let mut all: Vec<_> =
+            places.flat_map(|place| place.before.into_iter().chain([place.newest])).collect();
+        all.sort_unstable_by_key(|numbered| numbered.number);
+        all.into_iter().rev().for_each(|numbered| each(numbered.held));
+    }
+
+    #[cold]
     fn look(&mut self, address: usize, mut look: impl FnMut(&mut Held) -> Look) -> Found {
         let Entry::Occupied(mut entry) = self.places.entry(address) else {
             return Found::Nothing;

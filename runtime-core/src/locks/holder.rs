@@ -150,15 +150,13 @@ impl Shared {
     fn release_all(&self) {
         let List { held, last: _ } = std::mem::take(&mut *self.held.lock());
         // What was locked last is given back first, as if the holder had unwound.
-        for held in held.newest_first() {
-            match held {
-                Held::Permits { gate, permits, .. } => {
-                    // Only one who had it alone can have left something half done.
-                    gate.leave(permits, permits == gate.permits());
-                }
-                Held::Once(running) => drop(running),
+        held.newest_first(|held| match held {
+            Held::Permits { gate, permits, .. } => {
+                // Only one who had it alone can have left something half done.
+                gate.leave(permits, permits == gate.permits());
             }
-        }
+            Held::Once(running) => drop(running),
+        });
     }
 }
 
