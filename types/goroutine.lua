@@ -935,8 +935,8 @@ function goroutine.fan_in(list) end
 -- Looking in.
 
 ---@class goroutine.Stats
----@field isolates integer How many there are.
----@field blocked integer How many of them belong to goroutines of `blocking`.
+---@field isolates integer How many there are; before the first goroutine, how many there will be.
+---@field blocked integer How many of them are spares, or belong to goroutines of `blocking`.
 ---@field goroutines goroutine.Counts
 ---@field interrupts integer How often a goroutine that computed was made to let others run.
 ---@field shipped_bytes integer What all states have sent.

@@ -38,7 +38,12 @@ pub(super) fn add(prim: &Primitives<'_>) -> mlua::Result<()> {
             ("cancelled", totals.cancelled),
         ])?;
         let stats = context.lua.create_table()?;
-        stats.raw_set("isolates", system.inquiries.isolates())?;
+        let isolates = match system.inquiries.isolates() {
+            // They are started with the first goroutine.
+            0 if !system.is_closing() => system.settings().isolates,
+            there => there,
+        };
+        stats.raw_set("isolates", isolates)?;
         stats.raw_set("blocked", system.blocking.running() + system.spares.count())?;
         stats.raw_set("goroutines", goroutines)?;
         stats.raw_set("interrupts", system.monitor.interrupts())?;

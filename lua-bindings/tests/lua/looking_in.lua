@@ -17,6 +17,13 @@ local function has(list, handle)
   return false
 end
 
+test("stats tell how many isolates there will be, before the first goroutine", function()
+  local isolates = goroutine.stats().isolates
+  assert(isolates >= 1, isolates)
+  async(function() end):await()
+  equal(goroutine.stats().isolates, isolates)
+end)
+
 everywhere("list gives the handles of those that live, and of no others", function()
   local gate = goroutine.channel()
   local first, second = async(function() gate:receive() end), async(function() gate:receive() end)
