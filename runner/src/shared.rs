@@ -24,7 +24,7 @@ pub(crate) struct Shared {
     pub(crate) http: Clients,
     /// What the script may use, in bytes.
     pub(crate) memory_limit: Option<usize>,
-    /// The tasks that have begun, by the goroutines from which all descend that run for them.
+    /// The tasks whose functions have begun, by the goroutines of those: all descend from these that run for them.
     tasks: Mutex<HashMap<u64, Task>>,
     /// The goroutines that run a function of a task.
     functions: Mutex<HashSet<u64>>,

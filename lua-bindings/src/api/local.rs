@@ -9,7 +9,7 @@ use super::install::add_running;
 use super::start::{Report, assemble};
 use super::{HandleObject, Primitives, chunk, context, direct, flow, pools, scope, start};
 use crate::goroutine::Shipped;
-use crate::local::{Flavour, Local};
+use crate::local::{Flavour, Local, StartedAs};
 use crate::object::Object;
 use crate::raw::{HomeSwitches, Kind, Stack, Went, protect};
 use crate::state::{Role, State, vital};
@@ -154,7 +154,7 @@ fn begin(stack: &mut Stack<'_>, state: &Rc<State>, report: Report) -> Went {
     if stack.kind(1) != Kind::Function || state.system.is_closing() {
         return Went::General;
     }
-    let (place, ahead) = local.take_next_start();
+    let StartedAs { place, ahead, by_home } = local.take_next_start();
     let started_at = match place {
         Some(place) => place,
         None => {
@@ -170,7 +170,12 @@ fn begin(stack: &mut Stack<'_>, state: &Rc<State>, report: Report) -> Went {
         return Went::Wrong("too many arguments for a goroutine".into());
     };
     stack.truncate(0);
+    // What is assembled is a child of the one who runs.
+    let starter = by_home.then(|| state.set_current(None));
     let (start, handle) = assemble(state, Shipped::Here(parcel), None, &started_at, report);
+    if let Some(starter) = starter {
+        state.set_current(starter);
+    }
     state.last_place.borrow_mut().give_back(started_at);
     local.post().start(start.queue(None), ahead);
     Object::push_new_handle(HandleObject(handle), stack, state);

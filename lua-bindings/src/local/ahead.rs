@@ -38,6 +38,9 @@ pub struct StartedAs {
     /// Whether its turns come before those of others, also while one of those computes in a state that is
     /// [interruptible](crate::Goroutines::interruptible). Then it must touch nothing of the script's.
     pub ahead: bool,
+    /// Whether it counts as one that the home state has started, whoever does: it is the [root](crate::root_id) of itself and of what
+    /// it starts, and no child of the goroutine that starts it.
+    pub by_home: bool,
 }
 
 /// What becomes of what computes in a home state, after an interrupt.
@@ -114,9 +117,9 @@ impl Local {
         self.next_start.replace(Some(started));
     }
 
-    /// The place of the start, if it was given, and whether the goroutine goes ahead.
-    pub(crate) fn take_next_start(&self) -> (Option<Arc<str>>, bool) {
-        self.next_start.take().map_or((None, false), |started| (started.place, started.ahead))
+    /// What holds for the goroutine that is being started.
+    pub(crate) fn take_next_start(&self) -> StartedAs {
+        self.next_start.take().unwrap_or_default()
     }
 
     /// Ends what a cancelled goroutine waits for. Whether its turn comes before anything else of the script's runs: not if another one

@@ -46,7 +46,7 @@ fn one_who_looks_in_sees_what_they_do(backend: Carrier) {
 fn interruptibly(goroutines: &Goroutines, lua: &Lua, script: &str) {
     let ahead = lua.create_function(|lua, ()| {
         let place = Some("the embedder".into());
-        goroutine::start_next_as(lua, StartedAs { place, ahead: true });
+        goroutine::start_next_as(lua, StartedAs { place, ahead: true, by_home: false });
         Ok(())
     });
     let interruptible = lua.create_function(|lua, ()| {

@@ -6,7 +6,7 @@ use std::task::Poll;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use goroutine::{Backend, Goroutines};
+use goroutine::{Backend, Goroutines, StartedAs};
 use mlua::{Function, Lua, Thread, UserData, Value};
 use runtime_core::block_on;
 
@@ -340,6 +340,11 @@ fn goroutines_know_from_which_they_descend(backend: Carrier) {
     lua.globals().set("goroutine", goroutines.module(&lua).unwrap()).unwrap();
     lua.globals().set("here", goroutines.local_module(&lua).unwrap()).unwrap();
     register(&lua).unwrap();
+    let start_by_home = lua.create_function(|lua, ()| {
+        goroutine::start_next_as(lua, StartedAs { by_home: true, ..StartedAs::default() });
+        Ok(())
+    });
+    lua.globals().set("start_by_home", start_by_home.unwrap()).unwrap();
     run::<()>(
         &lua,
         r#"
@@ -364,6 +369,17 @@ fn goroutines_know_from_which_they_descend(backend: Carrier) {
             return ids(), root
         end))
         assert(ok and id == inner, "a task of a pool descends from who submits it")
+        -- One that counts as the home state's, and what it starts, beside what else is started there.
+        here.async(function()
+            local _, _, before = here.async(ids):await()
+            start_by_home()
+            local its = here.async(function() return grown(goroutine.async, 2) end)
+            local ok, id, root, youngest, of_youngest = its:await()
+            assert(ok and id == its:id() and root == id and of_youngest == id and youngest ~= id, id)
+            local _, _, after = here.async(ids):await()
+            assert(before == ids() and after == before)
+            here.wait_all()
+        end):await()
         "#,
     );
 }

@@ -181,7 +181,8 @@ impl Definitions {
         let [enter, rest, leave, quiet] = limits::functions(lua, goroutines, shared)?;
         let next_as = lua.create_function(|lua, (place, ahead): (LuaString, bool)| {
             let place = Some(place.to_string_lossy().into());
-            goroutine::start_next_as(lua, StartedAs { place, ahead });
+            // Strands start each other, and the functions of the script's: what a function starts is its own, and its task's alone.
+            goroutine::start_next_as(lua, StartedAs { place, ahead, by_home: true });
             Ok(())
         })?;
         let end_wait = lua.create_function(|lua, id: u64| Ok(goroutine::end_wait(lua, id)))?;
