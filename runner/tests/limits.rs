@@ -22,7 +22,7 @@ fn a_shell_line_ends_at_its_time_and_is_tried_again_while_a_function_computes() 
     let run = sloth_script(
         &format!(
             "{COMPUTES}
-            local line = task('line'):async(true):timeout('100ms'):retries(1):retry_delay('1ms')
+            local line = task('line'):async(true):timeout('100ms'):retries(100):retry_delay('1ms')
               :command('test -e tried && touch over || {{ touch tried; sleep 600; }}'):build()
             workflow.define('w'):tasks({{ computes, line }})"
         ),
@@ -53,7 +53,7 @@ fn what_a_function_waits_for_ends_at_its_time_while_another_computes() {
         &format!(
             "os.execute('mkfifo pipe')
             {COMPUTES}
-            local waits = task('waits'):async(true):timeout('300ms'):command(function()
+            local waits = task('waits'):async(true):timeout('2s'):command(function()
               local closed <close> = setmetatable({{}}, {{ __close = function() print('closed') end }})
               exec.run('exec 9>pipe; sleep 600; :')
             end):build()
@@ -73,8 +73,8 @@ fn the_time_of_a_function_begins_with_it_and_not_while_it_waits_for_one_that_com
     let run = sloth_script(
         "local function compute(seconds) local begin = os.clock() while os.clock() - begin < seconds do end end
         workflow.define('w'):tasks({
-          task('computes'):async(true):command(function() compute(1) end):build(),
-          task('quick'):async(true):timeout('500ms'):command(function() end):build(),
+          task('computes'):async(true):command(function() compute(1.5) end):build(),
+          task('quick'):async(true):timeout('1s'):command(function() end):build(),
         })",
         &[],
     );

@@ -165,18 +165,19 @@ fn what_a_cancelled_one_waits_for_can_be_ended_while_another_computes(backend: C
         &goroutines,
         &lua,
         r#"
-        local mutex, computed, over = goroutine.mutex(), false, false
+        local mutex, began, computed, over = goroutine.mutex(), false, false, false
         mutex:lock()
         local waiting = goroutine.async(function() mutex:lock() end)
         goroutine.yield()
         assert(waiting:status() == "waiting")
         goroutine.async(function()
+          began = true
           while not over do end
           computed = true
         end)
         ahead()
         goroutine.async(function()
-          goroutine.sleep(1)
+          repeat goroutine.sleep(1) until began
           waiting:cancel()
           assert(end_wait(waiting:id()) == false, "it has to wait for its turn")
           over = true
