@@ -4,6 +4,7 @@
 //! tasks, log lines and errors are on standard error. As JSON all of it are events on standard output.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::io::{self, IsTerminal};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,7 +28,7 @@ pub(crate) use crate::output::Stream;
 const PATIENCE: Duration = Duration::from_secs(600);
 /// A command that prints by itself may have to wait so long for what was printed before.
 const SETTLING: Duration = Duration::from_millis(100);
-/// So many goroutines that are left at the end are told of one by one.
+/// So many goroutines that are left at the end are told of one by one, the others by where they were started.
 const LISTED: usize = 20;
 /// It is said after this time that somebody is waited for.
 const SILENCE: Duration = Duration::from_secs(2);
@@ -280,9 +281,13 @@ impl Sink {
                 "goroutine {id} (started at {started_at}) was {status} at the end, and is cancelled"
             ));
         }
-        if left.len() > LISTED {
-            let more = left.len() - LISTED;
-            self.to_stderr(&format!("{more} more goroutines had not ended at the end, and are cancelled"));
+        let mut more = BTreeMap::<&str, usize>::new();
+        left.iter().skip(LISTED).for_each(|living| *more.entry(&living.started_at).or_default() += 1);
+        for (started_at, count) in more {
+            let started_at = visible::line(started_at);
+            self.to_stderr(&format!(
+                "{count} more (started at {started_at}) had not ended at the end, and are cancelled"
+            ));
         }
         if !results.is_empty() {
             self.to_stderr(&summary::table(&results, self.colour));

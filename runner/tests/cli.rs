@@ -285,6 +285,14 @@ fn goroutines_that_are_left_are_named() {
         run.stderr.contains("(started at script.sloth:1) was waiting at the end, and is cancelled\n"),
         "{run:#?}"
     );
+    let run = sloth_script(
+        "for i = 1, 50 do goroutine.async(function() goroutine.sleep(60000) end) end
+        for i = 1, 40 do goroutine.async(function() goroutine.sleep(60000) end) end",
+        &[],
+    );
+    let more = ["30 more (started at script.sloth:1)", "40 more (started at script.sloth:2)"]
+        .map(|more| format!("{more} had not ended at the end, and are cancelled\n"));
+    assert!(run.stderr.ends_with(&more.concat()), "{run:#?}");
 }
 
 #[test]
