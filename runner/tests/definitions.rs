@@ -163,6 +163,35 @@ fn common_mistakes_are_told_with_what_is_meant_and_nothing_that_follows_from_the
 }
 
 #[test]
+fn what_a_misspelt_variable_leaves_out_of_a_list_is_told() {
+    let run = sloth_script(
+        r#"local a, b = task("a"):command("touch ran"):build(), task("b"):command("touch ran"):build()
+        task("c"):command("true"):depends_on({ "a", nil, "b" }):build()
+        task("d"):command("true"):tags({ nil, "x" }):artifacts({ "y", nil, nil, "z" }):build()
+        workflow.define("v"):tasks({ a, tset, b })
+        workflow.define("w", { tasks = { nil, { name = "e", command = "touch ran", depends_on = { nil, "a" } } } })
+        workflow.define("x"):tasks(a, nil, b)
+        workflow.define("y"):tasks({ a }, nil, { b })
+        "#,
+        &[],
+    );
+    assert_eq!(run.status.code(), Some(2), "{run:#?}");
+    let is_nil = |place: u32| format!("entry {place} is nil, and others follow: is its name written right?");
+    let expected = [
+        format!("2: task 'c': depends_on: a list without holes expected, but {}", is_nil(2)),
+        format!("3: task 'd': tags: a list without holes expected, but {}", is_nil(1)),
+        format!("3: task 'd': artifacts: a list without holes expected, but {}", is_nil(2)),
+        format!("4: workflow 'v': tasks has to be a list without holes: {}", is_nil(2)),
+        format!("5: workflow 'w': tasks has to be a list without holes: {}", is_nil(1)),
+        "6: workflow 'x': tasks: a list of tasks expected, got one task: put it in {}".to_owned(),
+        "7: workflow 'y': tasks takes one value: put them into a list, {...}".to_owned(),
+    ];
+    for line in expected {
+        assert!(run.stderr.contains(&format!("script.sloth:{line}\n")), "{line} in {run:#?}");
+    }
+}
+
+#[test]
 fn a_script_without_tasks_just_runs() {
     let run = sloth_script("print('hello', select('#', ...), ...)", &["--", "a", "b"]);
     assert_eq!(

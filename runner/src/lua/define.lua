@@ -192,10 +192,16 @@ local function set_tasks(record, tasks, place)
   if type(tasks) ~= "table" or M.record[tasks] then
     return wrong(place, what .. "tasks: a list of tasks expected, got " .. (M.record[tasks] and "one task: put it in {}" or type(tasks)))
   end
+  local places = true
   for key in pairs(tasks) do
     if math_type(key) ~= "integer" or key < 1 or key > rawlen(tasks) then
       wrong(place, what .. "tasks has to be a list without holes: '" .. plain(key) .. "' is no place in one")
+      places = false
     end
+  end
+  local empty = places and fields.hole(tasks)
+  if empty then
+    wrong(place, what .. "tasks has to be a list without holes: " .. fields.is_nil(empty))
   end
   for i, entry in ipairs(tasks) do
     local where = what .. "entry " .. i .. " of tasks"
@@ -245,10 +251,14 @@ local WORKFLOW = {
 
 local workflow_methods = {}
 for field, put in pairs(WORKFLOW) do
-  workflow_methods[field] = function(self, value)
+  workflow_methods[field] = function(self, value, ...)
     local place = here()
     local record = self_of(self, "workflow", field, place)
     if record then
+      local too_many = fields.too_many(field, 1, value, ...)
+      if too_many then
+        wrong(place, "workflow '" .. record.name .. "': " .. too_many)
+      end
       put(record, value, place)
     end
     return record and self or inert

@@ -117,6 +117,23 @@ local function itself(value)
   return record[value] and tostring(value)
 end
 
+-- The first place of a list that holds nothing, where others after it do: mostly that of a variable that there is not. The keys are
+-- places, which was looked at.
+local function hole(value)
+  local count, first = 0, 1
+  for _ in pairs(value) do
+    count = count + 1
+  end
+  for i in ipairs(value) do
+    first = i + 1
+  end
+  return count < rawlen(value) and first or nil
+end
+
+local function is_nil(place)
+  return "entry " .. place .. " is nil, and others follow: is its name written right?"
+end
+
 local function list(value)
   if value ~= nil and itself(value) then
     return nil, "a string or a list of strings expected, got " .. itself(value) .. " itself: write its name"
@@ -130,6 +147,10 @@ local function list(value)
     if math_type(key) ~= "integer" or key < 1 or key > rawlen(value) then
       return nil, "a list of strings expected, but it has the key '" .. plain(key) .. "'"
     end
+  end
+  local empty = hole(value)
+  if empty then
+    return nil, "a list without holes expected, but " .. is_nil(empty)
   end
   for i, item in ipairs(value) do
     if type(item) ~= "string" then
@@ -233,10 +254,13 @@ local function too_many(field, most, ...)
   for i = most + 1, select("#", ...) do
     local extra = select(i, ...)
     if extra ~= nil and not (type(extra) == "number" and type((...)) == "string") then
-      local is_list = TASK[field] == list or TASK[field] == files
+      local is_list = field == "tasks" or TASK[field] == list or TASK[field] == files
       return field .. " takes " .. (most == 1 and "one value" or most .. " values") .. (is_list and ": put them into a list, {...}" or "")
     end
   end
 end
 
-return { pairs = pairs, ipairs = ipairs, plain = plain, record = record, TASK = TASK, too_many = too_many, CONFIG = CONFIG, text = text, readable = readable, fn = fn, meant = meant }
+return {
+  pairs = pairs, ipairs = ipairs, plain = plain, hole = hole, is_nil = is_nil,
+  record = record, TASK = TASK, too_many = too_many, CONFIG = CONFIG, text = text, readable = readable, fn = fn, meant = meant,
+}
