@@ -263,3 +263,22 @@ fn an_empty_list_of_files_is_a_list_in_json() {
     );
     assert_eq!(run.stdout, "[]\t0\n[]\t0\n[\"script.sloth\"]\t1\n", "{run:#?}");
 }
+
+#[test]
+fn outputs_and_logs_of_tables_that_hold_themselves_and_each_other_end() {
+    let run = sloth_script(
+        r#"
+        outputs.a, outputs.b = outputs, outputs
+        local tree = { name = "root", children = {} }
+        for i = 1, 20 do tree.children[i] = { parent = tree, siblings = tree.children, root = tree } end
+        outputs.tree = tree
+        log.table(tree)
+        log.table(_G)
+        log.table({ outputs, outputs }, "twice")
+        "#,
+        &[],
+    );
+    assert!(run.status.success(), "{run:#?}");
+    assert!(run.stdout.contains("a: <within itself>\n") && run.stdout.len() < 100_000, "{run:#?}");
+    assert!(run.stderr.contains("\"parent\": \"<within itself>\"") && run.stderr.len() < 500_000, "{run:#?}");
+}
