@@ -31,27 +31,29 @@ const TOO_MANY: &str = "too many arguments for a goroutine";
 
 /// A goroutine that has started.
 pub(super) struct Goroutine {
-    running: Rc<Running>,
+    pub(super) running: Rc<Running>,
     /// Its function and arguments, until it first runs. Then there are none in it.
     parcel: Parcel,
-    coroutine: Coroutine,
+    pub(super) coroutine: Coroutine,
     /// Whether its slot is its own still, and not somebody's who needs its results.
     has_slot: bool,
     /// Made when it first parks.
     bell: Option<(Arc<Bell>, Waker)>,
     wait: Option<Wait>,
     /// mlua's future, once the coroutine has waited in an async function of the embedder's.
-    driven: Option<Pin<Box<AsyncThread<MultiValue>>>>,
+    pub(super) driven: Option<Pin<Box<AsyncThread<MultiValue>>>>,
     /// Says that it is.
-    awaits_outside: Option<Pending>,
+    pub(super) awaits_outside: Option<Pending>,
     finished: bool,
+    /// How often it was told that it is cancelled, after its time to unwind was over.
+    pub(super) told: u8,
     ties: Ties,
     /// Given back at the end: it counts the goroutine.
     member: Option<Member>,
 }
 
 /// What a goroutine came to, before it is told to anybody.
-enum End {
+pub(super) enum End {
     Done(Packet),
     /// Its results are on its coroutine's stack.
     Kept,
@@ -90,6 +92,7 @@ impl Goroutine {
             driven: None,
             awaits_outside: None,
             finished: false,
+            told: 0,
             ties,
             member: Some(member),
         }
@@ -263,6 +266,11 @@ impl Goroutine {
                     }
                 };
                 self.wait = None;
+                if self.goes_on_in_vain(state, &reply) {
+                    let end = self.stop(local, state);
+                    self.end(local, lua, state, end);
+                    return true;
+                }
                 self.running.answer(reply);
                 if self.driven.is_none() {
                     if !woken {
@@ -326,21 +334,6 @@ impl Goroutine {
             Ok(_) => end,
             Err(error) => self.failed_with(&fault::text(&error)),
         }
-    }
-
-    /// Stops a goroutine inside an async function of the embedder's: its `<close>` variables are closed, and nothing can be
-    /// raised there.
-    fn stop_driven(&mut self, local: &Local, state: &Rc<State>) -> End {
-        self.driven = None;
-        self.awaits_outside = None;
-        if let (Some(close), Ok(thread)) = (&local.close_coroutine, local.thread(state, self.running.slot)) {
-            let running = Rc::clone(&self.running);
-            let closed = local.as_running(state, &running, self.coroutine, || {
-                catch_unwind(AssertUnwindSafe(|| drop(close.call::<MultiValue>(thread))))
-            });
-            drop(closed);
-        }
-        End::Cancelled
     }
 
     fn panicked(&self, panic: &(dyn Any + Send)) -> End {

@@ -26,6 +26,7 @@ mod inbox;
 mod kept;
 mod level;
 mod post;
+mod stopping;
 mod turns;
 mod wait;
 

@@ -42,7 +42,7 @@ impl State {
         self.current.borrow().as_ref().is_some_and(|running| running.is_cancelled())
     }
 
-    pub(super) fn now(&self) -> Instant {
+    pub(crate) fn now(&self) -> Instant {
         self.system.backend.now()
     }
 

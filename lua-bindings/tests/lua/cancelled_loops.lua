@@ -315,4 +315,33 @@ for _, name in ipairs(names) do
   end)
 end
 
+unless_lua("5.1", "a goroutine cannot wait inside `pcall`, `xpcall`, a metamethod or an iterator")
+test("a cancelled goroutine that goes on waiting in pcall ends", function()
+  local gate = goroutine.channel()
+  local handle = goroutine.async(function()
+    while true do pcall(gate.receive, gate) end
+  end)
+  parked(handle)
+  handle:cancel("enough")
+  local ok, err = handle:await(30000)
+  equal(ok, false)
+  equal(goroutine.is_cancelled(err), true)
+  equal(handle:status(), "cancelled")
+end)
+
+unless_lua("5.1", "a goroutine cannot wait inside `pcall`, `xpcall`, a metamethod or an iterator")
+test("such a goroutine does not hold up a scope that has failed", function()
+  local ok, err = pcall(goroutine.scope, function(scope)
+    local ready = goroutine.channel()
+    scope:spawn(function()
+      ready:send(true)
+      while true do pcall(goroutine.sleep, 1) end
+    end)
+    ready:receive()
+    error("over", 0)
+  end)
+  equal(ok, false)
+  equal(err, "over")
+end)
+
 finish()

@@ -126,4 +126,23 @@ test("an error in a close function is what await gives", function()
   gives(values(false, "while closing"), ok, err)
 end)
 
+unless_lua("5.1 5.2 5.3 jit", "no variables that are closed (`<close>`)")
+test("what closes a variable and goes on waiting in pcall is ended, and the others are closed", function()
+  local closed = goroutine.atomic_int()
+  local handle = async(compiled([[
+    local goroutine, closed = ...
+    local outer <close> = setmetatable({}, { __close = function() closed:add() end })
+    local inner <close> = setmetatable({}, { __close = function()
+      while true do pcall(goroutine.sleep, 10) end
+    end })
+    goroutine.sleep(1e9)
+  ]]), goroutine, closed)
+  parked(handle)
+  handle:cancel()
+  local ok, err = await(handle, 30000)
+  equal(ok, false)
+  equal(goroutine.is_cancelled(err), true)
+  equal(closed:load(), 1)
+end)
+
 finish()
