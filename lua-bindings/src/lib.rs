@@ -94,6 +94,7 @@ mod spares;
 mod state;
 mod system;
 mod task;
+mod ties;
 
 #[cfg(unix)]
 pub use api::command_file;

@@ -27,13 +27,14 @@ use runtime_core::Outcome;
 
 use crate::deadlock::Pending;
 use crate::fault;
-use crate::goroutine::{Failure, Reply, Running, Shipped, Start, Ties, Wait};
+use crate::goroutine::{Failure, Reply, Running, Shipped, Start, Wait};
 use crate::interrupt::{Interrupts, Yielded};
 use crate::isolate::Isolate;
 use crate::loaded::Lent;
 use crate::origin::Member;
 use crate::packet::Packet;
 use crate::raw::Coroutine;
+use crate::ties::Ties;
 
 pub(crate) use ends::{Blame, failure_of_text, panic_text};
 

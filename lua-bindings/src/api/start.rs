@@ -9,12 +9,13 @@ use super::handle::await_or_cancel;
 use super::{Answer, Args, Context, HandleObject, Primitives, caller, ship};
 use crate::code::Code;
 use crate::fault::Fault;
-use crate::goroutine::{Failure, GoroutineHandle, Shipped, Start, Ties};
+use crate::goroutine::{Failure, GoroutineHandle, Shipped, Start};
 use crate::local::{Flavour, ONLY_AT_HOME};
 use crate::object::Object;
 use crate::packet::Roots;
 use crate::scope::Scope;
 use crate::state::State;
+use crate::ties::Ties;
 
 /// What becomes of the failure of a goroutine.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -19,12 +19,13 @@ use super::post::{Bell, Post};
 use super::{FIRST, Kept, Local, Parcel, inbox};
 use crate::deadlock::Pending;
 use crate::fault;
-use crate::goroutine::{Failure, Reply, Running, Shipped, Start, Ties, Wait};
+use crate::goroutine::{Failure, Reply, Running, Shipped, Start, Wait};
 use crate::origin::Member;
 use crate::packet::{Packet, Plain};
 use crate::raw::{Coroutine, Kind, Resumed, Stack, protected, protected_bare, unprotected};
 use crate::state::State;
 use crate::task::{Blame, failure_of_text, panic_text};
+use crate::ties::Ties;
 
 /// What is said where the arguments do not fit on a coroutine's stack.
 const TOO_MANY: &str = "too many arguments for a goroutine";
