@@ -37,7 +37,8 @@ test("the options together", function()
       upper, libraries = string.upper("ab"), type(math.floor) .. type(_G.pcall)
     end,
   })
-  equal(goroutine.stats().isolates, 0)
+  goroutine.configure({ isolates = 3 }) -- none has been started
+  equal(goroutine.stats().isolates, 3)
 end)
 
 test("on_start has run once in each isolate, and what it set is seen", function()
