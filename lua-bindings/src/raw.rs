@@ -29,6 +29,7 @@ mod script_hooks;
 mod sigpipe;
 mod switch;
 mod type_name;
+mod wrap;
 
 use std::any::Any;
 use std::ffi::{CStr, c_char, c_int, c_void};
@@ -54,6 +55,7 @@ pub(crate) use script_hooks::guard_hooks;
 #[cfg(unix)]
 pub(crate) use sigpipe::without_sigpipe;
 pub(crate) use switch::{Switches, protect};
+pub(crate) use wrap::wrapper;
 
 /// How many values a stack of this Lua has room for, as it is built by default.
 #[cfg(not(any(feature = "lua51", feature = "luajit")))]

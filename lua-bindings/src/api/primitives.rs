@@ -108,6 +108,7 @@ impl<'a> Primitives<'a> {
             state.cannot_park();
             Ok(())
         })?;
+        self.table.raw_set("wrapper", crate::raw::wrapper(self.lua)?)?;
         let args = (&self.table, park, Lua::poll_pending());
         chunk(self.lua, "coroutines", include_str!("../lua/coroutines.lua"), args)
     }

@@ -61,9 +61,10 @@ function coroutine.resume(...)
   return step(...)
 end
 
-local function wrapped(co, ok, ...)
+-- Gives `true, values...` or `false, error`.
+local function concluded(co, ok, ...)
   if ok then
-    return ...
+    return true, ...
   end
   local err = ...
   if type(err) == "userdata" then
@@ -75,22 +76,37 @@ local function wrapped(co, ok, ...)
       err = instead
     end
   end
+  return false, err
+end
+
+local function wrapped(ok, ...)
+  if ok then
+    return ...
+  end
+  local err = ...
   if type(err) == "string" and err ~= "not enough memory" then
     blame(err)
   end
   error(err, 0)
 end
 
+-- The same in C, where C functions can yield: then it leaves its caller on the call stack in a tail call, too.
+local wrapping = prim.wrapper and prim.wrapper(resume, function(co, ...)
+  return concluded(co, passed(co, ...))
+end, held, park, pending)
+
 function coroutine.wrap(...)
   local made, co = pcall(raw_create, ...)
   if not made then
     refuse(pcall(raw_wrap, ...))
+  elseif wrapping then
+    return wrapping(co)
   end
   return function(...)
     if held[co] and raw_status(co) == "suspended" then
       blame(NOT_SUSPENDED)
     end
-    return wrapped(co, step(co, ...))
+    return wrapped(concluded(co, step(co, ...)))
   end
 end
 

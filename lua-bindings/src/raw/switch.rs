@@ -146,7 +146,7 @@ const RUNNING: &CStr = c"cannot resume running coroutine";
 #[cfg(feature = "luajit")]
 const NORMAL: Option<&CStr> = Some(RUNNING);
 #[cfg(not(any(feature = "lua51", feature = "luajit")))]
-const RUNNING: &CStr = c"cannot resume non-suspended coroutine";
+pub(super) const RUNNING: &CStr = c"cannot resume non-suspended coroutine";
 #[cfg(not(any(feature = "lua51", feature = "luajit")))]
 const NORMAL: Option<&CStr> = None;
 

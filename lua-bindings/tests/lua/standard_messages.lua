@@ -95,6 +95,20 @@ local CASES = {
   "local file = io.popen('true', 'w') file:write('', nil)",
 }
 
+-- Where a tail call of a C function leaves its caller on the call stack, and one of a Lua function does not.
+if _VERSION ~= "Lua 5.1" and _VERSION ~= "Lua 5.2" then
+  for _, source in ipairs({
+    "local f = coroutine.wrap(function() end) f() return f()",
+    "local f = coroutine.wrap(function() end) f()\nlocal function g()\nreturn f()\nend\ng()",
+    "return coroutine.wrap(function() error('broken') end)()",
+    "return coroutine.wrap(function() error({}) end)()",
+    "local function g()\nreturn coroutine.wrap(error)('broken')\nend\nreturn g()",
+    "return coroutine.wrap(function(...) return ... end)(1, nil, 'three', nil)",
+  }) do
+    CASES[#CASES + 1] = source
+  end
+end
+
 -- To 5.2 and 5.3 a coroutine that runs is dead, if it has no values.
 if _VERSION ~= "Lua 5.2" and _VERSION ~= "Lua 5.3" then
   for _, source in ipairs({

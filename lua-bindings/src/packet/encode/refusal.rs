@@ -61,8 +61,9 @@ impl Encoder<'_> {
     /// The refusal of the value on top, with the path that leads to it.
     pub(super) fn refuse(&mut self, stack: &mut Stack<'_>) -> Refusal {
         let leaving = self.roots.leave();
-        let wrapped = stack.kind(-1) == Kind::Thread
-            && matches!(self.scratch.frames.last(), Some(Frame::Function { at, .. }) if stack.is_ours(*at));
+        let wrapped = stack.is_wrapped(-1)
+            || stack.kind(-1) == Kind::Thread
+                && matches!(self.scratch.frames.last(), Some(Frame::Function { at, .. }) if stack.is_ours(*at));
         let (what, hint) = match self.global_alone(stack) {
             Some((what, hint)) => (what, Cow::Owned(hint)),
             None if wrapped => {
