@@ -52,6 +52,18 @@ impl Observer {
         block_on(&*self.0.backend, api::describe_all(&self.0, Vec::new()))
     }
 
+    /// Cancels all that descends from the goroutine of this number, which the home state has started (see [`root_id`](crate::root_id)): not that
+    /// one itself. What one of them starts while it computes on may be missed.
+    pub fn cancel_descendants(&self, root: u64, reason: &str) {
+        // Those that were being started while others were cancelled are seen the next time.
+        for _ in 0..16 {
+            let handles = self.0.registry.descendants(root).into_iter().map(|watch| watch.handle());
+            if handles.filter(|handle| handle.cancel(Some(reason))).count() == 0 {
+                break;
+            }
+        }
+    }
+
     /// What the pools that are open do, by name.
     pub fn pools(&self) -> Vec<PoolStats> {
         let open = self.0.pools.iter().filter(|pool| !has_ended(pool));

@@ -72,10 +72,22 @@ impl Registry {
         .fetch_add(1, Ordering::Relaxed);
     }
 
+    fn origins(&self) -> Vec<Arc<Origin>> {
+        // What may be the last share of an origin is dropped without the lock.
+        self.origins.lock().places.iter().flatten().filter_map(Weak::upgrade).collect()
+    }
+
+    /// Those that descend from this goroutine of the home state's, and live.
+    pub(crate) fn descendants(&self, root: u64) -> Vec<GoroutineWatch> {
+        let origins = self.origins();
+        let members =
+            origins.iter().filter(|origin| origin.root == Some(root)).flat_map(|origin| origin.members());
+        members.filter(|watch| !watch.status().is_ended()).collect()
+    }
+
     /// Those that live, in the order in which they were made.
     pub(crate) fn living(&self) -> Vec<Entry> {
-        // What may be the last share of an origin is dropped without the lock.
-        let origins: Vec<_> = self.origins.lock().places.iter().flatten().filter_map(Weak::upgrade).collect();
+        let origins = self.origins();
         let mut living: Vec<_> = origins
             .iter()
             .flat_map(|origin| {

@@ -125,6 +125,11 @@ impl Sink {
         }
     }
 
+    /// The table at the end has this error of a task, too, which has ended.
+    pub(crate) fn add_error(&self, workflow: &str, task: &str, error: &str) {
+        self.lock(&self.tasks).add_error(workflow, task, error);
+    }
+
     fn show(&self, event: &Event<'_>) {
         if self.output.is_live()
             && let Some(draw) = Draw::of(event)

@@ -4,6 +4,9 @@
 
 mod support;
 
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
 use support::{sloth_script, statuses};
 
 /// A task that computes, and never waits, until this file is there.
@@ -172,4 +175,64 @@ fn the_time_of_a_workflow_ends_what_its_hooks_compute() {
     );
     assert_eq!(statuses(&run), "never aborted", "{run:#?}");
     assert!(run.stderr.contains("on_start (script.sloth:4): timeout exceeded"), "{run:#?}");
+}
+
+#[test]
+fn what_a_function_has_started_ends_with_it_when_its_time_is_over() {
+    let run = sloth_script(
+        r#"os.execute("mkfifo pipe")
+        local holds = "exec 9>pipe; sleep 600; :"
+        local a = task("a"):timeout("500ms"):command(function()
+          local here = require("goroutine.local")
+          goroutine.spawn(function() exec.run(holds) end)
+          goroutine.spawn(function() goroutine.async(function() exec.run(holds) end):await() end)
+          here.spawn(function() here.async(exec.run, holds):await() end)
+          goroutine.pool_create("p", { workers = 1 })
+          goroutine.pool_submit("p", function() exec.run(holds) end)
+          goroutine.channel():receive()
+        end):build()
+        -- Reads until nobody has the pipe open any more.
+        local sees = task("sees"):command(": >pipe & timeout 20 cat pipe"):build()
+        local pools = task("pools"):command(function()
+          return select(2, goroutine.await(goroutine.pool_async("p", function() print("the pool goes on") end)))
+        end):build()
+        workflow.define("w"):tasks({ a, sees, pools })"#,
+        &[],
+    );
+    assert_eq!(statuses(&run), "a timeout, sees ok, pools ok", "{run:#?}");
+    assert_eq!(run.stdout, "the pool goes on\n", "{run:#?}");
+    assert!(!run.stderr.contains("at the end, and is cancelled"), "{run:#?}");
+}
+
+#[test]
+fn the_end_of_a_task_that_failed_is_told_at_its_time_and_its_hook_runs_when_it_can() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = format!(
+        "{COMPUTES}
+        local line = task('line'):async(true):command('exit 3'):on_failure(function(_, err)
+          print('tidied up after ' .. err)
+          error('the hook', 0)
+        end):build()
+        workflow.define('w'):tasks({{ computes, line }})"
+    );
+    // Whoever waits in vain ends all the same.
+    let script = script.replace("is_there(\"over\")", "is_there(\"over\") and os.clock() < 20");
+    std::fs::write(folder.path().join("script.sloth"), script).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sloth-runner"));
+    command.args(["run", "script.sloth"]).current_dir(folder.path());
+    let mut child =
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut told = Vec::new();
+    for line in BufReader::new(child.stderr.take().unwrap()).lines() {
+        told.push(line.unwrap());
+        if told.last().unwrap().contains("line: failed") {
+            std::fs::write(folder.path().join("over"), "").unwrap();
+        }
+    }
+    let at = |what: &str| told.iter().position(|line| line.contains(what)).unwrap_or(usize::MAX);
+    assert!(at("line: failed") < at("computes: ok"), "{told:#?}");
+    assert!(at("computes: ok") < at("ERROR [line] on_failure: the hook"), "{told:#?}");
+    assert!(told.iter().any(|line| line.starts_with("line ") && line.contains("exit code 3")), "{told:#?}");
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "tidied up after exit code 3\n");
 }

@@ -345,6 +345,12 @@ fn goroutines_know_from_which_they_descend(backend: Carrier) {
         Ok(())
     });
     lua.globals().set("start_by_home", start_by_home.unwrap()).unwrap();
+    let observer = goroutines.observer();
+    let cancel = lua.create_function(move |_, root: u64| {
+        observer.cancel_descendants(root, "over");
+        Ok(())
+    });
+    lua.globals().set("cancel_descendants", cancel.unwrap()).unwrap();
     run::<()>(
         &lua,
         r#"
@@ -369,6 +375,23 @@ fn goroutines_know_from_which_they_descend(backend: Carrier) {
             return ids(), root
         end))
         assert(ok and id == inner, "a task of a pool descends from who submits it")
+        -- Those that descend from one can be cancelled, and nobody else is.
+        local function forever() goroutine.sleep(1e9) end
+        local other = here.async(forever)
+        local handles = here.async(function()
+            local child = here.async(function()
+                local ok, err = goroutine.await(goroutine.async(forever))
+                error(err, 0)
+            end)
+            return child, goroutine.async(forever)
+        end)
+        local _, local_child, child = handles:await()
+        here.sleep(1)
+        cancel_descendants(handles:id())
+        assert(tostring(select(2, local_child:await())) == "cancelled: over")
+        assert(tostring(select(2, child:await())) == "cancelled: over")
+        assert(other:status() == "running" or other:status() == "waiting", other:status())
+        other:cancel()
         -- One that counts as the home state's, and what it starts, beside what else is started there.
         here.async(function()
             local _, _, before = here.async(ids):await()

@@ -133,10 +133,10 @@ local function run_workflow(workflow)
   local until_ = config.timeout and begin + config.timeout * 1000
   local aborted -- why the workflow was stopped
 
-  local function finish(task, started, attempts, outcome)
+  local function finish(task, started, attempts, outcome, ended)
     local result = {
       workflow = workflow.name, task = task.name, status = outcome.status, attempts = attempts,
-      duration = started and (now() - started) / 1000 or 0, where = attempts > 0 and "local" or "", message = outcome.message,
+      duration = started and ((ended or now()) - started) / 1000 or 0, where = attempts > 0 and "local" or "", message = outcome.message,
       error = outcome.error, traceback = outcome.traceback, artifacts = outcome.artifacts, output = outcome.output,
       skipped_by_itself = outcome.skipped_by_itself,
     }
@@ -144,18 +144,44 @@ local function run_workflow(workflow)
     tell("task_end", result)
   end
 
-  -- Runs a hook of the task; its error makes the task a failure. It may take as long as an attempt, from when it begins: what tidies up
-  -- after a task whose time is over needs some.
-  local function hook(task, name, outcome, attempt, ...)
+  -- Runs a hook of the task. Of one that fails: how, an error, a traceback. It may take as long as an attempt, from when it begins: what
+  -- tidies up after a task whose time is over needs some.
+  local function hook(task, name, attempt, ...)
     if not task[name] then
       return
     end
     local how, message, trace = strand.call(task.timeout or config.timeout, nil, task, task[name], this_of(task, attempt), ...)
     if how ~= "ok" then
-      local why = hook_name(name, task[name], how) .. ": " .. message
-      outcome.error = outcome.error and outcome.error .. "\n" .. why or why
-      outcome.traceback = outcome.traceback or trace ~= "" and trace or nil
-      outcome.status = outcome.status == "ok" and STATUS[how] or outcome.status
+      return how, hook_name(name, task[name], how) .. ": " .. message, trace ~= "" and trace or nil
+    end
+  end
+
+  -- What follows the last attempt, which has ended then. Whether a task went well is known when its hook has ended. Of another it is told
+  -- at once: its hook may have to wait for a function that computes.
+  local function conclude(task, started, attempts, outcome)
+    local ended = now()
+    if outcome.status == "ok" then
+      local how, why, trace = hook(task, "on_success", attempts, outcome.output)
+      if how then
+        outcome.status, outcome.error, outcome.traceback = STATUS[how], why, trace
+      end
+      return finish(task, started, attempts, outcome, ended)
+    end
+    finish(task, started, attempts, outcome, ended)
+    local how, why, trace
+    if outcome.status == "timeout" then
+      how, why, trace = hook(task, "on_timeout", attempts, outcome.error)
+    elseif outcome.status == "failed" then
+      local value = outcome.value
+      if value == nil then
+        value = outcome.error
+      end
+      how, why, trace = hook(task, "on_failure", attempts, value, outcome.output)
+    end
+    if how and how ~= "interrupted" then
+      local result = results[task.name]
+      result.error = (result.error or "") .. "\n" .. why
+      tell("hook_failed", { workflow = workflow.name, task = task.name, error = why, traceback = trace })
     end
   end
 
@@ -211,18 +237,7 @@ local function run_workflow(workflow)
         outcome.status, outcome.error = "failed", "artifact not found: " .. missing
       end
     end
-    if outcome.status == "ok" then
-      hook(task, "on_success", outcome, attempts, outcome.output)
-    elseif outcome.status == "timeout" then
-      hook(task, "on_timeout", outcome, attempts, outcome.error)
-    elseif outcome.status == "failed" then
-      local value = outcome.value
-      if value == nil then
-        value = outcome.error
-      end
-      hook(task, "on_failure", outcome, attempts, value, outcome.output)
-    end
-    finish(task, started, attempts, outcome)
+    conclude(task, started, attempts, outcome)
   end
 
   -- Why a task that has not begun never will.

@@ -57,6 +57,15 @@ impl Ledger {
         }
     }
 
+    /// A task that has ended has failed once more.
+    pub(crate) fn add_error(&mut self, workflow: &str, task: &str, error: &str) {
+        let ended = self.ended.iter_mut().find(|result| result.task == task && result.workflow == workflow);
+        if let Some(result) = ended {
+            let before = result.error.take().map(|error| error + "\n").unwrap_or_default();
+            result.error = Some(before + error);
+        }
+    }
+
     /// What becomes of those that have not ended, if the program does now, for this reason. `stuck`: a task that cannot be stopped.
     pub(crate) fn cancel_rest(&mut self, why: &str, stuck: Option<&str>) -> Vec<TaskResult> {
         self.cancelled = true;

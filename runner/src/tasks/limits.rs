@@ -76,6 +76,7 @@ pub(super) fn functions(
         })?
     };
     let shared = Arc::clone(shared);
+    let observer = goroutines.observer();
     let leave = lua.create_function(move |_, goroutine: u64| {
         shared.end_function(goroutine);
         let Some(call) = lock(&calls).remove(&goroutine) else { return Ok(false) };
@@ -84,6 +85,9 @@ pub(super) fn functions(
         if let (Some(watch), true, None) = (watch, late, end) {
             // It may run on, so somebody has to see to that: the watch ends with it.
             watch.leave();
+        }
+        if late {
+            observer.cancel_descendants(goroutine, "timeout exceeded");
         }
         Ok(late)
     })?;

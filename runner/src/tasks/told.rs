@@ -33,6 +33,14 @@ pub(super) fn tell(sink: &Sink, kind: &str, fields: &Table) -> mlua::Result<()> 
             let origin = Origin { task: Some(task.to_owned()), ..Origin::default() };
             sink.log("warn", text("message")?.as_bytes(), &origin);
         }
+        // The table has it, too.
+        "hook_failed" => {
+            let error = text("error")?;
+            sink.add_error(workflow, task, &error);
+            let trace = optional("traceback")?.map(|trace| format!("\n{trace}")).unwrap_or_default();
+            let origin = Origin { task: Some(task.to_owned()), ..Origin::default() };
+            sink.log("error", format!("{error}{trace}").as_bytes(), &origin);
+        }
         "task_start" => sink.tell(&Event::TaskStart { workflow, task, attempt: count("attempt")? }),
         "task_retry" => sink.tell(&Event::TaskRetry {
             workflow,
