@@ -86,29 +86,34 @@ impl Object {
 
     /// The same for an object that was just made, and so is not there already.
     pub(crate) fn push_new(self, stack: &mut Stack<'_>, state: &State) {
-        let key = self.key();
-        self.push_at(stack, state, |stack, objects| stack.raw_set_pointer(objects, key));
-    }
-
-    /// The same for the handle of a goroutine that was just made, which no other state knows: it gets a place.
-    pub(crate) fn push_new_handle(handle: HandleObject, stack: &mut Stack<'_>, state: &State) {
-        let place = state.places.claim(&handle.0);
-        Self::Handle(handle).push_at(stack, state, |stack, objects| stack.raw_set_index(objects, place));
-    }
-
-    /// Pushes a new userdata. `enter` sets what is on top, which is that, in the list of objects.
-    fn push_at(self, stack: &mut Stack<'_>, state: &State, enter: impl FnOnce(&mut Stack<'_>, i32)) {
-        let (top, class, outside) = (stack.top(), self.class(), self.outside());
+        let (top, key, class, outside) = (stack.top(), self.key(), self.class(), self.outside());
         state.made_objects.set(true);
         state.push_vitals(stack);
         stack.raw_get_index(top + 1, vital::METATABLES + class);
         stack.push_object(self, top + 2);
         stack.raw_get_index(top + 1, vital::OBJECTS);
         stack.push_copy(top + 3);
-        enter(stack, top + 4);
+        stack.raw_set_pointer(top + 4, key);
         stack.pop(1);
         stack.replace(top + 1);
         stack.pop(1);
+        if let Some(bytes) = state.allocated_outside(outside) {
+            stack.collect_for(bytes);
+        }
+    }
+
+    /// The same for the handle of a goroutine that was just made, which no other state knows: it gets a place. `vitals`: where these are on
+    /// the stack. What it has taken from there lies below it.
+    pub(crate) fn push_new_handle(handle: HandleObject, stack: &mut Stack<'_>, state: &State, vitals: i32) {
+        let place = state.places.claim(&handle.0);
+        let handle = Self::Handle(handle);
+        let (top, class, outside) = (stack.top(), handle.class(), handle.outside());
+        state.made_objects.set(true);
+        stack.raw_get_index(vitals, vital::OBJECTS);
+        stack.raw_get_index(vitals, vital::METATABLES + class);
+        stack.push_object(handle, top + 2);
+        stack.push_copy(top + 3);
+        stack.raw_set_index(top + 1, place);
         if let Some(bytes) = state.allocated_outside(outside) {
             stack.collect_for(bytes);
         }

@@ -154,30 +154,34 @@ fn begin(stack: &mut Stack<'_>, state: &Rc<State>, report: Report) -> Went {
     if stack.kind(1) != Kind::Function || state.system.is_closing() {
         return Went::General;
     }
-    let StartedAs { place, ahead, by_home } = local.take_next_start();
-    let started_at = match place {
-        Some(place) => place,
+    let StartedAs { place: given, ahead, by_home } = local.take_next_start();
+    let count = stack.top();
+    state.push_vitals(stack);
+    let lent = match &given {
+        Some(_) => None,
         None => {
-            let top = stack.top();
-            state.push_vitals(stack);
-            stack.raw_get_index(top + 1, vital::CODES);
+            stack.raw_get_index(count + 1, vital::CODES);
             let place = direct::place(stack, state, direct::WHOLE_CALLER);
-            stack.truncate(top);
-            place
+            stack.truncate(count + 1);
+            Some(place)
         }
     };
-    let Some(parcel) = local.pack(stack) else {
+    let Some(parcel) = local.pack(stack, count) else {
         return Went::Wrong("too many arguments for a goroutine".into());
     };
-    stack.truncate(0);
+    let Some(started_at) = given.as_ref().or(lent.as_ref()) else {
+        return Went::General; // there is one of the two
+    };
     // What is assembled is a child of the one who runs.
     let starter = by_home.then(|| state.set_current(None));
-    let (start, handle) = assemble(state, Shipped::Here(parcel), None, &started_at, report);
+    let (start, handle) = assemble(state, Shipped::Here(parcel), None, started_at, report);
     if let Some(starter) = starter {
         state.set_current(starter);
     }
-    state.last_place.borrow_mut().give_back(started_at);
+    if let Some(place) = lent {
+        state.last_place.borrow_mut().give_back(place);
+    }
     local.post().start(start.queue(None), ahead);
-    Object::push_new_handle(HandleObject(handle), stack, state);
+    Object::push_new_handle(HandleObject(handle), stack, state, count + 1);
     Went::Done(1)
 }

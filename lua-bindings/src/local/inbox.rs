@@ -86,10 +86,10 @@ impl Inbox {
     }
 }
 
-/// Copies the values on the stack to the places from `at` on. On top is the inbox's table.
-pub(super) fn fill(stack: &mut Stack<'_>, at: usize) {
+/// Copies the first `count` values on the stack to the places from `at` on. On top is the inbox's table.
+pub(super) fn fill(stack: &mut Stack<'_>, at: usize, count: i32) {
     let table = stack.top();
-    for index in 1..table {
+    for index in 1..=count {
         if stack.kind(index) != Kind::Nil {
             stack.push_copy(index);
             stack.raw_set_index(table, at + index as usize - 1);

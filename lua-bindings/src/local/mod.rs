@@ -182,11 +182,10 @@ impl Local {
 
     // Values that stay here.
 
-    /// Copies the function at the bottom of the stack, and the arguments above it, to the inbox. `None`: there is no room on
-    /// the stack.
-    pub(crate) fn pack(&self, stack: &mut Stack<'_>) -> Option<Parcel> {
+    /// Copies the function at the bottom of the stack, and the arguments above it, to the inbox: `count` values. `None`: there is no
+    /// room on the stack.
+    pub(crate) fn pack(&self, stack: &mut Stack<'_>, count: i32) -> Option<Parcel> {
         self.sweep(stack);
-        let count = stack.top();
         if !stack.reserve(12) {
             return None;
         }
@@ -196,7 +195,7 @@ impl Local {
         };
         // Not under a borrow: this may raise, and run finalizers.
         stack.push_kept(table);
-        inbox::fill(stack, at);
+        inbox::fill(stack, at, count);
         stack.pop(1);
         Some(Parcel { at, count: count as usize, post: Arc::clone(&self.post) })
     }
@@ -260,7 +259,7 @@ impl Local {
     pub(crate) fn pack_values(&self, lua: &Lua, values: MultiValue) -> mlua::Result<Parcel> {
         let mut parcel = None;
         protected(lua, values, |stack| {
-            parcel = self.pack(stack);
+            parcel = self.pack(stack, stack.top());
             stack.truncate(0);
         })?;
         parcel.ok_or_else(|| mlua::Error::runtime("cannot send arguments to a goroutine: there are too many"))
