@@ -18,7 +18,7 @@ use crate::shared::Shared;
 use crate::visible;
 
 /// How long whoever asks waits: isolates that are busy have 1 s to answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Answers from now on. Its socket goes when this is dropped.
 #[derive(Debug)]
@@ -154,6 +154,10 @@ pub(crate) fn ask(pid: u32) -> ExitCode {
             let why = match error.kind() {
                 std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused => {
                     "it is no sloth-runner of this user's that runs a script".into()
+                }
+                // Either, by the system.
+                std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut => {
+                    format!("it does not answer within {} s; it may be stopped", PATIENCE.as_secs())
                 }
                 _ => error.to_string(),
             };

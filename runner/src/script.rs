@@ -32,6 +32,8 @@ const INTERRUPTED: u8 = 130;
 const QUIT: u8 = 131;
 /// How long goroutines may take to unwind at the end.
 const GRACE: Duration = Duration::from_secs(2);
+/// What comes so soon after the first signal is no second one: some send a signal to the process and to its group.
+const ONE_SIGNAL: Duration = Duration::from_millis(100);
 /// How long somebody who reads slowly is waited for when the program is interrupted, and at the end whoever prints what commands have said.
 const AT_ONCE: Duration = Duration::from_millis(200);
 /// Goroutines that are about to end get this long before they are said to be left over.
@@ -227,12 +229,21 @@ impl Script<'_> {
 /// A function that turns an error value into its message, with what is to be said of memory that has run out, if there is a limit.
 pub(crate) fn describing(lua: &Lua, advice: Option<String>) -> mlua::Result<mlua::Function> {
     lua.create_function(move |_, error: Value| {
-        let mut text = goroutine::error_text(&error);
+        let mut text = without_our_place(goroutine::error_text(&error));
         if let Some(advice) = advice.as_deref().filter(|_| text.ends_with("not enough memory")) {
             text += &format!(": {advice}");
         }
         Ok(text)
     })
+}
+
+/// The text of an error without the line of ours that called what raised it.
+fn without_our_place(text: String) -> String {
+    let rest = text.strip_prefix("[runner:").and_then(|rest| rest.split_once("]:")).map(|(_, rest)| rest);
+    match rest.and_then(|rest| rest.split_once(": ")) {
+        Some((line, rest)) if line.bytes().all(|byte| byte.is_ascii_digit()) => rest.to_owned(),
+        _ => text,
+    }
 }
 
 /// Turns the error of a script into its message and traceback.
@@ -292,13 +303,17 @@ fn message(error: &mlua::Error) -> String {
 fn interruptible(goroutines: &Goroutines, shared: &Arc<Shared>) -> Result<(), ctrlc::Error> {
     let interrupt = goroutines.interrupter();
     let shared = Arc::clone(shared);
-    let mut before = false;
+    let mut first: Option<Instant> = None;
     ctrlc::set_handler(move || {
-        if std::mem::replace(&mut before, true) {
+        if let Some(first) = first {
+            if first.elapsed() < ONE_SIGNAL {
+                return;
+            }
             shared.commands.end();
             shared.sink.finish(Some(AT_ONCE));
             std::process::exit(INTERRUPTED.into());
         }
+        first = Some(Instant::now());
         let (interrupt, shared) = (interrupt.clone(), Arc::clone(&shared));
         std::thread::spawn(move || {
             let until = Instant::now() + GRACE;

@@ -167,6 +167,69 @@ fn an_interrupt_cancels_unwinds_and_sums_up() {
 }
 
 #[test]
+fn workflows_that_have_not_begun_are_cancelled_by_an_interrupt_without_an_error_of_ours() {
+    let (child, _folder, _stdout) = start(
+        r#"
+        workflow.define("one"):tasks({ task("first"):command(function()
+          print("ready")
+          goroutine.channel():receive()
+        end):build() })
+        workflow.define("two", {
+          tasks = { { name = "second", command = "true" } },
+          on_start = function() print("begun") end,
+          on_complete = function() print("complete") end,
+        })
+        "#,
+        &[],
+    );
+    signal(&child, "INT");
+    let (code, stderr) = ended(child);
+    assert_eq!(code, Some(130), "{stderr}");
+    let words = stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        words.contains("one: first cancelled 1") && words.contains("two: second cancelled 0"),
+        "{stderr}"
+    );
+    assert!(!stderr.contains("traceback") && !stderr.contains("runner:"), "{stderr}");
+}
+
+#[test]
+fn signals_that_come_together_are_one() {
+    // On a busy machine the second may be heard of late.
+    let unwinds = (0..5).any(|_| {
+        let (child, _folder, mut stdout) = start(
+            r#"
+            task("waits"):command(function()
+              local guard <close> = setmetatable({}, { __close = function() goroutine.sleep(300) print("unwound") end })
+              print("ready")
+              goroutine.channel():receive()
+            end):build()
+            "#,
+            &[],
+        );
+        // Two that the system does not make one of.
+        let both = format!("kill -TERM {0}; kill -INT {0}", child.id());
+        assert!(Command::new("sh").args(["-c", &both]).status().unwrap().success());
+        let (code, stderr) = ended(child);
+        assert_eq!(code, Some(130), "{stderr}");
+        let mut rest = String::new();
+        stdout.read_line(&mut rest).unwrap();
+        rest == "unwound\n"
+    });
+    assert!(unwinds);
+}
+
+#[test]
+fn a_dump_of_one_that_is_stopped_says_that_it_does_not_answer() {
+    let (mut child, _folder, _stdout) = start("print('ready') io.stdout:flush() goroutine.sleep(60000)", &[]);
+    signal(&child, "STOP");
+    let dump = sloth(&root(), &["dump", &child.id().to_string()]);
+    assert!(dump.status.code() == Some(1) && dump.stderr.contains("it may be stopped"), "{dump:#?}");
+    signal(&child, "KILL");
+    child.wait().unwrap();
+}
+
+#[test]
 fn an_interrupt_ends_shell_lines() {
     let (child, _folder, _stdout) = start(
         "workflow.define('w'):tasks({ task('long'):command('echo ready; sleep 60'):retries(5):build() })",

@@ -139,3 +139,15 @@ fn a_file_that_does_not_fit_is_not_read() {
     let why = "larger than the 16777216 bytes that may be used, see --memory-limit";
     assert_eq!(printed, format!("nil\tlarge: {why}\nnil\t/dev/zero: {why}\n"));
 }
+
+#[test]
+fn a_shell_line_that_prints_more_than_the_script_may_use_fails_with_that_message_alone() {
+    let run = sloth_script(
+        "task('prints'):command('head -c 40000000 /dev/zero'):build()",
+        &["-o", "json", "--memory-limit", "16M"],
+    );
+    assert_eq!(run.status.code(), Some(1));
+    let wanted = r#""error":"not enough memory: the script may use 16777216 bytes, see --memory-limit""#;
+    let end = run.stdout.lines().find(|line| line.contains("task_end")).unwrap();
+    assert!(end.contains(wanted), "{end}");
+}

@@ -282,7 +282,7 @@ local function run_workflow(workflow)
     end
     return how == "ok"
   end
-  if workflow.on_start and not workflow_hook("on_start", nil, until_) then
+  if workflow.on_start and not interrupted() and not workflow_hook("on_start", nil, until_) then
     aborted = "on_start failed"
   end
 
@@ -294,7 +294,7 @@ local function run_workflow(workflow)
   local function start(task)
     local is_alone = not task.async and not config.max_parallel
     running, alone = running + 1, is_alone
-    strand.start(task, function()
+    local begins = strand.start(task, function()
       local ok, why = strand.try(live, task)
       if not ok and not results[task.name] then
         local at = begun[task]
@@ -311,6 +311,10 @@ local function run_workflow(workflow)
         begin_ready()
       end
     end)
+    if not begins then
+      running, alone = running - 1, false
+      finish(task, nil, 0, { status = "cancelled", error = "interrupted" })
+    end
   end
   -- Begins what can begin now, and finishes what never will.
   function begin_ready()

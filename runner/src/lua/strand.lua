@@ -1,6 +1,6 @@
 -- THE SEAM. How tasks wait and overlap. The engine uses these functions, and nothing else, to run things beside each other:
 --
---   start(task, fn)                begins fn() as a strand, of a task or of a workflow
+--   start(task, fn)                begins fn() as a strand, of a task or of a workflow; false if the program was interrupted
 --   any()                          whether there are strands whose end was not waited for
 --   step()                         goes on until one more strand has ended; false if the program was interrupted, and there are none then
 --   beside(task, fn)               fn() as a strand, and until its end; false if the program was interrupted
@@ -54,9 +54,15 @@ end
 
 function M.start(task, fn)
   next_as(task.place, true)
-  local strand = goroutine.async(fn)
+  local started, strand = pcall(goroutine.async, fn)
+  if not started and interrupted() then
+    return false
+  elseif not started then
+    error(strand, 0)
+  end
   strand:name((task.is_workflow and "workflow " or "task ") .. task.name)
   strands[#strands + 1] = strand
+  return true
 end
 
 -- Where a goroutine stands, by a dump: its part of that, as a traceback.
@@ -110,8 +116,7 @@ end
 
 -- There are no others: it is called before they begin, or when all have ended.
 function M.beside(task, fn)
-  M.start(task, fn)
-  return M.step()
+  return M.start(task, fn) and M.step()
 end
 
 function M.settle()
