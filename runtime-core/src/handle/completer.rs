@@ -92,11 +92,6 @@ impl<T, E, Q> Completer<T, E, Q> {
         sync::Arc::ptr_eq(&self.shared, &handle.shared)
     }
 
-    /// Whether the task has ended.
-    pub fn has_ended(&self) -> bool {
-        self.shared.outcome.get().is_some()
-    }
-
     /// Where the task stands.
     pub fn status(&self) -> Status {
         self.shared.status()
