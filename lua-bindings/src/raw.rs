@@ -51,7 +51,7 @@ pub(crate) use objects::object_of;
 pub(crate) use position::{Position, is_being_closed, position};
 pub(crate) use prototype::Prototypes;
 pub(crate) use refusal::Refusals;
-pub(crate) use script_hooks::guard_hooks;
+pub(crate) use script_hooks::{ctrl_c, guard_hooks};
 #[cfg(unix)]
 pub(crate) use sigpipe::without_sigpipe;
 pub(crate) use switch::{Switches, protect};

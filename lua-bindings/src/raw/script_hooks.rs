@@ -162,3 +162,49 @@ unsafe extern "C-unwind" fn create(state: *mut lua_State) -> c_int {
         results
     }
 }
+
+/// Whether Ctrl-C was pressed since this was called, in an interpreter which then sets a hook that raises an error. It is taken away, for one
+/// who raises the error in its place.
+pub(crate) fn ctrl_c(lua: &Lua) -> impl Fn() -> bool {
+    let before = interpreter_hook(lua);
+    move || {
+        let hook = interpreter_hook(lua);
+        let pressed = hook.is_some() && hook != before;
+        if pressed {
+            // SAFETY: the hook itself does the same when it is called. It is not running.
+            lua.exec_raw_lua(|raw| unsafe { ffi::lua_sethook(main_coroutine(raw.state()), None, 0, 0) });
+        }
+        pressed
+    }
+}
+
+/// The hook that an interpreter sets in its main coroutine: it is to be called at all that may come next. Known by that.
+fn interpreter_hook(lua: &Lua) -> Option<usize> {
+    const SOON: c_int = ffi::LUA_MASKCALL | ffi::LUA_MASKRET | ffi::LUA_MASKCOUNT;
+    // SAFETY: reads only.
+    lua.exec_raw_lua(|raw| unsafe {
+        let main = main_coroutine(raw.state());
+        let soon = ffi::lua_gethookmask(main) & SOON == SOON && ffi::lua_gethookcount(main) == 1;
+        ffi::lua_gethook(main).filter(|_| soon).map(|hook| hook as usize)
+    })
+}
+
+/// The main coroutine, where Lua says which it is. Lua 5.1 does not; LuaJIT has one hook for all.
+///
+/// # Safety
+/// `state` is alive, and runs on this thread.
+unsafe fn main_coroutine(state: *mut lua_State) -> *mut lua_State {
+    #[cfg(not(any(feature = "lua51", feature = "luajit")))]
+    // SAFETY: the main coroutine lives as long as the state; what is pushed, for which there is room, is popped.
+    unsafe {
+        if ffi::lua_checkstack(state, 1) != 0 {
+            ffi::lua_rawgeti(state, ffi::LUA_REGISTRYINDEX, ffi::LUA_RIDX_MAINTHREAD);
+            let main = ffi::lua_tothread(state, -1);
+            ffi::lua_pop(state, 1);
+            if !main.is_null() {
+                return main;
+            }
+        }
+    }
+    state
+}

@@ -1,7 +1,8 @@
 //! Waits: how a goroutine parks, how the home state blocks or yields to an executor, and what each gets.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Instant;
 
 use futures_lite::future;
@@ -173,7 +174,7 @@ impl State {
         }
     }
 
-    /// Blocks the home state without a limit. The error describes a deadlock.
+    /// Blocks the home state without a limit. The error describes a deadlock, or is `interrupted!`.
     fn block_unless_deadlocked<T>(
         self: &Rc<Self>,
         lua: &Lua,
@@ -186,6 +187,14 @@ impl State {
                 let turns = || self.local().map_or(0, Local::turns);
                 let deadlock = async { Err(detector.found(system, self.waits_in.get(), turns).await) };
                 let wait = async { Ok(wait.await) };
+                // A stock interpreter notes Ctrl-C by a hook, which would be called when the wait is over. So it is looked for at each
+                // poll, and the detector's looks see to it that there is one within half a second.
+                let ctrl_c = raw::ctrl_c(lua);
+                let interrupted = poll_fn(|_| match ctrl_c() {
+                    true => Poll::Ready(Err("interrupted!".into())),
+                    false => Poll::Pending,
+                });
+                let wait = future::or(interrupted, wait);
                 self.block(lua, future::or(wait, deadlock))
             }
         }
