@@ -236,3 +236,40 @@ fn the_end_of_a_task_that_failed_is_told_at_its_time_and_its_hook_runs_when_it_c
     let output = child.wait_with_output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stdout), "tidied up after exit code 3\n");
 }
+
+#[test]
+fn what_catches_the_error_and_waits_on_is_no_reason_to_end_the_run_while_others_compute() {
+    let run = sloth_script(
+        r#"
+        local caught = 0
+        local function polls(name, wait)
+          return task(name):async(true):timeout("300ms"):on_timeout(function() print(name .. " is over") end)
+            :command(function()
+              local ok, first = true, true
+              while true do
+                ok = pcall(wait)
+                if not ok and first then caught, first = caught + 1, false end
+              end
+            end):build()
+        end
+        workflow.define("w"):tasks({
+          polls("sleeps", function() time.sleep(10) end), polls("runs", function() exec.run("sleep 10") end),
+          polls("yields", goroutine.yield), polls("receives", function() goroutine.channel():receive() end),
+          task("computes"):async(true):command(function()
+            while caught < 4 do goroutine.sleep(1) end
+            local begin = goroutine.now()
+            while goroutine.now() - begin < 3500 do end
+          end):build(),
+        })"#,
+        &[],
+    );
+    let mut statuses: Vec<_> = statuses(&run).split(", ").map(str::to_owned).collect();
+    statuses.sort_unstable();
+    assert_eq!(
+        statuses,
+        ["computes ok", "receives timeout", "runs timeout", "sleeps timeout", "yields timeout"],
+        "{run:#?}"
+    );
+    assert_eq!(run.stdout.lines().count(), 4, "{run:#?}");
+    assert!(!run.stderr.contains("still computes"), "{run:#?}");
+}

@@ -275,6 +275,10 @@ impl Goroutine {
                 self.running.answer(reply);
                 if self.driven.is_none() {
                     if !woken {
+                        if cancelled {
+                            // It waits for its turn, as those have to know who look whether it ends.
+                            self.running.completer.waiting();
+                        }
                         waker.wake_by_ref();
                         return false;
                     }
