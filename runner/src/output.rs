@@ -134,6 +134,12 @@ impl Output {
         })
     }
 
+    /// The same for those who write to standard error alone.
+    pub(crate) fn room_for_errors(&self) -> Option<impl Future<Output = ()> + Send + 'static> {
+        let errors = Arc::clone(&self.errors);
+        (!errors.has_room()).then_some(async move { errors.room().await })
+    }
+
     /// Ready when all that was put there before is written.
     pub(crate) fn written(&self) -> impl Future<Output = ()> + Send + 'static {
         let (errors, out) = (Arc::clone(&self.errors), Arc::clone(&self.out));

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::io::{self, IsTerminal};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -189,6 +190,14 @@ impl Sink {
     /// What whoever prints, logs, or has a command that prints, has to wait for afterwards, if for anything.
     pub(crate) fn room(&self) -> Option<impl Future<Output = ()> + Send + 'static> {
         self.output.room()
+    }
+
+    /// The same for who has only logged.
+    pub(crate) fn room_for_logs(&self) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
+        if self.is_json() {
+            return self.room().map(|room| Box::pin(room) as _);
+        }
+        self.output.room_for_errors().map(|room| Box::pin(room) as _)
     }
 
     /// Ready when what was told is written.

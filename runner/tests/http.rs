@@ -135,3 +135,22 @@ fn a_certificate_that_nobody_vouches_for_is_refused() {
     assert!(run.status.success(), "{run:#?}");
     assert!(run.stdout.starts_with("nil\t") && run.stdout.contains("certificate"), "{run:#?}");
 }
+
+#[test]
+fn where_a_proxy_is_not_there_it_is_named_without_its_password() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("script.sloth"), "print(http.get('http://example.invalid/'))").unwrap();
+    // A port that nobody listens on.
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let run = std::process::Command::new(env!("CARGO_BIN_EXE_sloth-runner"))
+        .args(["run", "script.sloth"])
+        .current_dir(folder.path())
+        .env("http_proxy", format!("http://user:secret@127.0.0.1:{port}"))
+        .env_remove("no_proxy")
+        .env_remove("NO_PROXY")
+        .output()
+        .unwrap();
+    let printed = String::from_utf8_lossy(&run.stdout).into_owned();
+    assert!(printed.contains(&format!(" (http_proxy is set, to 127.0.0.1:{port})\n")), "{run:#?}");
+    assert!(!printed.contains("secret"), "{run:#?}");
+}

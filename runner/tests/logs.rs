@@ -4,6 +4,9 @@
 
 mod support;
 
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
 use serde_json::Value;
 use support::sloth_script;
 
@@ -117,4 +120,31 @@ fn what_a_task_says_of_its_folder_and_variables_holds_for_the_goroutines_that_it
         &[],
     );
     assert_eq!(run.stdout, "true\t/\na\n\n", "{run:#?}");
+}
+
+#[test]
+fn who_logs_waits_for_nobody_who_is_to_read_what_is_printed() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = r#"
+        local here, line = require("goroutine.local"), ("x"):rep(1000)
+        local prints = here.async(function() while true do print(line) end end)
+        while prints:status() ~= "waiting" do here.yield() end
+        for i = 1, 100 do log.info("line " .. i) end
+        log.table({ "the", "end" })
+        here.sleep(1e9)
+    "#;
+    std::fs::write(folder.path().join("script.sloth"), script).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sloth-runner"));
+    command.args(["run", "script.sloth"]).current_dir(folder.path()).stdin(Stdio::null());
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let (told, hears) = std::sync::mpsc::channel();
+    let errors = BufReader::new(child.stderr.take().unwrap());
+    std::thread::spawn(move || errors.lines().map_while(Result::ok).try_for_each(|line| told.send(line)));
+    let limit = std::time::Duration::from_secs(60);
+    let mut lines = std::iter::from_fn(|| hears.recv_timeout(limit).ok());
+    assert!(lines.any(|line| line == "INFO  line 100"));
+    assert!(lines.any(|line| line.contains("\"end\"")));
+    // Nothing has been read of what it has printed.
+    child.kill().unwrap();
+    child.wait().unwrap();
 }

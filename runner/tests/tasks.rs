@@ -315,7 +315,7 @@ fn artifacts_have_to_be_there() {
     let run = sloth_script(
         r#"
         local made = task("made"):command("echo x > made.txt"):artifacts({ "*.txt" }):build()
-        local missing = task("missing"):command("true"):artifacts("*.zip"):build()
+        local missing = task("missing"):command("true"):artifacts({ "*.zip", "no.txt" }):build()
         assert(fs.mkdir("a [b]"))
         local folder = task("folder"):workdir("a [b]"):command("echo x > made.txt"):artifacts({ "*.txt" }):build()
         workflow.define("w"):tasks({ made, missing, folder })
@@ -324,7 +324,7 @@ fn artifacts_have_to_be_there() {
     );
     assert_eq!(run.status.code(), Some(1), "{run:#?}");
     assert_eq!(statuses(&run), "made ok, missing failed, folder ok");
-    assert!(run.stderr.contains("artifact not found: *.zip"), "{run:#?}");
+    assert!(run.stderr.contains("artifact not found: *.zip, no.txt\n"), "{run:#?}");
 }
 
 #[test]

@@ -1,5 +1,5 @@
 -- Runs the workflows. Called with: the workflows; strand.lua's functions; tell(kind, fields), which is how everything is told;
--- interrupted(); meant(name, names, all), which are given if none is near; found(patterns, workdir), the files of artifacts, or nil and the pattern without one; params; goroutine, the module;
+-- interrupted(); meant(name, names, all), which are given if none is near; found(patterns, workdir), the files of artifacts, or nil and the patterns without one; params; goroutine, the module;
 -- unwind(), which lets what was interrupted come to its end.
 -- Gives whether all went well.
 local workflows, strand, tell, interrupted, meant, found, params, goroutine, unwind = ...

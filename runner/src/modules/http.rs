@@ -215,7 +215,7 @@ async fn send(wanted: Wanted) -> Result<Answer, String> {
     let _room = room.acquire_owned().await.map_err(|error| error.to_string())?;
     let begin = Instant::now();
     let exchange = async {
-        let mut response = request.send().await.map_err(|error| chain(&error))?;
+        let mut response = request.send().await.map_err(|error| chain(&error) + &proxy(&error))?;
         let too_large = || format!("the response is larger than {max_size} bytes");
         if response.content_length().is_some_and(|length| length > max_size as u64) {
             return Err(too_large());
@@ -255,6 +255,20 @@ impl Answer {
         }
         Ok(answer)
     }
+}
+
+/// What the environment says of a proxy, if there was no connection: it may be that one which is not there.
+fn proxy(error: &reqwest::Error) -> String {
+    let Some(url) = error.url().filter(|_| error.is_connect()) else { return String::new() };
+    let names =
+        if url.scheme() == "https" { ["https_proxy", "HTTPS_PROXY"] } else { ["http_proxy", "HTTP_PROXY"] };
+    let set = names.into_iter().chain(["all_proxy", "ALL_PROXY"]).find_map(|name| {
+        let value = std::env::var(name).ok().filter(|value| !value.is_empty())?;
+        // Without the name and the password that it may hold.
+        let address = value.rsplit_once('@').map_or(value.as_str(), |(_, address)| address).to_owned();
+        Some(format!(" ({name} is set, to {address})"))
+    });
+    set.unwrap_or_default()
 }
 
 /// An error with what caused it, each once.

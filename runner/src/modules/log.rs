@@ -13,7 +13,7 @@ pub(super) fn install(lua: &Lua, shared: &Arc<Shared>) -> mlua::Result<()> {
     for (name, level) in
         [("log.debug", "debug"), ("log.info", "info"), ("log.warn", "warn"), ("log.error", "error")]
     {
-        module.saying(name, move |lua, shared, args| {
+        module.logging(name, move |lua, shared, args| {
             let message = joined(lua, args.values, " ")?;
             shared.sink.log(level, &message, &shared.origin(lua));
             Ok(())
@@ -25,7 +25,7 @@ pub(super) fn install(lua: &Lua, shared: &Arc<Shared>) -> mlua::Result<()> {
         shared.sink.print(&line, || shared.origin(lua));
         Ok(())
     })?;
-    module.saying("log.table", |lua, shared, args| {
+    module.logging("log.table", |lua, shared, args| {
         let value = convert::shown(lua, &args.value(1));
         let title = args.optional_text(2)?.map(|title| title + " ").unwrap_or_default();
         let text = serde_json::to_string_pretty(&value).map_err(mlua::Error::external)?;

@@ -106,6 +106,20 @@ impl<'a> Module<'a> {
         self.table.raw_set(field(name), function)
     }
 
+    /// The same for one that logs: where that is on standard error, nobody who is to read what was printed is waited for.
+    fn logging(
+        &self,
+        name: &'static str,
+        body: impl Fn(&Lua, &Arc<Shared>, Args) -> mlua::Result<()> + 'static,
+    ) -> mlua::Result<()> {
+        let shared = Arc::clone(self.shared);
+        let function = goroutine::pausing_function(self.lua, name, move |lua, values| {
+            body(lua, &shared, Args::new(name, values))?;
+            Ok((MultiValue::new(), shared.sink.room_for_logs().map(|room| room as Pause)))
+        })?;
+        self.table.raw_set(field(name), function)
+    }
+
     /// A function that waits: `begin` looks at the arguments and starts something, `finish` makes values of what comes of it.
     /// What fails then comes back as `nil, err`.
     fn waiting<T: 'static, R: IntoLuaMulti>(

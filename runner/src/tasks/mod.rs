@@ -239,19 +239,19 @@ fn coming(workflows: &Table) -> mlua::Result<Vec<Coming>> {
 /// The files that a task has to leave behind.
 ///
 /// # Errors
-/// The pattern that fits none.
+/// The patterns that fit none.
 fn artifacts(patterns: &[String], workdir: &Path) -> Result<Vec<String>, String> {
-    let mut files = Vec::new();
+    let (mut files, mut missing) = (Vec::new(), Vec::new());
     for pattern in patterns {
         let before = files.len();
         let found = modules::glob::matching(workdir, pattern.as_bytes())
             .map_err(|error| format!("{pattern}: {error}"))?;
         files.extend(found.into_iter().map(|file| file.to_string_lossy().into_owned()));
         if files.len() == before {
-            return Err(pattern.clone());
+            missing.push(pattern.as_str());
         }
     }
-    Ok(files)
+    if missing.is_empty() { Ok(files) } else { Err(missing.join(", ")) }
 }
 
 /// Tells what is wrong; whether anything is.
