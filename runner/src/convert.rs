@@ -375,8 +375,7 @@ mod tests {
             let text = show(code).to_string();
             assert!(text.len() < 200_000, "{code}: {} bytes", text.len());
         }
-        let text =
-            show("(function() local t = {1} for _ = 1, 100 do t = {l = t, r = t} end return {up = t} end)()");
-        assert!(text.to_string().contains("\"<shown at up.l.l"), "{text}");
+        let text = show("(function() local t = {1} for _ = 1, 100 do t = {t, t} end return {up = t} end)()");
+        assert!(text.to_string().contains("\"<shown at up.1.1"), "{text}");
     }
 }
