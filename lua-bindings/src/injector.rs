@@ -204,15 +204,16 @@ struct Searching<'a, T> {
 
 impl<'a, T> Searching<'a, T> {
     fn begin(injector: &'a Injector<T>, seat: &'a Seat) -> Self {
-        seat.searching.store(true, Ordering::Relaxed);
-        let alone = injector.searching.0.fetch_add(1, Ordering::SeqCst) == 0;
-        Self { injector, seat, alone }
+        let mut search = Self { injector, seat, alone: false };
+        search.go_on();
+        search
     }
 
     /// Searches again, if a task of the isolate has had a turn meanwhile.
     fn go_on(&mut self) {
         if !self.seat.searching.load(Ordering::Relaxed) {
-            *self = Self::begin(self.injector, self.seat);
+            self.seat.searching.store(true, Ordering::Relaxed);
+            self.alone = self.injector.searching.0.fetch_add(1, Ordering::SeqCst) == 0;
         }
     }
 
@@ -253,5 +254,48 @@ impl<T> Injector<T> {
                 self.wake_for_more();
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
+    use super::*;
+    use crate::interrupt::Pulse;
+
+    #[test]
+    fn a_search_is_counted_once_and_not_while_a_task_has_a_turn() {
+        let (injector, seat) = (Injector::<u32>::new(), Arc::new(Seat::new(Arc::new(Pulse::here()))));
+        let searching = || injector.searching.0.load(Ordering::SeqCst);
+        let mut search = Searching::begin(&injector, &seat);
+        assert_eq!((searching(), search.alone), (1, true));
+        for _ in 0..3 {
+            injector.has_a_turn(&seat);
+            assert_eq!(searching(), 0);
+            search.go_on();
+            assert_eq!((searching(), search.alone), (1, true));
+        }
+        drop(search);
+        assert_eq!(searching(), 0);
+    }
+
+    #[test]
+    fn who_was_woken_and_goes_away_sends_another() {
+        let injector = Injector::new();
+        let seats = [(); 2].map(|()| Arc::new(Seat::new(Arc::new(Pulse::here()))));
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut first = Box::pin(injector.pop(&seats[0]));
+        let mut second = pin!(injector.pop(&seats[1]));
+        let mut both_are_parked = || {
+            let _ = (first.as_mut().poll(&mut cx).is_ready(), second.as_mut().poll(&mut cx).is_ready());
+            injector.searching.0.load(Ordering::SeqCst) == 0
+        };
+        while !both_are_parked() {}
+        injector.push(7); // wakes the first, which has searched, and so has parked last
+        drop(first);
+        assert_eq!(second.as_mut().poll(&mut cx), Poll::Ready(7));
     }
 }

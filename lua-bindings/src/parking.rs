@@ -80,35 +80,44 @@ impl Parking {
         left.is_some()
     }
 
-    /// Wakes one, if there is one: one whose isolate runs nothing just now, or else any. That one looks for work when what it runs
-    /// has come to its end or waits.
+    /// Wakes one whose isolate runs nothing just now. If all run something, all are woken: any of them may do so for long, and those that
+    /// do not look for work when what they run has come to its end or waits.
     pub(crate) fn wake_one(&self) {
-        self.wake(true);
+        if !self.wake_idle() && self.len.load(Ordering::SeqCst) > 0 {
+            let all = {
+                let mut places = self.places.lock();
+                self.len.store(0, Ordering::SeqCst);
+                std::mem::take(&mut places.parked)
+            };
+            all.into_iter().for_each(Place::wake);
+        }
     }
 
     /// Wakes one whose isolate runs nothing just now. False if there is none.
     pub(crate) fn wake_idle(&self) -> bool {
-        self.wake(false)
-    }
-
-    fn wake(&self, also_busy: bool) -> bool {
         if self.len.load(Ordering::SeqCst) == 0 {
             return false;
         }
         let place = {
             let mut places = self.places.lock();
-            let idle = places.parked.iter().rposition(|place| !place.seat.pulse.runs());
-            let any = if also_busy { places.parked.len().checked_sub(1) } else { None };
-            let Some(index) = idle.or(any) else { return false };
+            let Some(index) = places.parked.iter().rposition(|place| !place.seat.pulse.runs()) else {
+                return false;
+            };
             let place = places.parked.remove(index);
             self.len.store(places.parked.len(), Ordering::SeqCst);
             place
         };
-        // Not under the lock.
-        if let Some(waker) = place.waker {
+        place.wake();
+        true
+    }
+}
+
+impl Place {
+    /// Not under the lock.
+    fn wake(self) {
+        if let Some(waker) = self.waker {
             waker.wake();
         }
-        true
     }
 }
 
@@ -132,24 +141,26 @@ mod tests {
     }
 
     #[test]
-    fn an_isolate_that_runs_something_is_woken_last() {
+    fn isolates_that_run_something_are_woken_if_there_are_no_others() {
         let parking = Parking::default();
-        let isolates = [seat(), seat(), seat()];
+        let isolates = [seat(), seat(), seat(), seat()];
         let parked: Vec<Parked> = isolates.iter().map(|(seat, _)| parking.park(seat)).collect();
         for (parked, (_, calls)) in parked.iter().zip(&isolates) {
             assert!(!parking.poll(parked, &Waker::from(Arc::clone(calls))));
         }
         let calls = || isolates.each_ref().map(|(_, calls)| calls.0.load(Ordering::SeqCst));
         let mut coroutine = 0_u8;
-        let _ = isolates[2].0.pulse.handshake().take_up((&raw mut coroutine).cast());
+        for (seat, _) in &isolates[2..] {
+            let _ = seat.pulse.handshake().take_up((&raw mut coroutine).cast());
+        }
         assert!(parking.wake_idle());
-        assert_eq!(calls(), [0, 1, 0]);
+        assert_eq!(calls(), [0, 1, 0, 0]);
         parking.wake_one();
-        assert_eq!(calls(), [1, 1, 0]);
+        assert_eq!(calls(), [1, 1, 0, 0]);
         assert!(!parking.wake_idle());
-        assert_eq!(calls(), [1, 1, 0]);
+        assert_eq!(calls(), [1, 1, 0, 0]);
         parking.wake_one();
-        assert_eq!(calls(), [1, 1, 1]);
+        assert_eq!(calls(), [1, 1, 1, 1]);
         assert!(parked.iter().all(|parked| parking.poll(parked, Waker::noop())));
     }
 
