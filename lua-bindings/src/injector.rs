@@ -90,6 +90,13 @@ impl<T> Injector<T> {
         }
     }
 
+    /// The same, if there is anything: for one who has ceased to search, or does not come though it was woken.
+    fn wake_for_rest(&self) {
+        if !self.is_empty() {
+            self.wake_for_more();
+        }
+    }
+
     /// For the monitor, when there is something in the queue: wakes an isolate that is parked and runs nothing, whoever searches. False if there is
     /// none.
     pub(crate) fn wake_idle(&self) -> bool {
@@ -146,26 +153,18 @@ impl<T> Injector<T> {
             }
         }
         loop {
-            let parked = self.parking.park(seat);
+            let mut waiting = Unparking { injector: self, parked: Some(self.parking.park(seat)) };
             drop(search);
             fence(Ordering::SeqCst);
             if let Some(item) = self.try_pop() {
-                self.unpark(parked);
+                drop(waiting);
                 return Searching::begin(self, seat).found(item);
             }
-            let mut waiting = Unparking { injector: self, parked: Some(parked) };
             waiting.woken().await;
             search = Searching::begin(self, seat);
             if let Some(item) = self.try_pop() {
                 return search.found(item);
             }
-        }
-    }
-
-    /// One that was parked goes away. If it has been woken, another one is to come in its place.
-    fn unpark(&self, parked: Parked) {
-        if !self.parking.leave(parked) && !self.is_empty() {
-            self.wake_for_more();
         }
     }
 }
@@ -189,8 +188,11 @@ impl<T> Unparking<'_, T> {
 
 impl<T> Drop for Unparking<'_, T> {
     fn drop(&mut self) {
-        if let Some(parked) = self.parked.take() {
-            self.injector.unpark(parked);
+        // If it has been woken, another one is to come in its place.
+        if let Some(parked) = self.parked.take()
+            && !self.injector.parking.leave(parked)
+        {
+            self.injector.wake_for_rest();
         }
     }
 }
@@ -221,9 +223,7 @@ impl<'a, T> Searching<'a, T> {
         let injector = self.injector;
         drop(self);
         // What was added while this one searched has woken nobody.
-        if !injector.is_empty() {
-            injector.wake_for_more();
-        }
+        injector.wake_for_rest();
         item
     }
 }
@@ -249,10 +249,7 @@ impl<T> Injector<T> {
     /// A task of the isolate that has this seat has a turn: its search, if it searches, is at an end.
     pub(crate) fn has_a_turn(&self, seat: &Seat) {
         if self.end_search(seat) {
-            fence(Ordering::SeqCst);
-            if !self.is_empty() {
-                self.wake_for_more();
-            }
+            self.wake_for_rest();
         }
     }
 }

@@ -2,13 +2,13 @@
 #![cfg(not(feature = "luajit"))] // a compiled loop sees no hook
 
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use goroutine::{Goroutines, StartedAs};
 use mlua::{Function, Lua};
 
 use super::local::local;
-use crate::support::{CLOSES_VARIABLES, Carrier, PATIENCE, builder, run};
+use crate::support::{CLOSES_VARIABLES, Carrier, PATIENCE, builder, look_for, run};
 
 crate::under_each_backend! {
     one_who_looks_in_sees_what_they_do
@@ -22,19 +22,9 @@ crate::under_each_backend! {
 
 fn one_who_looks_in_sees_what_they_do(backend: Carrier) {
     let (goroutines, lua, _reports) = local(&backend);
-    let observer = goroutines.observer();
-    let looking = thread::spawn(move || {
-        let begin = Instant::now();
-        loop {
-            let dump = observer.dump();
-            if dump.contains(": running\n") && dump.contains("script.lua:2: in ") {
-                return;
-            }
-            assert!(begin.elapsed() < PATIENCE, "{dump}");
-        }
+    look_for(&lua, goroutines.observer(), |dump| {
+        dump.contains(": running\n") && dump.contains("script.lua:2: in ")
     });
-    let seen = lua.create_function(move |_, ()| Ok(looking.is_finished())).unwrap();
-    lua.globals().set("seen", seen).unwrap();
     let script = r#"local seen = seen
         local function inner() while not seen() do end end
         goroutine.async(function() inner() return 1 end):await()

@@ -10,7 +10,7 @@ use goroutine::{Backend, Goroutines, StartedAs};
 use mlua::{Function, Lua, Thread, UserData, Value};
 use runtime_core::block_on;
 
-use crate::support::{CLOSES_VARIABLES, Carrier, PATIENCE, Reports, builder, run};
+use crate::support::{CLOSES_VARIABLES, Carrier, PATIENCE, Reports, builder, look_for, run};
 
 crate::under_each_backend! {
     a_program_can_make_it_what_require_gives
@@ -303,26 +303,14 @@ fn shutting_down_from_another_thread_ends_the_wait_for_them(backend: Carrier) {
 
 fn one_who_looks_in_sees_what_they_wait_for_while_the_state_blocks(backend: Carrier) {
     let (goroutines, lua, _reports) = local(&backend);
-    let observer = goroutines.observer();
-    let looking = thread::spawn(move || {
-        let begin = Instant::now();
-        loop {
-            let dump = observer.dump();
-            if dump.contains("waiting in receive") {
-                return dump;
-            }
-            assert!(begin.elapsed() < PATIENCE, "{dump}");
-        }
-    });
-    let take_dump = lua.create_function(move |_, ()| Ok(looking.is_finished())).unwrap();
-    lua.globals().set("has_seen", take_dump).unwrap();
+    look_for(&lua, goroutines.observer(), |dump| dump.contains("waiting in receive"));
     run::<()>(
         &lua,
         r#"
         local gate = goroutine.channel()
         local function inner() gate:receive() end
         local waiter = goroutine.async(function() inner() end)
-        while not has_seen() do goroutine.sleep(1) end
+        while not seen() do goroutine.sleep(1) end
         gate:close()
         waiter:await()
         "#,

@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use goroutine::{Backend, Builder, Goroutines};
+use goroutine::{Backend, Builder, Goroutines, Observer};
 use mlua::{FromLuaMulti, Lua};
 
 pub(crate) type Carrier = Arc<dyn Backend>;
@@ -135,4 +135,27 @@ impl Door {
         *self.open.lock().unwrap() = true;
         self.opened.notify_all();
     }
+}
+
+/// Gives the script `seen()`: whether a dump has shown what is looked for. An error once it has not for too long.
+pub(crate) fn look_for(lua: &Lua, observer: Observer, shows: impl Fn(&str) -> bool + Send + 'static) {
+    let mut looking = Some(thread::spawn(move || {
+        let begin = Instant::now();
+        loop {
+            let dump = observer.dump();
+            if shows(&dump) {
+                return Ok(());
+            }
+            if begin.elapsed() >= PATIENCE {
+                return Err(dump);
+            }
+        }
+    }));
+    let seen = lua.create_function_mut(move |_, ()| {
+        if let Some(looked) = looking.take_if(|looking| looking.is_finished()) {
+            looked.join().unwrap().map_err(mlua::Error::runtime)?;
+        }
+        Ok(looking.is_none())
+    });
+    lua.globals().set("seen", seen.unwrap()).unwrap();
 }

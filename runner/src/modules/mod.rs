@@ -98,12 +98,7 @@ impl<'a> Module<'a> {
         name: &'static str,
         body: impl Fn(&Lua, &Arc<Shared>, Args) -> mlua::Result<()> + 'static,
     ) -> mlua::Result<()> {
-        let shared = Arc::clone(self.shared);
-        let function = goroutine::pausing_function(self.lua, name, move |lua, values| {
-            body(lua, &shared, Args::new(name, values))?;
-            Ok((MultiValue::new(), room(&shared)))
-        })?;
-        self.table.raw_set(field(name), function)
+        self.pausing(name, room, body)
     }
 
     /// The same for one that logs: where that is on standard error, nobody who is to read what was printed is waited for.
@@ -112,10 +107,19 @@ impl<'a> Module<'a> {
         name: &'static str,
         body: impl Fn(&Lua, &Arc<Shared>, Args) -> mlua::Result<()> + 'static,
     ) -> mlua::Result<()> {
+        self.pausing(name, |shared| shared.sink.room_for_logs().map(|room| room as Pause), body)
+    }
+
+    fn pausing(
+        &self,
+        name: &'static str,
+        room: fn(&Shared) -> Option<Pause>,
+        body: impl Fn(&Lua, &Arc<Shared>, Args) -> mlua::Result<()> + 'static,
+    ) -> mlua::Result<()> {
         let shared = Arc::clone(self.shared);
         let function = goroutine::pausing_function(self.lua, name, move |lua, values| {
             body(lua, &shared, Args::new(name, values))?;
-            Ok((MultiValue::new(), shared.sink.room_for_logs().map(|room| room as Pause)))
+            Ok((MultiValue::new(), room(&shared)))
         })?;
         self.table.raw_set(field(name), function)
     }
